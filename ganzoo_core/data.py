@@ -1,0 +1,86 @@
+"""Data sets in memory, and which samples step k sees."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.errors import DataError
+from ganzoo_core.variant import DataSpec
+
+
+def derive_seed(seed: int, *keys: int | str) -> int:
+    """A seed for one purpose, such as ("order", epoch) or ("step", k): the run's only source of randomness.
+
+    The step number is the only clock: whatever is random at step k comes from (seed, k), not from what came before.
+    """
+    digest = hashlib.blake2b(repr((seed, *keys)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1  # torch takes 63 bits
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in memory, indexed, not loaded.
+
+    `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64
+    or None. `extra`: further columns (N, ...) that `batch` passes on as they are.
+    """
+
+    spec: DataSpec
+    samples: Tensor
+    labels: Tensor | None = None
+    extra: dict[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def to(self, device: torch.device) -> Self:
+        """The same data set, its tensors on `device`."""
+        labels = None if self.labels is None else self.labels.to(device)
+        extra = {name: column.to(device) for name, column in self.extra.items()}
+        return type(self)(self.spec, self.samples.to(device), labels, extra)
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        """The samples at `indices` (B,): "real" (B, *shape) float32 in [-1, 1], "labels" (B,), and the extras."""
+        real = self.samples[indices]
+        if real.dtype == torch.uint8:
+            real = real.to(torch.float32).div_(127.5).sub_(1)
+        columns = {"real": real} | {name: column[indices] for name, column in self.extra.items()}
+        return columns if self.labels is None else columns | {"labels": self.labels[indices]}
+
+
+class BatchOrder:
+    """Which samples batch number b holds: the b-th piece of an endless row of shuffled epochs.
+
+    A pure function of (seed, b). Every sample comes once an epoch; a batch may span two. Raises `DataError` where the
+    batch is larger than the data set.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, seed: int, device: torch.device) -> None:
+        self.size = len(dataset)
+        if batch_size > self.size:
+            raise DataError(
+                f"batch_size must be at most {self.size}, the size of {dataset.spec.name}, but is {batch_size}"
+            )
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+        self._epochs: dict[int, Tensor] = {}
+
+    def indices(self, batch_number: int) -> Tensor:
+        """The indices (batch_size,) int64 of that batch."""
+        epoch, start = divmod(batch_number * self.batch_size, self.size)
+        head = self._epoch(epoch)[start : start + self.batch_size]
+        missing = self.batch_size - len(head)
+        return head if missing == 0 else torch.cat([head, self._epoch(epoch + 1)[:missing]])
+
+    def _epoch(self, number: int) -> Tensor:
+        if number not in self._epochs:
+            rng = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
+            self._epochs = {k: v for k, v in self._epochs.items() if k == number - 1}
+            self._epochs[number] = torch.randperm(self.size, generator=rng).to(self.device)
+        return self._epochs[number]

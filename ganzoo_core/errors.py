@@ -1,0 +1,44 @@
+"""What can go wrong, as sentences a user can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GanzooError(Exception):
+    """A mistake that the user can mend: its text is one clear sentence, shown without a traceback."""
+
+
+class UnknownNameError(GanzooError):
+    """A name that nobody offers; the text lists the near ones."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+        super().__init__(f"there is no {what} called {name!r}; {hint}")
+
+
+class SettingError(GanzooError):
+    """A setting whose value breaks its rule."""
+
+
+class PluginError(GanzooError):
+    """A plugin that can't be used, or two that claim one name."""
+
+
+class DataError(GanzooError):
+    """A data set that can't be had, or that a variant can't use."""
+
+
+class FileError(GanzooError):
+    """A file or folder that can't be read, written, or trusted."""
+
+
+class TrainingError(GanzooError):
+    """A run that cannot go on, such as a loss that is no longer finite."""
+
+
+class Interrupted(GanzooError):
+    """A run that a signal ended after saving; the text says how to go on."""

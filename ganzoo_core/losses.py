@@ -1,0 +1,110 @@
+"""The losses and penalties that several plugins share. All work on logits; means are over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganzoo_core.interfaces import Loss, Turn, logits_of
+
+
+class NonSaturating(Loss):
+    """The GAN loss in practice (arXiv:1406.2661, section 3): the generator maximises log D(G(z)).
+
+    `real_label` below 1 is one-sided label smoothing (arXiv:1606.03498, section 3.4).
+    """
+
+    def __init__(self, real_label: float = 1.0) -> None:
+        super().__init__()
+        self.real_label = real_label
+
+    def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
+        """-log D(x) and -log(1 - D(G(z))), with log D = logsigmoid(logits)."""
+        on_real, on_fake = logits_of(turn.on_real), logits_of(turn.on_fake)
+        target = torch.full_like(on_real, self.real_label)
+        return {
+            "real": F.binary_cross_entropy_with_logits(on_real, target),
+            "fake": F.softplus(on_fake).mean(),
+        }
+
+    def for_generator(self, turn: Turn) -> dict[str, Tensor]:
+        """-log D(G(z))."""
+        return {"adversarial": F.softplus(-logits_of(turn.on_fake)).mean()}
+
+
+class Minimax(NonSaturating):
+    """The zero-sum game itself (arXiv:1406.2661, equation 1): the generator minimises log(1 - D(G(z)))."""
+
+    def for_generator(self, turn: Turn) -> dict[str, Tensor]:
+        """log(1 - D(G(z))); its gradient vanishes where D is sure, which is why `NonSaturating` exists."""
+        return {"adversarial": -F.softplus(logits_of(turn.on_fake)).mean()}
+
+
+class LeastSquares(Loss):
+    """LSGAN (arXiv:1611.04076, equation 9): a = 0, b = c = 1."""
+
+    boundary: ClassVar[float | None] = 0.5
+
+    def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
+        """(D(x) - 1)² / 2 and D(G(z))² / 2."""
+        on_real, on_fake = logits_of(turn.on_real), logits_of(turn.on_fake)
+        return {"real": 0.5 * (on_real - 1).square().mean(), "fake": 0.5 * on_fake.square().mean()}
+
+    def for_generator(self, turn: Turn) -> dict[str, Tensor]:
+        """(D(G(z)) - 1)² / 2."""
+        return {"adversarial": 0.5 * (logits_of(turn.on_fake) - 1).square().mean()}
+
+
+class Hinge(Loss):
+    """The hinge loss (arXiv:1705.02894, also arXiv:1802.05957, equations 16 and 17)."""
+
+    def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
+        """max(0, 1 - D(x)) and max(0, 1 + D(G(z)))."""
+        on_real, on_fake = logits_of(turn.on_real), logits_of(turn.on_fake)
+        return {"real": F.relu(1 - on_real).mean(), "fake": F.relu(1 + on_fake).mean()}
+
+    def for_generator(self, turn: Turn) -> dict[str, Tensor]:
+        """-D(G(z))."""
+        return {"adversarial": -logits_of(turn.on_fake).mean()}
+
+
+class Wasserstein(Loss):
+    """WGAN (arXiv:1701.07875, algorithm 1). The critic's terms sum to minus its estimate of the distance."""
+
+    boundary: ClassVar[float | None] = None
+
+    def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
+        """-f(x) and f(G(z)), to be minimised; the distance estimate is minus their sum."""
+        return {"real": -logits_of(turn.on_real).mean(), "fake": logits_of(turn.on_fake).mean()}
+
+    def for_generator(self, turn: Turn) -> dict[str, Tensor]:
+        """-f(G(z))."""
+        return {"adversarial": -logits_of(turn.on_fake).mean()}
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, center: float = 1.0
+) -> Tensor:
+    """The two-sided penalty of WGAN-GP (arXiv:1704.00028, equation 3): a scalar, without its factor lambda.
+
+    The mean over samples of (||∇f(x̂)|| - center)², the norm taken per sample, x̂ uniform between real and fake
+    (N, *shape), one point per pair.
+    """
+    mix = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
+    between = torch.lerp(real, fake.detach(), mix).requires_grad_()  # (N, *shape)
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(2, dim=1) - center).square().mean()
+
+
+def r1_penalty(critic: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
+    """E ||∇D(x)||² at the samples (arXiv:1801.04406, equation 9): a scalar, without its factor gamma / 2.
+
+    R1 at real samples, R2 at fake ones.
+    """
+    x = samples.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return gradient.flatten(1).square().sum(dim=1).mean()
