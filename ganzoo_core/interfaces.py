@@ -195,8 +195,6 @@ def two_players(variant: Variant, networks: Networks) -> list[Player]:
     """The game of arXiv:1406.2661, algorithm 1: the discriminator n_critic times, then the generator."""
     generator, discriminator, loss = networks
     return [
-        new_player(
-            variant, "discriminator", [discriminator], loss.for_discriminator, steps=variant.config.n_critic
-        ),
+        new_player(variant, "discriminator", [discriminator], loss.for_discriminator, steps=variant.config.n_critic),
         new_player(variant, "generator", [generator], loss.for_generator),
     ]

@@ -86,9 +86,7 @@ class Wasserstein(Loss):
         return {"adversarial": -logits_of(turn.on_fake).mean()}
 
 
-def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, center: float = 1.0
-) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, center: float = 1.0) -> Tensor:
     """The two-sided penalty of WGAN-GP (arXiv:1704.00028, equation 3): a scalar, without its factor lambda.
 
     The mean over samples of (||∇f(x̂)|| - center)², the norm taken per sample, x̂ uniform between real and fake

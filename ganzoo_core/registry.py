@@ -52,8 +52,6 @@ class Registry:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
-    # --- asking -------------------------------------------------------------------------------------------------
-
     def plugins(self) -> list[Plugin]:
         """Every plugin, working or broken, after loading them all; name clashes are marked as errors."""
         plugins = [self._plugin(entry_point) for entry_point in self._entry_points]
@@ -86,8 +84,6 @@ class Registry:
         offers = [self._call(p.name, "ganzoo_callbacks", run=run) for p in self.plugins() if not p.error]
         return [callback for offer in offers for callback in offer]
 
-    # --- loading ------------------------------------------------------------------------------------------------
-
     def _find(
         self,
         name: str,
@@ -116,15 +112,11 @@ class Registry:
 
     def _load(self, entry_point: metadata.EntryPoint) -> Plugin:
         dist = entry_point.dist
-        plugin = Plugin(
-            entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown"
-        )
+        plugin = Plugin(entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown")
         try:
             self._register(entry_point, plugin)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises must not reach the others
-            plugin.error = (
-                str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-            )
+            plugin.error = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         except SystemExit as error:
             plugin.error = f"it ended the program at import (exit code {error.code})"
         return plugin
@@ -133,11 +125,7 @@ class Registry:
         module = entry_point.load()
         api = getattr(module, "GANZOO_API", None)
         if api != hookspecs.API_VERSION:
-            stated = (
-                "states no core API version (GANZOO_API)"
-                if api is None
-                else f"was written for core API {api!r}"
-            )
+            stated = "states no core API version (GANZOO_API)" if api is None else f"was written for core API {api!r}"
             raise PluginError(f"{stated}; this core offers {hookspecs.API_VERSION}")
         self._manager.register(module, name=plugin.name)
         plugin.hooks = sorted(caller.name for caller in self._manager.get_hookcallers(module) or [])
@@ -166,9 +154,7 @@ class Registry:
             if len(owners) > 1:
                 both = " and ".join(owner.source for owner in owners)
                 for owner in owners:
-                    owner.error = (
-                        owner.error or f"the name {name!r} is claimed by {both}; uninstall one of them"
-                    )
+                    owner.error = owner.error or f"the name {name!r} is claimed by {both}; uninstall one of them"
 
 
 def _by_name(classes: list[Any], base: type) -> dict[str, Any]:

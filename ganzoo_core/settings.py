@@ -26,9 +26,7 @@ def option(
 
     `minimum` and `maximum` are inclusive and hold for each item of a tuple.
     """
-    return field(
-        default=default, metadata={"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices}
-    )
+    return field(default=default, metadata={"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices})
 
 
 @dataclass(frozen=True)
