@@ -87,13 +87,14 @@ class Turn:
     """
 
     def __init__(
-        self, draw: Draw, generator: Generator, discriminator: Discriminator, *, moves_generator: bool
+        self, draw: Draw, generator: Generator, discriminator: Discriminator, *, moves_generator: bool, joint: bool
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.batch = draw.batch
         self._draw = draw
         self._moves_generator = moves_generator
+        self._joint = joint and not moves_generator
 
     @property
     def real(self) -> Tensor:
@@ -128,10 +129,6 @@ class Turn:
     def critic(self, x: Tensor) -> Tensor:
         """Logits (N,) of any samples x (N, *shape) under this turn's labels, for penalties."""
         return logits_of(self.discriminator(x, self.labels))
-
-    @property
-    def _joint(self) -> bool:
-        return not self._moves_generator and not self.discriminator.mixes_samples
 
     @cached_property
     def _on_both(self) -> tuple[Any, Any]:

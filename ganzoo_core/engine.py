@@ -1,0 +1,223 @@
+"""The training step and the loop. Read `train_step` for the game, `train_loop` for the run."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo_core import checkpoint
+from ganzoo_core.data import BatchOrder, Dataset, derive_seed
+from ganzoo_core.devices import default_generator, pick_device
+from ganzoo_core.errors import TrainingError
+from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
+from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.variant import Variant
+
+
+@dataclass(frozen=True)
+class Move:
+    """What a player did last in a step: the turn it saw and the terms it minimised."""
+
+    turn: Turn
+    terms: dict[str, Tensor]
+
+
+class Engine:
+    """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
+
+    def __init__(self, variant: Variant, dataset: Dataset, run: RunSettings) -> None:
+        variant.check_data(dataset.spec)
+        self.config = variant.config
+        self.seed = run.seed
+        self.device = pick_device(run.device)
+        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
+        self.dataset = dataset.to(self.device)
+        default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
+        self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
+        for module in self.networks:
+            _place(module, self.device)
+        self.players = variant.players(self.networks)
+        self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
+        self.joint = not self.networks.discriminator.mixes_samples
+        owned = {id(p) for p in self.networks.generator.parameters()}
+        self._moves_generator = [any(id(p) in owned for p in player.parameters) for player in self.players]
+        self._draws_per_step = max(player.steps for player in self.players)
+        self._shared_draws = max(p.steps for p, moves in zip(self.players, self._moves_generator, strict=True) if moves)
+        self._autocast: Callable[[], Any] = contextlib.nullcontext
+        if run.precision == "bf16":
+            self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
+        if run.compile:
+            self.networks.generator.compile()
+            self.networks.discriminator.compile()
+        self.step = 0
+
+    @property
+    def sampler(self) -> Generator:
+        """The generator to sample from and to export: the averaged one where there is one."""
+        return self.networks.generator if self.average is None else self.average
+
+    def train_step(self) -> dict[str, Move]:
+        """Algorithm 1 of arXiv:1406.2661 for any players: each in its order, `steps` updates each, on shared draws.
+
+        Returns each player's last move; a player whose loss had no terms passed and is left out.
+        """
+        default_generator(self.device).manual_seed(derive_seed(self.seed, "step", self.step))
+        draws = [self._draw(number) for number in range(self._draws_per_step)]
+        moves: dict[str, Move] = {}
+        for player, moves_generator in zip(self.players, self._moves_generator, strict=True):
+            for draw in draws[-player.steps :]:
+                turn = Turn(draw, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
+                with self._autocast():
+                    terms = player.terms(turn)
+                if terms:
+                    self._update(player, terms)
+                    moves[player.name] = Move(turn, terms)
+            if moves_generator:
+                for draw in draws:
+                    draw.forget()
+        self.step += 1
+        self._update_average()
+        return moves
+
+    def _draw(self, number: int) -> Draw:
+        """Mini-batch `number` of this step and its latents; the last ones are shared with the generator's turns."""
+        batch = self.dataset.batch(self.order.indices(self.step * self._draws_per_step + number))
+        z = self.networks.generator.latent(self.config.batch_size, default_generator(self.device))
+        keep_graph = number >= self._draws_per_step - self._shared_draws
+        return Draw(batch, z, self.networks.generator, keep_graph)
+
+    def _update(self, player: Player, terms: dict[str, Tensor]) -> None:
+        """Minimise the sum of the terms by one step; `inputs` spares everybody else's parameters their gradients."""
+        player.optimizer.zero_grad()
+        total(terms).backward(inputs=player.parameters)
+        player.optimizer.step()
+        if player.after_update is not None:
+            player.after_update()
+
+    def _update_average(self) -> None:
+        """Move the averaged generator by 1 - ema_decay towards the trained one (arXiv:1806.04498, equation 2)."""
+        if self.average is None:
+            return
+        with torch.no_grad():
+            generator = self.networks.generator
+            average, current = list(self.average.parameters()), list(generator.parameters())
+            torch._foreach_lerp_(average, current, 1 - self.config.ema_decay)
+            for old, new in zip(self.average.buffers(), generator.buffers(), strict=True):
+                old.copy_(new)
+
+    def record(self, moves: dict[str, Move]) -> dict[str, float]:
+        """The step's numbers, read in one transfer: each term, and D's balance on its last batch.
+
+        Raises `TrainingError` where a term is NaN or infinite.
+        """
+        values = {f"{player}/{name}": term for player, move in moves.items() for name, term in move.terms.items()}
+        if "discriminator" in moves:
+            values |= balance(moves["discriminator"].turn, self.networks.loss.boundary)
+        numbers = torch.stack([value.detach().float() for value in values.values()]).tolist() if values else []
+        record = dict(zip(values, numbers, strict=True))
+        for name, number in record.items():
+            if not math.isfinite(number):
+                raise self._not_finite(f"the loss term {name} is {number}")
+        return {"step": self.step, **record}
+
+    def _not_finite(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"{what} at step {self.step}; the last good checkpoint is kept. "
+            f"Try a lower --set generator_lr=... or discriminator_lr=..., another --seed, or --precision fp32"
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the rest of the run depends on. Raises `TrainingError` where one is not finite."""
+        tensors = {
+            f"{name}.{key}": tensor for name, module in self._modules() for key, tensor in module.state_dict().items()
+        }
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise self._not_finite(f"the weight {name} holds a number that is not finite")
+        for player in self.players:
+            tensors |= checkpoint.optimizer_tensors(player.optimizer, f"optimizer.{player.name}")
+        return tensors
+
+    def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
+        """Go on from what `state` gave after `step` steps. Raises `FileError` where it does not fit."""
+        for name, module in self._modules():
+            checkpoint.load_into(module, tensors, name, path)
+        for player in self.players:
+            checkpoint.load_optimizer(player.optimizer, tensors, f"optimizer.{player.name}")
+        self.step = step
+
+    def _modules(self) -> list[tuple[str, nn.Module]]:
+        named: list[tuple[str, nn.Module]] = list(self.networks._asdict().items())
+        return named if self.average is None else [*named, ("average", self.average)]
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """The sum of a player's terms."""
+    first, *rest = terms.values()
+    for term in rest:
+        first = first + term
+    return first
+
+
+@torch.no_grad()
+def balance(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
+    """How D stands against G, from logits that the turn has computed anyway; empty where its loss used none.
+
+    `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares told right. A critic
+    (boundary None) is judged at the midpoint between its two mean scores.
+    """
+    if not {"on_real", "on_fake"} <= turn.__dict__.keys():
+        return {}
+    on_real, on_fake = logits_of(turn.on_real).float(), logits_of(turn.on_fake).float()
+    middle = (on_real.mean() + on_fake.mean()) / 2 if boundary is None else boundary
+    return {
+        "d_real": torch.sigmoid(on_real - middle).mean(),
+        "d_fake": torch.sigmoid(on_fake - middle).mean(),
+        "accuracy_real": (on_real > middle).float().mean(),
+        "accuracy_fake": (on_fake <= middle).float().mean(),
+    }
+
+
+@dataclass(frozen=True)
+class LoopEvents:
+    """What the loop calls, and when to stop: the run folder and the display hang on these."""
+
+    on_record: Callable[[dict[str, float]], None]
+    on_snapshot: Callable[[int], None]
+    on_checkpoint: Callable[[], None]
+    should_stop: Callable[[], bool]
+
+
+def train_loop(engine: Engine, run: RunSettings, total_steps: int, events: LoopEvents) -> None:
+    """Train until `total_steps` or until told to stop; in both cases a checkpoint is the last thing made."""
+    snapshot_steps = run.snapshot_steps(total_steps)
+    mark_s, mark_step, saved_s = time.monotonic(), engine.step, time.monotonic()
+    while engine.step < total_steps and not events.should_stop():
+        moves = engine.train_step()
+        if engine.step % run.log_every == 0 or engine.step == total_steps:
+            record = engine.record(moves)
+            now_s = time.monotonic()
+            rate = (engine.step - mark_step) * engine.config.batch_size / max(now_s - mark_s, 1e-9)
+            mark_s, mark_step = now_s, engine.step
+            events.on_record(record | {"samples_per_s": round(rate, 1)})
+        if engine.step in snapshot_steps:
+            events.on_snapshot(engine.step)
+        if time.monotonic() - saved_s >= run.checkpoint_every_s:
+            events.on_checkpoint()
+            saved_s = time.monotonic()
+    events.on_checkpoint()
+
+
+def _place(module: nn.Module, device: torch.device) -> None:
+    """Move a network to the device; convolutions run in channels_last there and on the CPU."""
+    module.to(device)
+    if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,98 @@
+"""What a run is asked to do: its own settings beside the variant's and the data set's, and who owns which key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.errors import PluginError, UnknownNameError
+from ganzoo_core.registry import Plugin, find_source, registry
+from ganzoo_core.settings import Settings, option
+from ganzoo_core.variant import DataSource, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(Settings):
+    """The settings of a run that are neither the variant's nor the data set's."""
+
+    data: str = option("digits", "name of the data set, or folder:PATH")
+    seed: int = option(0, "where all that is random comes from", minimum=0)
+    device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = option("auto", "arithmetic of the networks", choices=("auto", "fp32", "bf16"))
+    compile: bool = option(False, "compile the networks with torch.compile")
+    snapshots: tuple[int, ...] | None = option(
+        None, "steps after which to draw the fixed latents; none: 1, 10, 100, 200, 500, 1000, ...", minimum=1
+    )
+    log_every: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
+    checkpoint_every_s: float = option(30.0, "seconds between two checkpoints", minimum=0)
+    tensorboard: bool = option(False, "write TensorBoard event files (extra `tensorboard`)")
+
+    def snapshot_steps(self, total_steps: int) -> set[int]:
+        """The steps after which to draw; the last step is always one of them."""
+        if self.snapshots is not None:
+            return {step for step in self.snapshots if step <= total_steps} | {total_steps}
+        steps = {1, 10, total_steps}
+        scale = 100
+        while scale <= total_steps:
+            steps |= {step for step in (scale, 2 * scale, 5 * scale) if step <= total_steps}
+            scale *= 10
+        return steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as asked for: the variant with its config, the data source with its options, the run's own settings."""
+
+    plugin: Plugin
+    variant: Variant
+    source: DataSource
+    run: RunSettings
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, as JSON values."""
+        return self.run.to_dict() | self.variant.config.to_dict() | self.source.options.to_dict()
+
+
+def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:
+    """Find the variant and the data set, and give each setting to its owner.
+
+    `values` are typed (from TOML, flags or Python), `texts` are as typed in `--set KEY=VALUE` and win.
+    Raises `UnknownNameError`, `SettingError` or `PluginError`.
+    """
+    texts = texts or {}
+    variant_class, plugin = registry().variant(variant)
+    data = str(texts.get("data", values.get("data", RunSettings.data)))
+    source_class, path = find_source(data)
+    owners: list[type[Settings]] = [RunSettings, variant_class.Config, source_class.Options]
+    _check_disjoint(owners, variant, source_class.name)
+    parts: list[dict[str, Any]] = [{}, {}, {}]
+    for key in [*values, *texts]:
+        index = _owner(key, owners)
+        parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
+    run, config, options = (owner.from_dict(part) for owner, part in zip(owners, parts, strict=True))
+    assert isinstance(run, RunSettings)
+    return Plan(plugin, variant_class(config), source_class(options, absolute(path)), run)
+
+
+def absolute(path: Path | None) -> Path | None:
+    """The path from the root on, so that a resume from elsewhere finds it."""
+    return None if path is None else path.expanduser().resolve()
+
+
+def _owner(key: str, owners: list[type[Settings]]) -> int:
+    for index, owner in enumerate(owners):
+        if key in owner.names():
+            return index
+    raise UnknownNameError("setting", key, set().union(*(owner.names() for owner in owners)))
+
+
+def _check_disjoint(owners: list[type[Settings]], variant: str, data: str) -> None:
+    run, config, options = (owner.names() for owner in owners)
+    shared = (run & config) | (run & options) | (config & options)
+    if shared:
+        raise PluginError(
+            f"{variant}, {data} and the core each have a setting {', '.join(sorted(shared))}; "
+            f"the plugin must rename its own"
+        )
