@@ -1,23 +1,24 @@
-"""Files are written whole or not at all, and a disk's refusal becomes a sentence."""
+"""Writing files so that a reader sees the old one or the new one, never half of either."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from ganzoo_core.errors import FileError
 
-_WAY_OUT = {
-    errno.ENOSPC: "free some space, or choose another folder",
-    errno.EDQUOT: "free some of your quota, or choose another folder",
-    errno.EACCES: "choose a folder you may write to",
-    errno.EPERM: "choose a folder you may write to",
-    errno.EROFS: "choose a folder you may write to",
-    errno.ENOENT: "was its folder moved or removed?",
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space or write elsewhere",
+    errno.EACCES: "check the permissions of {folder} or write elsewhere",
+    errno.EPERM: "check the permissions of {folder} or write elsewhere",
+    errno.EROFS: "{folder} can't be written to, so write elsewhere",
+    errno.ENOENT: "make the folder {folder} first",
+    errno.ENOTDIR: "{folder} is no folder, so write elsewhere",
+    errno.EISDIR: "name a file in that folder",
 }
 
 
@@ -27,43 +28,34 @@ def as_file_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = _WAY_OUT.get(error.errno or 0)
-        reason = (error.strerror or str(error)).lower()
-        raise FileError(f"could not write {path}: {reason}" + (f"; {hint}" if hint else "")) from error
+        way_out = _WAYS_OUT.get(error.errno or 0, "write elsewhere").format(folder=path.parent)
+        raise FileError(f"could not write {path}: {error.strerror or error}; {way_out}") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path`: after a crash at any moment the file is the old one or the new one, whole.
+    """Write `data` to `path`, replacing what is there in one move once all of it is on the disk.
 
-    Raises `FileError` where the disk refuses; what was there stays.
+    Raises `FileError` where that can't be done; the old file is then still whole and nothing is left beside it.
     """
+    target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
+    temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
     with as_file_error(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
+            os.replace(temporary, target)
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+    _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in the folder survive a power cut, where the system can open folders."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+    """Make the new name outlast a power cut, where the system can: Windows and some network disks can't."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            os.fsync(handle)
         finally:
-            os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            os.close(handle)

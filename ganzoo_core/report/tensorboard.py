@@ -1,0 +1,66 @@
+"""TensorBoard as a plugin of the core: `--set tensorboard=true` writes to `<run>/tensorboard/`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo_core.callbacks import Callback, RunInfo
+from ganzoo_core.errors import GanzooError
+from ganzoo_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_callbacks(run: RunInfo) -> list[Callback]:
+    """TensorBoard's writer, for a run that asks for it. Raises `GanzooError` where the package is missing."""
+    if not run.settings.get("tensorboard"):
+        return []
+    if importlib.util.find_spec("tensorboard") is None:
+        raise GanzooError(
+            "--set tensorboard=true needs the tensorboard package; install it with pip install 'ganzoo[tensorboard]'"
+        )
+    return [TensorBoard()]
+
+
+class TensorBoard(Callback):
+    """Writes every number of a record as a scalar and every snapshot as an image."""
+
+    writer: SummaryWriter
+
+    def on_start(self, run: RunInfo) -> None:
+        """Open the log; after a resume, hide what the interrupted run wrote beyond its checkpoint."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        purge_step = run.first_step + 1 if run.first_step else None
+        self.writer = SummaryWriter(str(run.folder / "tensorboard"), purge_step=purge_step)
+
+    def on_log(self, record: dict[str, float]) -> None:
+        """Loss terms as `player/term`, the rest under `balance/` and `speed/`."""
+        for key, value in record.items():
+            if key != "step" and value is not None:
+                self.writer.add_scalar(_tag(key), value, int(record["step"]))
+
+    def on_snapshot(self, step: int, picture: Path) -> None:
+        """The picture as an image."""
+        import numpy as np
+        from PIL import Image
+
+        with Image.open(picture) as image:
+            self.writer.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+        self.writer.flush()
+
+    def on_end(self, step: int) -> None:
+        """Write what is still in memory and close the log."""
+        self.writer.close()
+
+
+def _tag(key: str) -> str:
+    if "/" in key:
+        return key
+    return f"speed/{key}" if key.endswith("_per_s") else f"balance/{key}"

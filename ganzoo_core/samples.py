@@ -1,0 +1,89 @@
+"""What a generator made, and the ways to show and keep it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from ganzoo_core.errors import DataError, FileError
+from ganzoo_core.files import write_atomically
+from ganzoo_core.report.pictures import picture, png_bytes, to_uint8
+from ganzoo_core.report.plots import natural_units
+from ganzoo_core.variant import DataSpec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples:
+    """Samples of a generator. `values`: (N, *shape) float32 in [-1, 1] on the CPU; `labels`: (N,) int64 or None.
+
+    `real` (M, *shape) holds real samples to draw beside points and curves, if at hand.
+    """
+
+    values: Tensor
+    spec: DataSpec
+    labels: Tensor | None = None
+    real: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Samples({len(self)} of {self.spec.name}, shape {self.spec.shape})"
+
+    @property
+    def images(self) -> np.ndarray:
+        """Pixels (N, C, H, W), voxels (N, 1, D, H, W): uint8, 0..255. Raises `DataError` for points and curves."""
+        if not self._has_pixels:
+            raise DataError(f"{self.spec.name} holds {self.spec.kind}, which have no pixels; use `values` instead")
+        return to_uint8(self.values).numpy()
+
+    def picture(self, columns: int | None = None) -> Image:
+        """All samples as one picture, by class where there are labels; see `ganzoo_core.report.pictures.picture`."""
+        return picture(self.values, self.spec, self.labels, columns=columns, real=self.real)
+
+    def terminal(self, width: int) -> RenderableType:
+        """The samples for a rich console, at most `width` characters wide; of many images only some."""
+        from ganzoo_core.report.terminal import half_blocks, image_blocks
+
+        if self._has_pixels:
+            return image_blocks(self.values, self.spec, self.labels, width)
+        return half_blocks(self.picture(), width)
+
+    def save(self, path: Path | str) -> None:
+        """Write a picture (`.png`) or the samples themselves (`.npz`), replacing an existing file in one move.
+
+        The npz holds `images` uint8 (for points and curves `samples`, float32 in natural units), and `labels` int64
+        where there are any. Raises `FileError` for another suffix and where the file can't be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".png":
+            write_atomically(path, png_bytes(self.picture()))
+        elif path.suffix.lower() == ".npz":
+            write_atomically(path, self._npz())
+        else:
+            raise FileError(f"samples are saved as .png (a picture) or .npz (arrays), but the file is {path.name!r}")
+
+    @property
+    def _has_pixels(self) -> bool:
+        return self.spec.kind in ("images", "voxels")
+
+    def _npz(self) -> bytes:
+        name = "images" if self._has_pixels else "samples"
+        arrays = {name: self.images if self._has_pixels else natural_units(self.values, self.spec)}
+        if self.labels is not None:
+            arrays["labels"] = self.labels.numpy()
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)  # dates every entry 1980: equal samples give equal bytes
+        return buffer.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.picture())
