@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ganzoo_core.callbacks import Callback, RunInfo
     from ganzoo_core.data import Dataset
     from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player, Turn
-    from ganzoo_core.trained import Samples, TrainedGenerator, load
+    from ganzoo_core.samples import Samples
+    from ganzoo_core.trained import TrainedGenerator, load
     from ganzoo_core.training import Run, train
 
 __version__ = "0.1.0"
@@ -34,7 +35,7 @@ _LAZY = {
     "Player": "interfaces",
     "Turn": "interfaces",
     "Run": "training",
-    "Samples": "trained",
+    "Samples": "samples",
     "TrainedGenerator": "trained",
     "load": "trained",
     "train": "training",

@@ -1,0 +1,236 @@
+"""The training step: who moves, how often, on what, and what is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from ganzoo_toy import Toy, ToyConditional, ToyConfig
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.engine import Engine
+from ganzoo_core.errors import DataError, TrainingError
+from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.variant import DataSpec
+
+CONFIG = ToyConfig()
+
+
+def dataset(size: int = 64, classes: int = 3) -> Dataset:
+    rng = torch.Generator().manual_seed(1)
+    names = tuple("abcdefgh"[:classes])
+    samples = torch.rand(size, 2, generator=rng) * 2 - 1
+    labels = torch.arange(size) % classes if classes else None
+    return Dataset(DataSpec("plane", (2,), names, "points"), samples, labels)
+
+
+def engine(variant=Toy, run: RunSettings | None = None, **config) -> Engine:
+    return Engine(variant(replace(CONFIG, **config)), dataset(), run or RunSettings(device="cpu"))
+
+
+def weights(e: Engine) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in e.state().items()}
+
+
+def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_a_step_moves_every_player_and_counts():
+    e = engine()
+    before = weights(e)
+    moves = e.train_step()
+    after = weights(e)
+    assert e.step == 1
+    assert set(moves) == {"discriminator", "generator"}
+    for name in ("generator.hidden.weight", "discriminator.hidden.weight", "discriminator.output.bias"):
+        assert not torch.equal(before[name], after[name])
+
+
+@pytest.mark.parametrize("mover", ["discriminator", "generator"])
+def test_only_the_mover_collects_gradients_and_changes(mover):
+    e = engine()
+    e.players = [player for player in e.players if player.name == mover]
+    e._moves_generator = [mover == "generator"]
+    before = weights(e)
+    e.train_step()
+    other = "generator" if mover == "discriminator" else "discriminator"
+    assert all(p.grad is None for p in getattr(e.networks, other).parameters())
+    assert all(p.grad is not None for p in getattr(e.networks, mover).parameters())
+    after = weights(e)
+    changed = {name.split(".")[0] for name in before if "running" not in name and "tracked" not in name
+               and not torch.equal(before[name], after[name])}  # fmt: skip
+    assert changed - {"loss"} == {mover}
+
+
+def test_n_critic_discriminator_updates_on_as_many_batches(monkeypatch):
+    e = engine(n_critic=3)
+    asked = []
+    indices = e.order.indices
+    monkeypatch.setattr(e.order, "indices", lambda number: asked.append(number) or indices(number))
+    moved = []
+    for player in e.players:
+        step = player.optimizer.step
+        monkeypatch.setattr(player.optimizer, "step", lambda s=step, n=player.name: (moved.append(n), s()))
+    e.train_step()
+    e.train_step()
+    assert asked == [0, 1, 2, 3, 4, 5]
+    assert moved == (["discriminator"] * 3 + ["generator"]) * 2
+    assert e.networks.loss.turns == 6
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_the_generator_runs_once_per_batch(monkeypatch, n_critic):
+    e = engine(n_critic=n_critic)
+    calls = []
+    e.networks.generator.register_forward_hook(lambda *_: calls.append(1))
+    e.train_step()
+    assert len(calls) == n_critic, "the generator's turn must reuse the last batch's fakes"
+
+
+def test_sharing_fakes_equals_computing_them_again(monkeypatch):
+    """The generator's gradient through the shared pass is that of a fresh one, as it has not moved in between."""
+    from ganzoo_core.interfaces import Draw
+
+    shared, fresh = engine(), engine()
+    for e in (shared, fresh):  # BatchNorm's statistics and dropout would tell two passes from one
+        e.networks.discriminator.dropout.p = 0.0
+    shared.train_step()
+    original = Draw.fake
+    monkeypatch.setattr(Draw, "fake", lambda self, with_graph: (self.forget(), original(self, with_graph))[1])
+    fresh.train_step()
+    for a, b in zip(shared.networks.generator.parameters(), fresh.networks.generator.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_an_empty_dict_passes_the_turn():
+    e = engine()
+    e.players[0].terms = lambda turn: {}
+    before = weights(e)
+    moves = e.train_step()
+    assert set(moves) == {"generator"}
+    assert torch.equal(before["discriminator.hidden.weight"], weights(e)["discriminator.hidden.weight"])
+    assert set(e.record(moves)) == {"step", "generator/adversarial"}
+
+
+def test_after_update_follows_each_update():
+    e = engine(n_critic=2)
+    seen = []
+    e.players[0].after_update = lambda: seen.append(e.networks.discriminator.output.bias.item())
+    e.train_step()
+    assert len(seen) == len(set(seen)) == 2
+
+
+def test_learning_rates_are_per_player():
+    e = engine(generator_lr=0.0, discriminator_lr=0.1)
+    before = weights(e)
+    e.train_step()
+    after = weights(e)
+    assert torch.equal(before["generator.hidden.weight"], after["generator.hidden.weight"])
+    assert (before["discriminator.hidden.weight"] - after["discriminator.hidden.weight"]).abs().max() > 0.05
+
+
+def test_the_average_follows_the_generator():
+    e = engine(ema_decay=0.9)
+    start = e.average.hidden.weight.clone()
+    e.train_step()
+    expected = 0.9 * start + 0.1 * e.networks.generator.hidden.weight
+    torch.testing.assert_close(e.average.hidden.weight, expected)
+    assert torch.equal(e.average.norm.running_mean, e.networks.generator.norm.running_mean)
+    assert e.sampler is e.average
+    assert engine().sampler is not None and engine().average is None
+
+
+@pytest.mark.parametrize("variant", [Toy, ToyConditional])
+def test_same_seed_same_result_and_another_seed_another(variant):
+    runs = []
+    for seed in (5, 5, 6):
+        e = engine(variant, RunSettings(device="cpu", seed=seed))
+        torch.manual_seed(len(runs))  # what the process did before must not matter
+        for _ in range(5):
+            e.train_step()
+            torch.rand(7)
+        runs.append(weights(e))
+    assert_equal(runs[0], runs[1])
+    assert not torch.equal(runs[0]["generator.hidden.weight"], runs[2]["generator.hidden.weight"])
+
+
+@pytest.mark.parametrize("config", [{}, {"ema_decay": 0.9, "n_critic": 2}])
+@pytest.mark.parametrize("variant", [Toy, ToyConditional])
+def test_restored_equals_uninterrupted(variant, config):
+    whole, first, second = (engine(variant, **config) for _ in range(3))
+    for _ in range(9):
+        whole.train_step()
+    for _ in range(4):
+        first.train_step()
+    second.train_step()  # whatever a fresh engine holds is overwritten
+    second.restore(4, weights(first), "a file")
+    for _ in range(5):
+        second.train_step()
+    assert_equal(weights(whole), weights(second))
+
+
+def test_a_record_names_each_term_and_the_balance():
+    e = engine()
+    record = e.record(e.train_step())
+    assert set(record) == {"step", "discriminator/real", "discriminator/fake", "generator/adversarial", "d_real",
+                           "d_fake", "accuracy_real", "accuracy_fake"}  # fmt: skip
+    assert record["step"] == 1
+    assert 0 < record["d_real"] < 1 and 0 <= record["accuracy_fake"] <= 1
+
+
+def test_the_balance_by_hand():
+    from types import SimpleNamespace
+
+    from ganzoo_core.engine import balance
+
+    turn = SimpleNamespace(on_real=torch.tensor([2.0, -1.0]), on_fake=torch.tensor([-1.0, 1.0]))
+    by_zero = {k: v.item() for k, v in balance(turn, 0.0).items()}
+    assert by_zero["accuracy_real"] == 0.5 and by_zero["accuracy_fake"] == 0.5
+    assert by_zero["d_real"] == pytest.approx((0.880797 + 0.268941) / 2, abs=1e-5)
+    assert by_zero["d_fake"] == pytest.approx(0.5, abs=1e-5)
+    critic = balance(turn, None)  # midpoint of 0.5 and 0 is 0.25
+    assert critic["d_real"].item() == pytest.approx((0.851953 + 0.222700) / 2, abs=1e-5)
+    assert balance(SimpleNamespace(on_real=turn.on_real), 0.0) == {}
+
+
+def test_a_nan_term_stops_the_run_with_step_term_and_advice():
+    e = engine(poison_step=1)
+    with pytest.raises(TrainingError, match=r"the loss term discriminator/real is nan at step 1; .*generator_lr"):
+        e.record(e.train_step())
+
+
+def test_a_weight_that_is_not_finite_is_never_saved():
+    e = engine()
+    with torch.no_grad():
+        e.networks.generator.hidden.weight[0, 0] = torch.inf
+    with pytest.raises(TrainingError, match=r"the weight generator\.hidden\.weight .* not finite at step 0"):
+        e.state()
+
+
+def test_unfit_data_is_refused():
+    bare = Dataset(DataSpec("bare", (2,), (), "points"), torch.zeros(64, 2))
+    with pytest.raises(DataError, match="toy-conditional needs labels, but bare has none"):
+        Engine(ToyConditional(CONFIG), bare, RunSettings(device="cpu"))
+    voxels = Dataset(DataSpec("cubes", (1, 2, 2, 2), (), "voxels"), torch.zeros(64, 1, 2, 2, 2))
+    with pytest.raises(DataError, match="toy takes images or points or curves, but cubes holds voxels"):
+        Engine(Toy(CONFIG), voxels, RunSettings(device="cpu"))
+    with pytest.raises(DataError, match="batch_size must be at most 64, the size of plane, but is 65"):
+        engine(batch_size=65)
+
+
+def test_bf16_runs_and_weights_stay_float32():
+    e = engine(run=RunSettings(device="cpu", precision="bf16"))
+    e.train_step()
+    assert all(t.dtype == torch.float32 for n, t in e.state().items() if t.is_floating_point())
+
+
+def test_training_leaves_convolutions_channels_last():
+    from ganzoo_core.engine import _place
+
+    conv = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    _place(conv, torch.device("cpu"))
+    assert conv[0].weight.is_contiguous(memory_format=torch.channels_last)
