@@ -40,7 +40,7 @@ def loss_picture(records: list[dict[str, Any]], path: Path) -> None:
         _draw_balance(lower, records)
     _draw_losses(upper, records)
     figure.axes[-1].set_xlabel("step", color=MUTED, fontsize=9)
-    figure.axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     write_atomically(path, png_bytes(rendered(figure)))
 
 
@@ -69,14 +69,16 @@ _BALANCE = {
 
 
 def _draw_balance(axes: Axes, records: list[dict[str, Any]]) -> None:
+    from matplotlib.patheffects import withStroke
+
     for key, (name, colour, line) in _BALANCE.items():
         _draw(axes, _series(records, (record.get(key) for record in records)), colour, name, line)
     axes.axhline(0.5, color=MUTED, linewidth=1, linestyle="--")
-    axes.annotate(
-        "where a perfect generator would leave it", (1, 0.5), (-4, 3), xycoords=("axes fraction", "data"),
-        textcoords="offset points", ha="right", va="bottom", fontsize=8, color=INK,
-        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}, zorder=5,
+    note = axes.annotate(
+        "where a perfect generator would leave it", (0, 0.5), (4, 3), xycoords=("axes fraction", "data"),
+        textcoords="offset points", fontsize=8, color=MUTED, zorder=5,
     )  # fmt: skip
+    note.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     axes.set_ylim(-0.03, 1.03)
     _finish(axes, "discriminator's balance", list(_BALANCE))
 

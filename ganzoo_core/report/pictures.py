@@ -110,7 +110,7 @@ def montage(rows: list[list[Image.Image]], gutter: int, background: str) -> Imag
 
 def _lettered(grid: Image.Image, labels: list[int | None], spec: DataSpec, title: str | None) -> Image.Image:
     """The grid with a margin, class names at its left and a title above it."""
-    names = [None if k is None else fitted(class_name(spec, k), f"class {k}", NAME_SIZE, NAME_WIDTH) for k in labels]
+    names = [None if k is None else fitted(class_name(spec, k), NAME_SIZE, NAME_WIDTH, f"class {k}") for k in labels]
     name_width = max((math.ceil(font.getlength(name)) + MARGIN for name, font in filter(None, names)), default=0)
     left, top = MARGIN + name_width, MARGIN if title is None else MARGIN + 2 * TITLE_SIZE
     canvas = Image.new("RGB", (left + grid.width + MARGIN, top + grid.height + MARGIN), PAPER)
@@ -121,6 +121,6 @@ def _lettered(grid: Image.Image, labels: list[int | None], spec: DataSpec, title
         middle = top + i * row_height + (row_height - GUTTER) / 2
         draw.text((left - MARGIN, middle), name, fill=INK, font=font, anchor="rm")
     if title is not None:
-        text, font = fitted(title, spec.name, TITLE_SIZE, canvas.width - 2 * MARGIN)
+        text, font = fitted(title, TITLE_SIZE, canvas.width - 2 * MARGIN)
         draw.text((MARGIN, MARGIN + TITLE_SIZE / 2), text, fill=INK, font=font, anchor="lm")
     return canvas

@@ -12,11 +12,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganzoo_core.report.fonts import drawable
 from ganzoo_core.variant import DataSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 INK, MUTED, RULE = "#2b2f36", "#8b929c", "#e7e9ec"
 BLUE, ORANGE = "#2c6fb3", "#d8692a"
@@ -87,23 +89,15 @@ def _limits(spec: DataSpec) -> tuple[float, float]:
 def new_figure(width_in: float, height_in: float, title: str | None = None) -> tuple[Figure, Axes]:
     """A figure with one pair of axes in our look."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[union-attr, call-arg]
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout=layout, facecolor="white")
     if title is not None:
-        figure.suptitle(title, x=0.03, ha="left", **title_font(title))
+        _letter(figure.suptitle(title, x=0.03, ha="left", color=INK), 12)
     axes = figure.add_subplot()
     style(axes)
     return figure, axes
-
-
-def title_font(text: str) -> dict[str, object]:
-    """How matplotlib writes a title: in a font that has its characters, if there is one."""
-    from matplotlib.font_manager import FontProperties
-
-    from ganzoo_core.report.fonts import font_file
-
-    return {"color": INK, "fontproperties": FontProperties(fname=font_file(text), size=12), "parse_math": False}
 
 
 def style(axes: Axes) -> None:
@@ -116,10 +110,24 @@ def style(axes: Axes) -> None:
 
 def legend(figure: Figure) -> None:
     """What the colours mean, below the axes."""
-    figure.legend(
-        loc="outside lower center", ncols=5, frameon=False, fontsize=9, labelcolor=INK, handlelength=1.4,
-        markerscale=2, borderaxespad=0.2,
+    if not figure.axes[0].get_legend_handles_labels()[0]:
+        return
+    entries = figure.legend(
+        loc="outside lower center", ncols=5, frameon=False, labelcolor=INK, handlelength=1.4, markerscale=2,
+        borderaxespad=0.2,
     )  # fmt: skip
+    for mark, text in zip(entries.legend_handles, entries.get_texts(), strict=True):
+        if mark is not None:
+            mark.set_alpha(1)
+        _letter(text, 9)
+
+
+def _letter(text: Text, size: int) -> None:
+    """Write the text as it is, in a font that has its characters; matplotlib takes dollar signs for formulas."""
+    from matplotlib.font_manager import FontProperties
+
+    line, file = drawable(text.get_text())
+    text.set(text=line, fontproperties=FontProperties(fname=file, size=size), parse_math=False)
 
 
 def rendered(figure: Figure) -> Image.Image:
