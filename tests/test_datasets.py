@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import tarfile
@@ -33,6 +34,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def refuse(request, *args, **kwargs):
         asked.append(request.full_url)
+        assert socket.getdefaulttimeout() == 30, "a silent network is waited for without end"
         raise URLError("Name or service not known")
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
@@ -166,6 +168,7 @@ def test_without_network_the_error_says_what_where_and_what_else(tmp_path, no_ne
         "fashion-mnist could not be fetched (Name or service not known); put train-images-idx3-ubyte.gz, "
         f"train-labels-idx1-ubyte.gz into {folder}, or use --data digits, which needs no network"
     )
+    assert socket.getdefaulttimeout() is None
     assert list(folder.iterdir()) == [] and capfd.readouterr().out == ""
 
 

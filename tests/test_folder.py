@@ -87,7 +87,7 @@ def test_shrinking_averages_and_does_not_pick(images):
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(images / "stripes.png")
-    assert load(images).samples.float().std() < 3
+    assert load(images).samples.numpy() == pytest.approx(127.5, abs=6)
 
 
 def test_a_huge_jpeg_is_decoded_rightly_at_a_fraction(images):
@@ -164,7 +164,7 @@ def test_bad_images_are_skipped_counted_and_named_every_time(images, caplog):
     save(images / "a.png")
     (images / "b.jpg").write_text("text")
     (images / "c.png").write_bytes((images / "a.png").read_bytes()[:-30])
-    (images / "d.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
+    save(images / "d.png", format="PCX")  # readable, but by one of the parsers that are kept shut
     (images / "e.png").touch()
     save(images / "f.tiff", 0.5, mode="F")
     for _ in range(2):
@@ -174,6 +174,15 @@ def test_bad_images_are_skipped_counted_and_named_every_time(images, caplog):
             f"{images}: skipped 5 of 6 images that can't be read: 'b.jpg', 'c.png', 'd.png', ..."
         ]
         assert caplog.records[0].name == "ganzoo" and caplog.records[0].levelno == logging.WARNING
+
+
+def test_a_pipe_is_no_image(images, caplog):
+    save(images / "a.png")
+    os.mkfifo(images / "pipe.png")
+    pipe = os.open(images / "pipe.png", os.O_RDWR)
+    os.write(pipe, bytes(100))
+    assert len(load(images, channels=3)) == 1 and caplog.messages == []
+    os.close(pipe)
 
 
 def test_a_decompression_bomb_is_a_bad_image(images, monkeypatch, caplog):
@@ -281,12 +290,12 @@ def test_the_second_load_decodes_nothing(images, monkeypatch):
 
 
 def test_changed_files_are_noticed_and_the_stale_cache_goes(images):
-    save(images / "a.png", RED)
+    save(images / "a.bmp", RED)
     load(images)
     load(images, image_size=16)
     (stale, other) = caches(images.parent / "data")
-    save(images / "a.png", BLUE)
-    os.utime(images / "a.png", ns=(0, 12345))
+    save(images / "a.bmp", BLUE)  # of the same size
+    os.utime(images / "a.bmp", ns=(0, 12345))
     assert colour_of(load(images).samples[0]) == BLUE
     left = caches(images.parent / "data")
     assert len(left) == 2 and len({stale, other} & set(left)) == 1
