@@ -154,7 +154,7 @@ def _described(path: Path, header: dict[str, Any]) -> tuple[Variant, DataSpec]:
     """The variant and the data that a generator's header speaks of."""
     try:
         name, package, config = str(header["variant"]), str(header["package"]), dict(header["config"])
-        spec = DataSpec.from_dict(header["data"])
+        spec = DataSpec.from_dict(dict(header["data"]))
         int(header["step"]), str(header["package_version"])
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is damaged: its header lacks or garbles {error}") from error
