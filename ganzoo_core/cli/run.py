@@ -63,10 +63,10 @@ def command(
         raise click.UsageError("name a VARIANT (`ganzoo list` shows them), or --resume DIR")
     if epochs is not None and flags["steps"] is not None:
         raise click.UsageError("--steps and --epochs exclude each other; give one of them")
-    if epochs is not None and resume is not None:
-        raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
     texts = dict(pairs) | ({} if snapshots is None else {"snapshots": snapshots})
     values, texts, epochs = merge(_read_toml(config) if config else {}, texts, flags, epochs)
+    if epochs is not None and resume is not None:
+        raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
     from ganzoo_core.training import train
 
     progress = Progress()
@@ -92,13 +92,17 @@ def merge(
     The file gives way to `texts`, both to the flags that are not None. Steps and epochs stand for each other.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    stronger = set(texts) | set(given) | ({"epochs"} if epochs is not None else set())
-    if stronger & {"steps", "epochs"}:
-        stronger |= {"steps", "epochs"}
-    kept = {name: value for name, value in file.items() if name not in stronger}
-    beaten = set(given) | ({"steps"} if epochs is not None else set())
-    texts = {name: text for name, text in texts.items() if name not in beaten}
-    return kept | given, texts, epochs
+    chosen = given | ({} if epochs is None else {"epochs": epochs})
+    weaker_texts = {name: text for name, text in texts.items() if name not in _names(chosen)}
+    stronger = _names(chosen | weaker_texts)
+    values = {name: value for name, value in file.items() if name not in stronger} | chosen
+    return {k: v for k, v in values.items() if k != "epochs"}, weaker_texts, values.get("epochs")
+
+
+def _names(settings: dict[str, Any]) -> set[str]:
+    """The names of settings, and with steps epochs, with epochs steps."""
+    length = {"steps", "epochs"}
+    return settings.keys() | (length if length & settings.keys() else set())
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -110,6 +114,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
     for name in _NO_SETTINGS:
         if name in values:
             raise SettingError(f"{path}: {name} is no setting of a file; give it on the command line")
+    if "steps" in values and "epochs" in values:
+        raise SettingError(f"{path}: steps and epochs exclude each other; give one of them")
+    epochs = values.get("epochs", 1)
+    if type(epochs) is not int or epochs < 1:
+        raise SettingError(f"{path}: epochs must be a whole number of at least 1, but is {epochs!r}")
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,7 @@ def command(
 
 def _values(config: Settings) -> list[dict[str, Any]]:
     values = config.to_dict()
-    return [
-        {
-            "name": o.name,
-            "type": o.type,
-            "default": o.default,
-            "value": values[o.name],
-            "doc": o.doc,
-            "choices": o.choices,
-        }
-        for o in config.options()
-    ]
+    return [asdict(option) | {"value": values[option.name]} for option in config.options()]
 
 
 def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSpec | None, dict[str, Any] | None]:
