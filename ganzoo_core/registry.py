@@ -6,9 +6,11 @@ Two plugins that claim one name: neither gets it, and asking for it names both.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -114,7 +116,8 @@ class Registry:
         dist = entry_point.dist
         plugin = Plugin(entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown")
         try:
-            self._register(entry_point, plugin)
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for results, `--json` above all
+                self._register(entry_point, plugin)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises must not reach the others
             plugin.error = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         except SystemExit as error:

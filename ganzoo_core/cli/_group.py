@@ -1,0 +1,75 @@
+"""The group that every command belongs to: it finds them, and turns what goes wrong into one line."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import io
+import os
+import sys
+from typing import Any
+
+import click
+
+from ganzoo_core import __version__
+from ganzoo_core.cli._output import one_line
+from ganzoo_core.errors import GanzooError
+
+# The module of each command has its name and holds it as `command`.
+_COMMANDS = ("list", "show", "data", "run", "sample", "plugins")
+
+
+class Zoo(click.Group):
+    """A click group that imports a command's module on first need, and shows no traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order a newcomer meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"ganzoo_core.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command names the near ones."""
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], _COMMANDS, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_COMMANDS)}"
+            ctx.fail(f"there is no command called {one_line(args[0])!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it raises ends as one line on stderr and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own business: usage, --help, a closed pipe
+        except KeyboardInterrupt:
+            raise click.ClickException("stopped by Ctrl-C") from None
+        except (GanzooError, OSError) as error:
+            raise click.ClickException(one_line(error)) from error
+        except Exception as error:
+            if os.environ.get("GANZOO_TRACEBACK"):
+                raise
+            raise click.ClickException(
+                f"{type(error).__name__}: {one_line(error)}; this is a bug in ganzoo or in a plugin, "
+                f"and GANZOO_TRACEBACK=1 shows where"
+            ) from error
+
+
+@click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s")
+def main() -> None:
+    """A zoo of GANs: run them, compare them, publish your own as a plugin.
+
+    Begin with `ganzoo run cgan`. Results go to stdout, progress and messages to stderr.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows "?" rather than an error
+            stream.reconfigure(errors="replace")

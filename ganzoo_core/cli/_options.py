@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+class KeyValue(click.ParamType):
+    """`KEY=VALUE`, split at the first `=`."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The pair (key, text of the value)."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = value.partition("=")
+        if not (key.strip() and equals):
+            self.fail(f"it must be KEY=VALUE, such as batch_size=128, but is {value!r}", param, ctx)
+        return key.strip().replace("-", "_"), text.strip()
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+set_option = click.option(
+    "--set", "pairs", type=KeyValue(), multiple=True, metavar="KEY=VALUE",
+    help="Set a hyperparameter or an option of the data; may be repeated.",
+)  # fmt: skip
+
+data_option = click.option(
+    "--data", metavar="NAME", help="A data set of `ganzoo data`, or folder:PATH for images of your own."
+)
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Where data sets are kept; GANZOO_DATA names it too.",
+)  # fmt: skip

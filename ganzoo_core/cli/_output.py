@@ -1,0 +1,104 @@
+"""How commands print. Text from plugins and from disk is shown as it is: never as markup, never as terminal codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ganzoo_core.trained import Samples
+
+
+_GAP = 2
+_PROSE_WIDTH = 14  # a column narrower than this is no pleasure to read
+
+
+def one_line(value: object) -> str:
+    """Text on one line, with control characters (terminal codes among them) made visible."""
+    words = " ".join(str(value).split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+
+
+def new_console(*, stderr: bool = False) -> Console:
+    """A rich console that interprets nothing in the text it is given."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for machines."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a result as a table that is never cut: the last column wraps, and moves below where there is no room.
+
+    Whole numbers are grouped and set right; True and False are yes and no, None is a dash.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    columns = [[Text(header, "bold"), *(_cell(row[i]) for row in rows)] for i, header in enumerate(headers)]
+    widths = [max(cell.cell_len for cell in column) for column in columns]
+    console = new_console()
+    fixed = sum(widths[:-1]) + _GAP * (len(headers) - 1)
+    if console.width - fixed < min(widths[-1], _PROSE_WIDTH) and len(headers) > 2:
+        print_table(headers[:-1], [row[:-1] for row in rows])
+        click.echo()
+        print_table((headers[0], headers[-1]), [(row[0], row[-1]) for row in rows])
+        return
+    widths[-1] = min(widths[-1], max(console.width - fixed, _PROSE_WIDTH))
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False)
+    for i, width in enumerate(widths):
+        numeric = bool(rows) and all(type(row[i]) is int for row in rows)
+        table.add_column(justify="right" if numeric else "left", width=width, overflow="fold")
+    for line in zip(*columns, strict=True):
+        table.add_row(*line)
+    console.print(table, width=max(console.width, fixed + widths[-1]), crop=False)
+
+
+def print_line(bold: str, rest: str = "") -> None:
+    """Print a line of a result, the first part of it in bold."""
+    from rich.text import Text
+
+    new_console().print(Text(one_line(bold), "bold") + Text(f" {one_line(rest)}" if rest else "", "not bold"))
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """A sample's shape as people write it, 1x28x28; one number has none."""
+    return "x".join(str(size) for size in shape) or "number"
+
+
+def note(message: str = "") -> None:
+    """Print a message, which is no result: it goes to stderr."""
+    click.echo(message, err=True)
+
+
+def on_terminal() -> bool:
+    """Whether messages go to a terminal, where they may move and have colours."""
+    return sys.stderr.isatty()
+
+
+def draw(samples: Samples) -> None:
+    """Draw samples in half-block characters, as a message."""
+    console = new_console(stderr=True)
+    console.print(samples.terminal(console.width))
+
+
+def _cell(value: Any) -> Text:
+    from rich.text import Text
+
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if value is None:
+        return Text("-")
+    return Text(f"{value:,}" if isinstance(value, int) else one_line(value))

@@ -1,0 +1,59 @@
+"""`ganzoo list`: every variant of the zoo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ganzoo_core import registry
+from ganzoo_core.cli._options import json_option
+from ganzoo_core.cli._output import print_json, print_line, print_table
+from ganzoo_core.registry import Plugin
+from ganzoo_core.variant import Variant
+
+
+@click.command("list")
+@json_option
+def command(as_json: bool) -> None:
+    """List every variant, and plugins that are broken."""
+    zoo = registry.registry()
+    variants = [describe(cls, plugin) for cls, plugin in zoo.variants().values()]
+    broken = [
+        {"name": p.name, "package": p.package, "version": p.version, "error": p.error} for p in zoo.plugins() if p.error
+    ]
+    if as_json:
+        print_json({"variants": variants, "broken": broken})
+    else:
+        _print(variants, broken)
+
+
+def describe(cls: type[Variant], plugin: Plugin) -> dict[str, Any]:
+    """A variant as JSON values."""
+    return {
+        "name": cls.name,
+        "title": cls.title,
+        "year": cls.year,
+        "paper": cls.paper,
+        "conditional": cls.conditional,
+        "kinds": list(cls.kinds),
+        "package": plugin.package,
+        "version": plugin.version,
+    }
+
+
+def _print(variants: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None:
+    if variants:
+        rows = [
+            (v["name"], str(v["year"]), v["paper"], v["conditional"], f"{v['package']} {v['version']}")
+            for v in variants
+        ]
+        print_table(("variant", "year", "paper", "conditional", "package"), rows)
+    else:
+        print_line("No variants are installed;", "each is a package of its own, such as ganzoo-cgan.")
+    if broken:
+        click.echo()
+        print_line("Broken plugins")
+        print_table(
+            ("plugin", "package", "reason"), [(b["name"], f"{b['package']} {b['version']}", b["error"]) for b in broken]
+        )

@@ -1,0 +1,147 @@
+"""`ganzoo run`: train a variant, from the start or from where a run was left."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo_core import registry
+from ganzoo_core.callbacks import RunInfo
+from ganzoo_core.cli._options import data_dir_option, data_option, set_option
+from ganzoo_core.cli._output import draw, note, on_terminal, one_line
+from ganzoo_core.cli._progress import Progress, duration, figures
+from ganzoo_core.errors import FileError, SettingError
+
+if TYPE_CHECKING:
+    from ganzoo_core.training import Run
+
+# What `train` takes beside settings: a settings file may not smuggle it in.
+_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "texts")
+
+
+@click.command("run")
+@click.argument("variant", required=False)
+@data_option
+@data_dir_option
+@click.option("--steps", type=int, metavar="N", help="Updates of the generator.")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the data, instead of --steps.")
+@click.option("--batch-size", type=int, metavar="N", help="Samples per update.")
+@click.option("--seed", type=int, metavar="N", help="What all that is random is drawn from.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Arithmetic of the networks.")
+@click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile.")
+@set_option
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
+    help="Settings from a file; --set and flags win over it.",
+)  # fmt: skip
+@click.option("--snapshots", metavar="N,N,...", help="The steps at which samples are drawn.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
+@click.option("--quiet", is_flag=True, help="Print the run folder, and nothing else.")
+def command(
+    variant: str | None,
+    data_dir: Path | None,
+    epochs: int | None,
+    pairs: tuple[tuple[str, str], ...],
+    config: Path | None,
+    snapshots: str | None,
+    out: Path | None,
+    resume: Path | None,
+    quiet: bool,
+    **flags: Any,
+) -> None:
+    """Train VARIANT; the run's folder is printed on stdout.
+
+    Settings come from the defaults, then --config, then --set, then the other flags; the later wins.
+    """
+    if variant is None and resume is None:
+        raise click.UsageError("name a VARIANT (`ganzoo list` shows them), or --resume DIR")
+    if epochs is not None and flags["steps"] is not None:
+        raise click.UsageError("--steps and --epochs exclude each other; give one of them")
+    texts = dict(pairs) | ({} if snapshots is None else {"snapshots": snapshots})
+    values, texts, epochs = merge(_read_toml(config) if config else {}, texts, flags, epochs)
+    if epochs is not None and resume is not None:
+        raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
+    from ganzoo_core.training import train
+
+    progress = Progress()
+    try:
+        run = train(
+            variant, data_dir=data_dir, out=out, resume=resume, epochs=epochs,
+            callbacks=() if quiet else (progress,), texts=texts, **values,
+        )  # fmt: skip
+    finally:
+        progress.close()
+    if progress.run is not None:
+        _close(progress, progress.run, run)
+    elif not quiet:
+        note(f"{run.folder} is done already; to go on, give more steps: --steps N")
+    click.echo(run.folder)
+
+
+def merge(
+    file: dict[str, Any], texts: dict[str, str], flags: dict[str, Any], epochs: int | None
+) -> tuple[dict[str, Any], dict[str, str], int | None]:
+    """Typed settings, unparsed settings and the epochs of a run; no setting is in two of them.
+
+    The file gives way to `texts`, both to the flags that are not None. Steps and epochs stand for each other.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    chosen = given | ({} if epochs is None else {"epochs": epochs})
+    weaker_texts = {name: text for name, text in texts.items() if name not in _names(chosen)}
+    stronger = _names(chosen | weaker_texts)
+    values = {name: value for name, value in file.items() if name not in stronger} | chosen
+    return {k: v for k, v in values.items() if k != "epochs"}, weaker_texts, values.get("epochs")
+
+
+def _names(settings: dict[str, Any]) -> set[str]:
+    """The names of settings, and with steps epochs, with epochs steps."""
+    length = {"steps", "epochs"}
+    return settings.keys() | (length if length & settings.keys() else set())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """The settings in a TOML file. Raises `FileError` where it can't be read, `SettingError` for what is no setting."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise FileError(f"{path} is not valid TOML: {error}") from error
+    for name in _NO_SETTINGS:
+        if name in values:
+            raise SettingError(f"{path}: {name} is no setting of a file; give it on the command line")
+    if "steps" in values and "epochs" in values:
+        raise SettingError(f"{path}: steps and epochs exclude each other; give one of them")
+    epochs = values.get("epochs", 1)
+    if type(epochs) is not int or epochs < 1:
+        raise SettingError(f"{path}: epochs must be a whole number of at least 1, but is {epochs!r}")
+    return values
+
+
+def _close(progress: Progress, info: RunInfo, run: Run) -> None:
+    """Closing words: the samples on a terminal, the figures, the files, the commands to try next."""
+    if on_terminal():
+        draw(run.sample())
+    done = info.total_steps - info.first_step
+    note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
+    if progress.record:
+        note(figures(progress.record))
+    note(f"\nrun        {run.folder}")
+    note(f"weights    {run.folder / 'generator.safetensors'}")
+    if progress.picture is not None:
+        note(f"samples    {progress.picture}")
+    folder = shlex.quote(str(run.folder))
+    note(f"\nnext       ganzoo sample {folder}{_label(info)}")
+    note(f"           ganzoo run --resume {folder} --steps {2 * info.total_steps}")
+
+
+def _label(run: RunInfo) -> str:
+    """A label to try, where the variant takes labels."""
+    cls, _ = registry.registry().variant(run.variant)
+    if not (cls.conditional and run.data.classes):
+        return ""
+    return f" --label {shlex.quote(run.data.classes[min(3, run.data.num_classes - 1)])}"

@@ -1,0 +1,119 @@
+"""`ganzoo show`: one variant, its hyperparameters, and its networks on some data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganzoo_core import registry
+from ganzoo_core.cli._options import data_dir_option, data_option, json_option, set_option
+from ganzoo_core.cli._output import note, one_line, print_json, print_line, print_table, shape_text
+from ganzoo_core.cli.list import describe
+from ganzoo_core.datasets import data_folder
+from ganzoo_core.errors import DataError
+from ganzoo_core.run_settings import RunSettings, resolve
+from ganzoo_core.settings import Settings
+from ganzoo_core.variant import DataSource, DataSpec, Variant
+
+
+@click.command("show")
+@click.argument("variant")
+@data_option
+@data_dir_option
+@set_option
+@json_option
+def command(
+    variant: str, data: str | None, data_dir: Path | None, pairs: tuple[tuple[str, str], ...], as_json: bool
+) -> None:
+    """Show a variant, its hyperparameters and its networks."""
+    texts = dict(pairs)
+    data = data or texts.get("data")
+    plan = resolve(variant, {}, texts | {"data": data} if data else texts)
+    spec, networks = _on_data(plan.variant, plan.source, data_folder(data_dir)) if data else _on_some_data(plan.variant)
+    shown = describe(type(plan.variant), plan.plugin) | {
+        "settings": _values(plan.variant.config),
+        "data": None if spec is None else spec.to_dict(),
+        "networks": networks,
+    }
+    if as_json:
+        print_json(shown)
+    else:
+        _print(shown, with_values=bool(pairs))
+
+
+def _values(config: Settings) -> list[dict[str, Any]]:
+    values = config.to_dict()
+    return [asdict(option) | {"value": values[option.name]} for option in config.options()]
+
+
+def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSpec | None, dict[str, Any] | None]:
+    """The networks on that data set, which is loaded only where nothing else tells its shape and classes."""
+    if source.shape is None or source.classes is None:
+        spec = source.load(folder).spec
+    else:
+        spec = DataSpec(source.name, source.shape, source.classes, source.kind)
+    return spec, _networks(variant, spec)
+
+
+def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | None]:
+    """The networks on the first data set that suits the variant, the default tried before all others.
+
+    Only data sets are tried that tell their shape without being loaded; (None, None) where none suits.
+    """
+    sources = [cls for cls, _ in registry.registry().datasets().values()]
+    for cls in sorted(sources, key=lambda cls: cls.name != RunSettings.data):
+        if cls.shape is not None and cls.classes is not None:
+            spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind)
+            try:
+                return spec, _networks(variant, spec)
+            except DataError:
+                continue
+    note(f"no installed data set that suits {variant.name} tells its shape; --data NAME shows the networks on it")
+    return None, None
+
+
+def _networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
+    """Both networks on such data as JSON values. Raises `DataError` where they don't suit each other."""
+    variant.check_data(spec)
+    from ganzoo_core.cli._layers import describe_networks
+
+    return describe_networks(variant, spec)
+
+
+def _print(shown: dict[str, Any], with_values: bool) -> None:
+    print_line(f"{shown['name']}:", shown["title"])
+    needs = "needs labels" if shown["conditional"] else "needs no labels"
+    click.echo(one_line(f"{shown['paper']} ({shown['year']}), from {shown['package']} {shown['version']}"))
+    click.echo(one_line(f"takes {', '.join(shown['kinds'])}; {needs}"))
+    click.echo()
+    value = "value" if with_values else "default"
+    print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])
+    for name, network in (shown["networks"] or {}).items():
+        click.echo()
+        print_line(name, f"on {shown['data']['name']} ({shape_text(shown['data']['shape'])})")
+        layers = [_layer_row(layer) for layer in network["layers"]]
+        print_table(("layer", "type", "output", "parameters"), [*layers, ("total", "", "", network["parameters"])])
+
+
+def _setting_row(setting: dict[str, Any]) -> tuple[str, ...]:
+    """A setting as it is, its default among the words where that differs."""
+    value, default = _text(setting["value"]), _text(setting["default"])
+    words = [setting["doc"]]
+    words += [f"({' | '.join(setting['choices'])})"] if setting["choices"] else []
+    words += [f"(default {default})"] if value != default else []
+    return setting["name"], value, setting["type"], " ".join(words)
+
+
+def _layer_row(layer: dict[str, Any]) -> tuple[Any, ...]:
+    shape = layer["shape"]
+    return (layer["name"], layer["type"], None if shape is None else shape_text(shape), layer["parameters"])
+
+
+def _text(value: Any) -> str:
+    """A value as `--set` takes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
