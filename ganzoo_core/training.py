@@ -19,7 +19,7 @@ import torch
 from ganzoo_core import __version__, checkpoint
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import data_dir as data_folder
+from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine, LoopEvents, train_loop
 from ganzoo_core.errors import Interrupted, SettingError
 from ganzoo_core.registry import registry

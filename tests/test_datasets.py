@@ -70,7 +70,7 @@ def in_natural_units(data: Dataset) -> np.ndarray:
 def test_listing_the_data_sets_imports_nothing_heavy():
     code = (
         "import sys; from ganzoo_core import datasets;"
-        "[s().is_local(datasets.data_dir(None)) for s in datasets.ganzoo_datasets()];"
+        "[s().is_local(datasets.data_folder(None)) for s in datasets.ganzoo_datasets()];"
         "print({'torch', 'numpy', 'PIL', 'torchvision', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -97,12 +97,12 @@ def test_what_a_source_states_is_what_it_loads(source, tmp_path):
 
 def test_data_dir_given_then_variable_then_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "named"))
-    assert datasets.data_dir(tmp_path / "given") == tmp_path / "given"
-    assert datasets.data_dir(None) == tmp_path / "named"
+    assert datasets.data_folder(tmp_path / "given") == tmp_path / "given"
+    assert datasets.data_folder(None) == tmp_path / "named"
     monkeypatch.setenv("GANZOO_DATA", "~/named")
-    assert datasets.data_dir(None) == Path.home() / "named"
+    assert datasets.data_folder(None) == Path.home() / "named"
     monkeypatch.setenv("GANZOO_DATA", "")
-    assert "ganzoo" in datasets.data_dir(None).name
+    assert "ganzoo" in datasets.data_folder(None).name
     assert not list(tmp_path.iterdir())
 
 

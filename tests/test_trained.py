@@ -103,7 +103,9 @@ def test_weights_that_do_not_fit(run, tmp_path):
     with pytest.raises(FileError, match="hidden.weight must have shape"):  # and nothing of that size was allocated
         ganzoo.load(path)
     path = tampered(run, tmp_path / "x.safetensors", config=config | {"depth": 9})
-    with pytest.raises(FileError, match="does not fit the installed toy-conditional: there is no setting called 'depth'"):
+    with pytest.raises(
+        FileError, match="does not fit the installed toy-conditional: there is no setting called 'depth'"
+    ):
         ganzoo.load(path)
 
 

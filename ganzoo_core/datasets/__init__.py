@@ -26,7 +26,7 @@ def ganzoo_datasets() -> list[type[DataSource]]:
     return [Digits, Mnist, FashionMnist, Kmnist, Cifar10, Folder, Ring8, Grid25, Sine]
 
 
-def data_dir(given: Path | None) -> Path:
+def data_folder(given: Path | None) -> Path:
     """The data folder: `given` (--data-dir), else the variable GANZOO_DATA, else a cache folder. Makes no folder."""
     named = given or os.environ.get("GANZOO_DATA")
     if named:

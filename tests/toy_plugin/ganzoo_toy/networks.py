@@ -55,5 +55,5 @@ class CountingLoss(NonSaturating):
         terms = super().for_discriminator(turn)
         terms["fake"] = terms["fake"] * (1 + 0.001 * self.turns)
         if self.poison_step is not None:
-            terms["real"] = torch.where(self.turns >= self.poison_step, torch.nan, terms["real"])
+            terms["real"] = terms["real"] * torch.where(self.turns >= self.poison_step, torch.nan, 1.0)
         return terms
