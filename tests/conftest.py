@@ -10,6 +10,7 @@ import pytest
 
 TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 
 
 @pytest.fixture
