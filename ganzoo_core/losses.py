@@ -93,7 +93,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (N, *shape), one point per pair.
     """
     mix = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
-    between = torch.lerp(real, fake.detach(), mix).requires_grad_()  # (N, *shape)
+    between = (real + mix * (fake.detach() - real)).requires_grad_()  # (N, *shape); a bf16 fake is promoted
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(2, dim=1) - center).square().mean()
 

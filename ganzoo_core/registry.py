@@ -1,7 +1,8 @@
 """Finds plugins through entry points, isolates broken ones, resolves names.
 
 Each entry point is loaded by itself. One that raises is kept as a `Plugin` with its error and harms nobody else.
-Two plugins that claim one name: neither gets it, and asking for it names both.
+Where several claim one name, it goes to the one whose entry point bears it, so that looking it up need import no other.
+Else nobody gets it, and asking for it names them all; what else they offer stays.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import functools
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,16 +22,29 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ganzoo_core import hookspecs
-from ganzoo_core.errors import PluginError, UnknownNameError
+from ganzoo_core.callbacks import Callback
+from ganzoo_core.errors import DataError, GanzooError, PluginError, UnknownNameError
 from ganzoo_core.variant import DataSource, Variant
 
 if TYPE_CHECKING:
-    from ganzoo_core.callbacks import Callback, RunInfo
+    from ganzoo_core.callbacks import RunInfo
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
+
+
+def _new_manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
 
 
 @dataclass
 class Plugin:
-    """One entry point: where it comes from, what it offers, or why it can't be used."""
+    """One entry point: where it comes from, what it offers, or why it can't be used.
+
+    A broken one has an `error` and offers nothing. One that lost a name to a clash has an `error` that says so, and
+    offers the rest. Each has a plugin manager of its own, so that no plugin can wrap or upset another's hooks.
+    """
 
     name: str
     package: str
@@ -38,6 +53,8 @@ class Plugin:
     variants: dict[str, type[Variant]] = field(default_factory=dict)
     datasets: dict[str, type[DataSource]] = field(default_factory=dict)
     error: str | None = None
+    clashes: dict[tuple[str, str], str] = field(default_factory=dict)
+    manager: pluggy.PluginManager = field(default_factory=_new_manager, repr=False)
 
     @property
     def source(self) -> str:
@@ -51,24 +68,22 @@ class Registry:
     def __init__(self, entry_points: Iterable[metadata.EntryPoint]) -> None:
         self._entry_points = list(entry_points)
         self._loaded: dict[int, Plugin] = {}
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
 
     def plugins(self) -> list[Plugin]:
         """Every plugin, working or broken, after loading them all; name clashes are marked as errors."""
         plugins = [self._plugin(entry_point) for entry_point in self._entry_points]
-        for offer in ("variants", "datasets"):
-            self._mark_clashes(plugins, offer)
+        _settle_clashes(plugins, "variant", lambda plugin: plugin.variants)
+        _settle_clashes(plugins, "data set", lambda plugin: plugin.datasets)
         return plugins
 
     def variants(self) -> dict[str, tuple[type[Variant], Plugin]]:
         """Every usable variant by name, with the plugin it comes from."""
-        pairs = [(name, (cls, p)) for p in self.plugins() if not p.error for name, cls in p.variants.items()]
+        pairs = [(name, (cls, p)) for p in self.plugins() for name, cls in p.variants.items()]
         return dict(sorted(pairs, key=lambda pair: pair[0]))
 
     def datasets(self) -> dict[str, tuple[type[DataSource], Plugin]]:
         """Every usable data set by name, with the plugin it comes from."""
-        return {name: (cls, p) for p in self.plugins() if not p.error for name, cls in p.datasets.items()}
+        return {name: (cls, p) for p in self.plugins() for name, cls in p.datasets.items()}
 
     def variant(self, name: str) -> tuple[type[Variant], Plugin]:
         """The variant called `name`. Imports only the package whose entry point has that name, where there is one.
@@ -82,9 +97,8 @@ class Registry:
         return self._find(name, "data set", lambda plugin: plugin.datasets, self.datasets)
 
     def callbacks(self, run: RunInfo) -> list[Callback]:
-        """The observers that all working plugins want on this run."""
-        offers = [self._call(p.name, "ganzoo_callbacks", run=run) for p in self.plugins() if not p.error]
-        return [callback for offer in offers for callback in offer]
+        """The observers that plugins want on this run. Raises `PluginError` where one fails to make its own."""
+        return [callback for plugin in self.plugins() for callback in _callbacks_of(plugin, run)]
 
     def _find(
         self,
@@ -96,13 +110,15 @@ class Registry:
         named = [e for e in self._entry_points if e.name == name]
         if len(named) == 1:
             plugin = self._plugin(named[0])
-            if plugin.error is None and name in offers(plugin):
+            if name in offers(plugin):
                 return offers(plugin)[name], plugin
         known = everything()
         if name in known:
             return known[name]
         for plugin in self.plugins():
-            if plugin.error and (plugin.name == name or name in offers(plugin)):
+            if (what, name) in plugin.clashes:
+                raise PluginError(plugin.clashes[what, name])
+            if plugin.error and plugin.name == name and not plugin.clashes:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
         raise UnknownNameError(what, name, known)
 
@@ -112,70 +128,108 @@ class Registry:
             self._loaded[key] = self._load(entry_point)
         return self._loaded[key]
 
-    def _load(self, entry_point: metadata.EntryPoint) -> Plugin:
+    @staticmethod
+    def _load(entry_point: metadata.EntryPoint) -> Plugin:
         dist = entry_point.dist
-        plugin = Plugin(entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown")
+        identity = (entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown")
+        plugin = Plugin(*identity)
         try:
             with contextlib.redirect_stdout(sys.stderr):  # stdout is for results, `--json` above all
-                self._register(entry_point, plugin)
+                _register(entry_point, plugin)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises must not reach the others
-            plugin.error = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            return Plugin(*identity, error=_reason(error))
         except SystemExit as error:
-            plugin.error = f"it ended the program at import (exit code {error.code})"
+            return Plugin(*identity, error=f"it ended the program at import (exit code {error.code})")
         return plugin
 
-    def _register(self, entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
-        module = entry_point.load()
-        api = getattr(module, "GANZOO_API", None)
-        if api != hookspecs.API_VERSION:
-            stated = "states no core API version (GANZOO_API)" if api is None else f"was written for core API {api!r}"
-            raise PluginError(f"{stated}; this core offers {hookspecs.API_VERSION}")
-        self._manager.register(module, name=plugin.name)
-        plugin.hooks = sorted(caller.name for caller in self._manager.get_hookcallers(module) or [])
-        unknown = [hook for hook in plugin.hooks if not hasattr(hookspecs, hook)]
-        if unknown:
-            raise PluginError(f"it implements {', '.join(unknown)}, which is no hook of this core")
-        plugin.variants = _by_name(self._call(plugin.name, "ganzoo_variants"), Variant)
-        plugin.datasets = _by_name(self._call(plugin.name, "ganzoo_datasets"), DataSource)
 
-    def _call(self, plugin_name: str, hook: str, **arguments: Any) -> list[Any]:
-        """What one plugin answers to one hook: an empty list where it does not implement it."""
-        others = [p for name, p in self._manager.list_name_plugin() if name != plugin_name and p is not None]
-        answers = self._manager.subset_hook_caller(hook, remove_plugins=others)(**arguments)
-        for answer in answers:
-            if not isinstance(answer, list | tuple):
-                raise PluginError(f"{hook} must return a list, but returned {type(answer).__name__}")
-        return [item for answer in answers for item in answer]
-
-    @staticmethod
-    def _mark_clashes(plugins: list[Plugin], offer: str) -> None:
-        claims: dict[str, list[Plugin]] = {}
-        for plugin in plugins:
-            for name in getattr(plugin, offer):
-                claims.setdefault(name, []).append(plugin)
-        for name, owners in claims.items():
-            if len(owners) > 1:
-                both = " and ".join(owner.source for owner in owners)
-                for owner in owners:
-                    owner.error = owner.error or f"the name {name!r} is claimed by {both}; uninstall one of them"
+def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
+    """Import a plugin and note what it offers. Raises whatever its import raises, and `PluginError` for nonsense."""
+    module = entry_point.load()
+    api = getattr(module, "GANZOO_API", None)
+    if api != hookspecs.API_VERSION:
+        stated = "states no core API version (GANZOO_API)" if api is None else f"was written for core API {api!r}"
+        raise PluginError(f"it {stated}; this core offers {hookspecs.API_VERSION}")
+    plugin.manager.register(module)
+    plugin.hooks = sorted(caller.name for caller in plugin.manager.get_hookcallers(module) or [])
+    unknown = [hook for hook in plugin.hooks if not hasattr(hookspecs, hook)]
+    if unknown:
+        raise PluginError(f"it implements {', '.join(unknown)}, which is no hook of this core")
+    if not plugin.hooks:
+        raise PluginError("it implements no hook; mark its functions with @hookimpl")
+    plugin.variants = _by_name(_call(plugin, "ganzoo_variants"), Variant)
+    plugin.datasets = _by_name(_call(plugin, "ganzoo_datasets"), DataSource)
 
 
-def _by_name(classes: list[Any], base: type) -> dict[str, Any]:
+def _call(plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
+    """What a plugin answers to a hook: an empty list where it does not implement it."""
+    if hook not in plugin.hooks:
+        return []
+    (answer,) = getattr(plugin.manager.hook, hook)(**arguments) or (None,)  # pluggy leaves an answer of None out
+    if not isinstance(answer, list | tuple):
+        raise PluginError(f"{hook} must return a list, but returned {type(answer).__name__}")
+    return list(answer)
+
+
+def _callbacks_of(plugin: Plugin, run: RunInfo) -> list[Callback]:
+    try:
+        offered = _call(plugin, "ganzoo_callbacks", run=run)
+        for callback in offered:
+            if not isinstance(callback, Callback):
+                raise PluginError(f"ganzoo_callbacks must offer instances of Callback, but offers {callback!r}")
+    except Exception as error:
+        raise PluginError(f"{plugin.source} can't observe this run: {_reason(error)}") from error
+    return offered
+
+
+def _reason(error: Exception) -> str:
+    """An error as one line: a sentence of ours as it is, a stranger's with its type."""
+    text = str(error) if isinstance(error, GanzooError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
+def _settle_clashes(plugins: list[Plugin], what: str, offers: Callable[[Plugin], dict[str, Any]]) -> None:
+    claims: dict[str, list[Plugin]] = {}
+    for plugin in plugins:
+        for name in offers(plugin):
+            claims.setdefault(name, []).append(plugin)
+    for name, owners in claims.items():
+        if len(owners) == 1:
+            continue
+        bearers = [owner for owner in owners if owner.name == name]
+        text = f"the {what} {name!r} is claimed by {' and by '.join(o.source for o in owners)}; uninstall one of them"
+        for owner in owners:
+            if len(bearers) == 1 and owner is bearers[0]:
+                continue
+            del offers(owner)[name]
+            owner.clashes[what, name] = text
+            owner.error = "; ".join(owner.clashes.values())
+
+
+def _by_name(classes: list[Any], base: type[Variant] | type[DataSource]) -> dict[str, Any]:
     """Check what a plugin offers, and key it by name."""
-    needed = {Variant: ("name", "title", "paper", "year"), DataSource: ("name", "title", "origin")}[base]
+    texts = ("name", "title", "paper") if base is Variant else ("name", "title", "origin")
+    needed = dict.fromkeys(texts, str) | ({"year": int} if base is Variant else {})
     found: dict[str, Any] = {}
     for cls in classes:
         if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise PluginError(f"it must offer subclasses of {base.__name__}, but offers {cls!r}")
-        missing = [attribute for attribute in needed if not getattr(cls, attribute, None)]
+        missing = [f"{key} ({kind.__name__})" for key, kind in needed.items() if not _states(cls, key, kind)]
         if missing:
-            raise PluginError(f"{cls.__name__} does not state its {', '.join(missing)}")
+            raise PluginError(f"{cls.__name__} must state its {', '.join(missing)}")
+        if not _NAME.fullmatch(cls.name):
+            raise PluginError(f"{cls.__name__}.name must be letters, digits and any of . _ -, but is {cls.name!r}")
         if inspect.isabstract(cls):
             raise PluginError(f"{cls.__name__} lacks {', '.join(sorted(cls.__abstractmethods__))}")
         if cls.name in found:
             raise PluginError(f"it offers two called {cls.name!r}")
         found[cls.name] = cls
     return found
+
+
+def _states(cls: type, key: str, kind: type) -> bool:
+    value = getattr(cls, key, None)
+    return isinstance(value, kind) and bool(value)
 
 
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:
@@ -196,12 +250,12 @@ def registry() -> Registry:
 def find_source(name: str) -> tuple[type[DataSource], Path | None]:
     """The data source that `--data` names, and the path behind the colon where it takes one.
 
-    Raises `UnknownNameError`, or `PluginError` where its plugin is broken.
+    Raises `UnknownNameError`, `DataError` where a path is missing, or `PluginError` where its plugin is broken.
     """
     head, colon, rest = name.partition(":")
     source, _ = registry().dataset(head)
     if source.takes_path and not rest:
-        raise PluginError(f"the data set {head!r} needs a path: --data {head}:PATH")
+        raise DataError(f"the data set {head!r} needs a path: --data {head}:PATH")
     if colon and not source.takes_path:
         raise UnknownNameError("data set", name, registry().datasets())
-    return source, Path(rest).expanduser() if rest else None
+    return source, Path(os.path.expanduser(rest)) if rest else None  # Path.expanduser raises for ~nobody

@@ -78,7 +78,7 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
 
 def absolute(path: Path | None) -> Path | None:
     """The path from the root on, so that a resume from elsewhere finds it."""
-    return None if path is None else path.expanduser().resolve()
+    return None if path is None else path.resolve()
 
 
 def _owner(key: str, owners: list[type[Settings]]) -> int:

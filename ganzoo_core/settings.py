@@ -49,9 +49,9 @@ class Settings:
     """
 
     def __post_init__(self) -> None:
-        for name, annotation in typing.get_type_hints(type(self)).items():
-            rule = self.__dataclass_fields__[name].metadata
-            object.__setattr__(self, name, _checked(name, annotation, rule, getattr(self, name)))
+        hints = typing.get_type_hints(type(self))
+        for f in fields(self):
+            object.__setattr__(self, f.name, _checked(f.name, hints[f.name], f.metadata, getattr(self, f.name)))
 
     @classmethod
     def options(cls) -> list[Option]:
@@ -80,16 +80,17 @@ class Settings:
         Raises `UnknownNameError` for a key that is no setting, `SettingError` for a bad value.
         """
         for name in values:
-            if name not in cls.names():
-                raise UnknownNameError("setting", name, cls.names())
+            cls._check_name(name)
         return cls(**values)
 
     @classmethod
     def parse(cls, name: str, text: str) -> Any:
         """Read a value as it is typed on the command line: `KEY=VALUE`'s right side.
 
-        Tuples are comma-separated; `none` stands for None where the type allows it. Raises `SettingError`.
+        Tuples are comma-separated; `none` stands for None where the type allows it. Raises as
+        `from_dict` does.
         """
+        cls._check_name(name)
         annotation = typing.get_type_hints(cls)[name]
         base, optional = _unwrap(annotation)
         if optional and text.lower() == "none":
@@ -98,6 +99,11 @@ class Settings:
             item = typing.get_args(base)[0]
             return tuple(_parse_scalar(name, item, part.strip()) for part in text.split(",") if part.strip())
         return _parse_scalar(name, base, text)
+
+    @classmethod
+    def _check_name(cls, name: str) -> None:
+        if name not in cls.names():
+            raise UnknownNameError("setting", name, cls.names())
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
@@ -148,9 +154,16 @@ def _checked(name: str, annotation: Any, rule: Mapping[str, Any], value: Any) ->
     return _checked_scalar(name, base, rule, value)
 
 
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def _checked_scalar(name: str, kind: type, rule: Mapping[str, Any], value: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = _as_float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise SettingError(f"{name} must be {_KINDS[kind]}, but is {value!r}")
     if isinstance(value, float) and not math.isfinite(value):

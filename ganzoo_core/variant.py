@@ -6,11 +6,12 @@ Networks, losses and optimizers are imported by the factories, when they are cal
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.settings import Settings, option
@@ -31,6 +32,7 @@ class DataSpec:
 
     `shape` is one sample's, such as (1, 28, 28), (2,) or (15,). Samples lie in [-1, 1]; `sample * scale + offset`
     gives natural units (pixels are not scaled). `classes` names the labels 0, 1, ...; empty means unlabelled.
+    Raises `DataError` where a field breaks its rule, since specs also come out of files.
     """
 
     name: str
@@ -39,6 +41,18 @@ class DataSpec:
     kind: Kind = "images"
     scale: float = 1.0
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        rules = {
+            "shape": (_is_tuple_of(int, self.shape) and min(self.shape, default=0) > 0, "positive whole numbers"),
+            "classes": (_is_tuple_of(str, self.classes), "texts"),
+            "kind": (self.kind in get_args(Kind), f"one of {', '.join(get_args(Kind))}"),
+            "scale": (isinstance(self.scale, int | float) and math.isfinite(self.scale), "a finite number"),
+            "offset": (isinstance(self.offset, int | float) and math.isfinite(self.offset), "a finite number"),
+        }
+        for name, (kept, rule) in rules.items():
+            if not kept:
+                raise DataError(f"the {name} of the data {self.name} must be {rule}, but is {getattr(self, name)!r}")
 
     @property
     def num_classes(self) -> int:
@@ -51,8 +65,13 @@ class DataSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The spec that `to_dict` gave."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        """The spec that `to_dict` gave. Raises `TypeError` where fields are missing or unknown."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(values).items()}
+        return cls(**fields)
+
+
+def _is_tuple_of(kind: type, value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,19 @@
-"""What the tests share: the toy plugin on the path, as if installed, and a folder of real data where there is one."""
+"""What the tests share: the toy plugin on the path, as if installed, and plugin packages installed for one test."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from ganzoo_core import registry as registry_module
+from ganzoo_core.registry import Registry
 
 TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
@@ -26,3 +33,73 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
     return tmp_path
+
+
+class PluginSite:
+    """A folder of installed packages on `sys.path`, as pip writes them: modules, METADATA and entry_points.txt."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(
+        self, package: str, files: dict[str, str], entry_points: dict[str, str] | None = None, version: str = "1.0"
+    ) -> None:
+        """Install `package`; `files` holds sources by path. Left out, the entry point is `x = "ganzoo_x"`."""
+        for path, source in files.items():
+            target = self.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source)
+        if entry_points is None:
+            module = Path(next(iter(files))).parts[0].removesuffix(".py")
+            entry_points = {module.removeprefix("ganzoo_"): module}
+        info = self.folder / f"{package.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        lines = [f"{name} = {value}" for name, value in entry_points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[ganzoo]", *lines, ""]))
+        importlib.invalidate_caches()
+        registry_module.registry.cache_clear()
+
+    def registry(self) -> Registry:
+        """A registry of the packages in this folder alone, in alphabetical order."""
+        found = sorted(metadata.distributions(path=[str(self.folder)]), key=lambda dist: dist.name)
+        return Registry(e for dist in found for e in dist.entry_points.select(group="ganzoo"))
+
+    def imported(self) -> set[str]:
+        """The modules of this folder that have been imported."""
+        return {name for name, module in sys.modules.items() if self._is_ours(module)}
+
+    def forget(self) -> None:
+        """Drop what was imported from this folder, and the environment's registry with it."""
+        for name in self.imported():
+            del sys.modules[name]
+        registry_module.registry.cache_clear()
+
+    def _is_ours(self, module: object) -> bool:
+        file = getattr(module, "__file__", None)
+        return isinstance(file, str) and Path(file).is_relative_to(self.folder)
+
+
+@pytest.fixture
+def plugin_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginSite]:
+    """Plugin packages for one test; `registry()` finds them beside those of the environment."""
+    site = PluginSite(tmp_path / "site-packages")
+    site.folder.mkdir()
+    monkeypatch.syspath_prepend(str(site.folder))
+    monkeypatch.delenv("GANZOO_PLUGINS", raising=False)
+    registry_module.registry.cache_clear()
+    yield site
+    site.forget()
+
+
+@pytest.fixture
+def run_python() -> Callable[..., str]:
+    """Runs a program in a fresh interpreter, these folders first on its path; gives its standard output."""
+
+    def run(program: str, *path: Path) -> str:
+        prelude = f"import sys; sys.path[:0] = {[str(p) for p in path]!r}\n"
+        done = subprocess.run([sys.executable, "-c", prelude + program], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
