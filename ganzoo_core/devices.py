@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from ganzoo_core.errors import SettingError
@@ -9,7 +11,15 @@ from ganzoo_core.errors import SettingError
 
 def pick_device(name: str) -> torch.device:
     """The device that "auto", "cpu", "cuda" or "mps" stands for. Raises `SettingError` where there is none."""
-    available = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
+    available: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
     if name == "auto":
         name = next(kind for kind, is_available in available.items() if is_available())
     if not available[name]():

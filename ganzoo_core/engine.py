@@ -108,7 +108,8 @@ class Engine:
             return
         with torch.no_grad():
             generator = self.networks.generator
-            average, current = list(self.average.parameters()), list(generator.parameters())
+            average: list[Tensor] = list(self.average.parameters())
+            current: list[Tensor] = list(generator.parameters())
             torch._foreach_lerp_(average, current, 1 - self.config.ema_decay)
             for old, new in zip(self.average.buffers(), generator.buffers(), strict=True):
                 old.copy_(new)
@@ -220,4 +221,4 @@ def _place(module: nn.Module, device: torch.device) -> None:
     """Move a network to the device; convolutions run in channels_last there and on the CPU."""
     module.to(device)
     if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module.to(memory_format=torch.channels_last)

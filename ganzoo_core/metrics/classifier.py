@@ -45,7 +45,7 @@ def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "classifier"))
         model = Classifier(dataset.spec.shape[0], dataset.spec.num_classes)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
         order = BatchOrder(dataset, min(batch_size, len(dataset)), seed, torch.device("cpu"))
         optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
