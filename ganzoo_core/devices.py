@@ -16,10 +16,6 @@ def pick_device(name: str) -> torch.device:
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
     }
-        "cuda": torch.cuda.is_available,
-        "mps": torch.backends.mps.is_available,
-        "cpu": lambda: True,
-    }
     if name == "auto":
         name = next(kind for kind, is_available in available.items() if is_available())
     if not available[name]():
