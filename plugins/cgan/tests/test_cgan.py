@@ -1,0 +1,75 @@
+"""cgan: its layers, its condition, and that it learns to do as asked."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ganzoo_cgan import Cgan, CganConfig
+from torch import nn
+
+from ganzoo_core import DataSpec
+from ganzoo_core.datasets import Ring8
+from ganzoo_core.datasets.toy import ring8_modes
+from ganzoo_core.engine import Engine
+from ganzoo_core.errors import DataError
+from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.trained import generate
+
+DIGITS = DataSpec("digits", (1, 28, 28), tuple("0123456789"))
+
+
+def linear_sizes(module: nn.Module) -> list[tuple[int, int]]:
+    return [(m.in_features, m.out_features) for m in module.modules() if isinstance(m, nn.Linear)]
+
+
+def test_the_default_networks():
+    generator, discriminator = Cgan().generator(DIGITS), Cgan().discriminator(DIGITS)
+    assert linear_sizes(generator) == [(132, 256), (256, 512), (512, 1024), (1024, 784)]
+    assert linear_sizes(discriminator) == [(816, 1024), (1024, 512), (512, 256), (256, 1)]
+    assert generator.embedding.weight.shape == discriminator.embedding.weight.shape == (10, 32)
+    assert sum(p.numel() for p in generator.parameters()) == 320 + 133 * 256 + 257 * 512 + 513 * 1024 + 1025 * 784
+    assert sum(p.numel() for p in discriminator.parameters()) == 320 + 817 * 1024 + 1025 * 512 + 513 * 256 + 257
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2,), (15,)])
+def test_samples_of_any_shape(shape):
+    spec = DataSpec("any", shape, ("a", "b"))
+    labels = torch.tensor([0, 1, 1])
+    x = Cgan().generator(spec)(torch.randn(3, 100), labels)
+    assert x.shape == (3, *shape) and x.abs().max() <= 1
+    assert Cgan().discriminator(spec)(x, labels).shape == (3,)
+
+
+def test_both_players_see_the_label():
+    torch.manual_seed(0)
+    generator, discriminator = Cgan().generator(DIGITS), Cgan().discriminator(DIGITS).eval()
+    z = torch.randn(1, 100).expand(2, -1)
+    x = generator(z, torch.tensor([3, 4]))
+    assert not torch.allclose(x[0], x[1])
+    logits = discriminator(x[:1].expand(2, -1, -1, -1), torch.tensor([3, 4]))
+    assert not torch.allclose(logits[0], logits[1])
+
+
+def test_unlabelled_data_is_refused():
+    with pytest.raises(DataError, match="cgan needs labels, but bare has none"):
+        Cgan().check_data(DataSpec("bare", (2,), (), "points"))
+
+
+def test_it_learns_to_do_as_asked():
+    """The share of points nearest to the mode asked for: an eighth by chance, whatever the labels of the fakes."""
+    config = CganConfig(
+        latent_dim=4, generator_widths=(128, 128), discriminator_widths=(128, 128), generator_lr=1e-3,
+        discriminator_lr=1e-3, batch_size=128, ema_decay=0.99,
+    )  # fmt: skip
+    engine = Engine(Cgan(config), Ring8().load(None), RunSettings(device="cpu"))
+    labels = torch.arange(800) % 8
+
+    def as_asked() -> float:
+        points = generate(engine.sampler, 800, labels, 0, engine.device) * 2.5
+        nearest = torch.cdist(points, torch.as_tensor(ring8_modes(), dtype=torch.float32)).argmin(dim=1)
+        return float((nearest == labels).float().mean())
+
+    assert as_asked() < 0.4
+    for _ in range(600):
+        engine.train_step()
+    assert as_asked() > 0.9

@@ -1,0 +1,96 @@
+"""vanilla: its layers, its game, and that it learns."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from ganzoo_vanilla import Vanilla, VanillaConfig
+from torch import nn
+
+from ganzoo_core import DataSpec
+from ganzoo_core.datasets import Ring8
+from ganzoo_core.datasets.toy import RING8_STD, ring8_modes
+from ganzoo_core.engine import Engine
+from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.trained import generate
+
+DIGITS = DataSpec("digits", (1, 28, 28), tuple("0123456789"))
+
+
+def linear_sizes(module: nn.Module) -> list[tuple[int, int]]:
+    return [(m.in_features, m.out_features) for m in module.modules() if isinstance(m, nn.Linear)]
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_the_default_networks():
+    generator, discriminator = Vanilla().generator(DIGITS), Vanilla().discriminator(DIGITS)
+    assert linear_sizes(generator) == [(100, 256), (256, 512), (512, 1024), (1024, 784)]
+    assert linear_sizes(discriminator) == [(784, 1024), (1024, 512), (512, 256), (256, 1)]
+    assert count(generator) == 100 * 256 + 256 + 256 * 512 + 512 + 512 * 1024 + 1024 + 1024 * 784 + 784
+    assert count(discriminator) == 784 * 1024 + 1024 + 1024 * 512 + 512 + 512 * 256 + 256 + 256 + 1
+    slopes = {m.negative_slope for n in (generator, discriminator) for m in n.modules() if isinstance(m, nn.LeakyReLU)}
+    assert slopes == {0.2}
+    assert [m.p for m in discriminator.modules() if isinstance(m, nn.Dropout)] == [0.3] * 3
+    assert not any(isinstance(m, nn.Dropout) for m in generator.modules())
+
+
+def test_the_classic_networks_with_one_hidden_layer():
+    classic = Vanilla(VanillaConfig(generator_widths=(128,), discriminator_widths=(128,), dropout=0.0))
+    assert linear_sizes(classic.generator(DIGITS)) == [(100, 128), (128, 784)]
+    assert linear_sizes(classic.discriminator(DIGITS)) == [(784, 128), (128, 1)]
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2,), (15,), (1, 8, 8, 8)])
+def test_samples_of_any_shape(shape):
+    spec = DataSpec("any", shape)
+    x = Vanilla().generator(spec)(torch.randn(5, 100))
+    assert x.shape == (5, *shape) and x.dtype == torch.float32 and x.abs().max() <= 1
+    assert Vanilla().discriminator(spec)(x).shape == (5,)
+
+
+def test_no_dropout_on_points():
+    discriminator = Vanilla().discriminator(DataSpec("ring", (2,), (), "points"))
+    assert [m.p for m in discriminator.modules() if isinstance(m, nn.Dropout)] == [0.0] * 3
+
+
+@pytest.mark.parametrize(("name", "expected"), [("non-saturating", math.log(2)), ("minimax", -math.log(2))])
+def test_the_generators_loss_at_even_odds(name, expected):
+    """At logit 0, -log D = log 2 and log(1 - D) = -log 2."""
+    from types import SimpleNamespace
+
+    turn = SimpleNamespace(on_fake=torch.zeros(3))
+    terms = Vanilla(VanillaConfig(loss=name)).loss().for_generator(turn)
+    assert terms["adversarial"].item() == pytest.approx(expected)
+
+
+def test_k_discriminator_steps_and_two_learning_rates():
+    variant = Vanilla(VanillaConfig(n_critic=3, generator_lr=1e-3, discriminator_lr=2e-3, batch_size=8))
+    engine = Engine(variant, Ring8().load(None), RunSettings(device="cpu"))
+    assert [(p.name, p.steps, p.optimizer.param_groups[0]["lr"]) for p in engine.players] == [
+        ("discriminator", 3, 2e-3),
+        ("generator", 1, 1e-3),
+    ]
+
+
+def test_it_learns_ring8():
+    """Within ten standard deviations of a mode: few samples of an untrained generator, few modes of a collapsed one."""
+    widths = {"generator_widths": (128, 128), "discriminator_widths": (128, 128)}
+    config = VanillaConfig(latent_dim=8, generator_lr=1e-3, discriminator_lr=1e-3, batch_size=128, **widths)
+    engine = Engine(Vanilla(config), Ring8().load(None), RunSettings(device="cpu"))
+
+    def hits() -> tuple[int, float]:
+        points = generate(engine.sampler, 1000, None, 0, engine.device) * 2.5
+        distance, mode = torch.cdist(points, torch.as_tensor(ring8_modes(), dtype=torch.float32)).min(dim=1)
+        near = distance < 10 * RING8_STD
+        return len(mode[near].unique()), float(near.float().mean())
+
+    assert hits()[1] < 0.2
+    for _ in range(1500):
+        engine.train_step()
+    modes, share = hits()
+    assert modes >= 7 and share > 0.3, (modes, share)
