@@ -40,7 +40,7 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """The folder of a run that was begun. Raises `FileError` where there is none."""
         if not (path / "run.json").is_file():
-            raise FileError(f"{path} holds no run (no run.json in it); a run folder looks like runs/cgan-digits-1")
+            raise FileError(f"{path} holds no run (no run.json in it); a run folder looks like runs/VARIANT-DATA-1")
         return cls(path)
 
     @property

@@ -50,7 +50,7 @@ def _print(variants: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
         ]
         print_table(("variant", "year", "paper", "conditional", "package"), rows)
     else:
-        print_line("No variants are installed;", "each is a package of its own, such as ganzoo-cgan.")
+        print_line("No variants are installed;", "each is a package of its own: pip install ganzoo-NAME.")
     if broken:
         click.echo()
         print_line("Broken plugins")

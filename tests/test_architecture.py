@@ -1,0 +1,315 @@
+"""What DESIGN promises of the code as a whole: which way imports point, what stays torch-free, what is never used."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import ganzoo_core
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "ganzoo_core"
+PLUGIN_FOLDERS = sorted(folder.parent for folder in ROOT.glob("plugins/*/pyproject.toml"))
+PLUGIN_PACKAGES = [package for folder in PLUGIN_FOLDERS for package in sorted(folder.glob("ganzoo_*"))]
+
+# Lowest first: a module imports from its own layer, without a circle, and from those before it. A package stands for
+# all its modules. A new module of the core is given its place here.
+LAYERS: tuple[set[str], ...] = (
+    {"errors"},
+    {"settings"},
+    {"variant"},
+    {"hookspecs", "callbacks", "files"},
+    {"ganzoo_core"},  # the package's own __init__
+    {"registry", "run_folder"},
+    {"run_settings"},
+    {"interfaces", "devices"},
+    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
+    {"engine"},
+    {"training"},
+    {"testing"},
+    {"cli"},
+    {"__main__"},
+)
+UPWARDS_IN_FUNCTIONS = {("variant", "interfaces")}  # Variant.players, when it is called
+HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "sklearn", "PIL", "safetensors"}
+PUBLIC_MODULES = {"losses", "interfaces", "data", "errors", "callbacks", "testing"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: `module` is dotted, `name` None for `import module`."""
+
+    module: str
+    name: str | None
+    in_function: bool
+
+
+def module_name(path: Path, root: Path) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path) -> list[Import]:
+    """Every import of a file but those for type checkers alone."""
+
+    def walk(node: ast.AST, in_function: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                for other in child.orelse:
+                    yield from walk(other, in_function)
+            elif isinstance(child, ast.Import):
+                yield from (Import(alias.name, None, in_function) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path} imports relatively"
+                yield from (Import(str(child.module), alias.name, in_function) for alias in child.names)
+            else:
+                inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                yield from walk(child, in_function or inner)
+
+    return list(walk(tree(path), False))
+
+
+CORE_FILES = {module_name(path, ROOT): path for path in sorted(CORE.rglob("*.py"))}
+
+
+def core_target(found: Import) -> str | None:
+    """The module of the core that an import loads, or None where it is somebody else's."""
+    if found.module.split(".")[0] != "ganzoo_core":
+        return None
+    whole = f"{found.module}.{found.name}"
+    return whole if whole in CORE_FILES else found.module
+
+
+def unit(module: str) -> str:
+    """What LAYERS calls a module: its file or package directly under ganzoo_core."""
+    return module.split(".")[1] if "." in module else module
+
+
+def layer(module: str) -> int:
+    places = [index for index, names in enumerate(LAYERS) if unit(module) in names]
+    assert len(places) == 1, f"give {unit(module)} one place in LAYERS (tests/test_architecture.py)"
+    return places[0]
+
+
+@pytest.mark.parametrize("module", CORE_FILES)
+def test_imports_point_one_way(module: str) -> None:
+    for found in imports(CORE_FILES[module]):
+        target = core_target(found)
+        if target is None or (found.in_function and (unit(module), unit(target)) in UPWARDS_IN_FUNCTIONS):
+            continue
+        assert target in CORE_FILES, f"{module} imports {target}, which is not there"
+        assert layer(target) <= layer(module), f"{module} may not import {target}: it is in a higher layer"
+
+
+def test_imports_run_in_no_circle() -> None:
+    graph = {
+        module: {
+            t for found in imports(path) if not found.in_function and (t := core_target(found)) not in (None, module)
+        }
+        for module, path in CORE_FILES.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def torch_free_modules() -> dict[str, Path]:
+    """What is imported before anybody asks for a network: listing, help, plugins."""
+    names = [name for name in CORE_FILES if layer(name) < layer("ganzoo_core.interfaces")]
+    names += [name for name in CORE_FILES if unit(name) == "cli" and not name.rpartition(".")[2].startswith("_")]
+    names += ["ganzoo_core.datasets", "ganzoo_core.report.tensorboard"]
+    modules = {name: CORE_FILES[name] for name in names if name in CORE_FILES}
+    return modules | {package.name: package / "__init__.py" for package in PLUGIN_PACKAGES}
+
+
+@pytest.mark.parametrize("root", torch_free_modules())
+def test_torch_free_modules_import_nothing_heavy(root: str) -> None:
+    """Nor does anything they import in turn, before a function of theirs is called."""
+    todo, seen = [(root, torch_free_modules()[root])], {root}
+    while todo:
+        module, path = todo.pop()
+        for found in imports(path):
+            if found.in_function:
+                continue
+            heavy = found.module.split(".")[0] in HEAVY
+            assert not heavy, f"{root} must stay light, but {module} imports {found.module} at its top"
+            target = core_target(found)
+            if target is not None and target not in seen:
+                seen.add(target)
+                todo.append((target, CORE_FILES[target]))
+
+
+def test_torch_free_modules_leave_torch_and_numpy_out(run_python) -> None:
+    program = f"""
+import importlib
+for name in {sorted(torch_free_modules())!r}:
+    importlib.import_module(name)
+    heavy = sorted({HEAVY!r} & set(sys.modules))
+    assert not heavy, f"{{name}} loads {{heavy}}"
+print("light")
+"""
+    assert run_python(program, ROOT, *PLUGIN_FOLDERS) == "light\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["list", "--json"], ["data"], ["plugins"], ["--help"], ["run", "--help"]]
+)
+def test_listing_and_help_leave_torch_and_numpy_out(run_python, arguments: list[str]) -> None:
+    program = f"""
+from ganzoo_core.cli import main
+sys.argv = ["ganzoo", *{arguments!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = sorted({{"torch", "numpy"}} & set(sys.modules))
+print("loaded:", heavy)
+"""
+    out = run_python(program, ROOT, ROOT / "tests" / "toy_plugin", *PLUGIN_FOLDERS)
+    assert out.endswith("loaded: []\n")
+
+
+def is_public(found: Import) -> bool:
+    path = found.module.split(".")[1:]
+    if not path:
+        return found.name in {None, *ganzoo_core.__all__, *PUBLIC_MODULES}
+    return len(path) == 1 and path[0] in PUBLIC_MODULES and not str(found.name).startswith("_")
+
+
+def dependencies(folder: Path) -> set[str]:
+    """The packages a plugin states it needs."""
+    stated = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["dependencies"]
+    return {re.match(r"[A-Za-z0-9._-]+", text).group() for text in stated}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
+def test_plugins_use_public_names_only(package: Path) -> None:
+    for path in package.rglob("*.py"):
+        for found in imports(path):
+            top = found.module.split(".")[0]
+            if top == "ganzoo_core":
+                assert is_public(found), f"{path.relative_to(ROOT)}: {found.module}.{found.name} is not public"
+            elif top.startswith("ganzoo_") and top != package.name:
+                assert top.replace("_", "-") in dependencies(package.parent), f"{package.name} must depend on {top}"
+
+
+def test_public_modules_have_no_secrets() -> None:
+    """The rule above would let a plugin import the engine if the core re-exported it."""
+    assert not {"Engine", "train_loop", "main"} & set(ganzoo_core.__all__)
+
+
+def variant_names() -> set[str]:
+    """The folders of plugins/, and the names the variants in them give themselves."""
+    names = {folder.name for folder in PLUGIN_FOLDERS}
+    for package in PLUGIN_PACKAGES:
+        for node in ast.walk(tree(package / "__init__.py")):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name":
+                names.add(ast.literal_eval(node.value))
+    return names
+
+
+def docstrings(module: ast.Module) -> set[int]:
+    return {
+        id(node.value)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Each identifier and each string that is no docstring, with its line; words are parted by underscores."""
+    module = tree(path)
+    prose = docstrings(module)
+    for node in ast.walk(module):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield line, node.value
+        for attribute in ("id", "attr", "name", "arg", "module", "asname"):
+            value = getattr(node, attribute, None)
+            if isinstance(value, str):
+                yield line, re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", value)
+
+
+@pytest.mark.parametrize("module", CORE_FILES)
+def test_the_core_knows_no_variant_by_name(module: str) -> None:
+    """Neither in a branch nor in an example: a zoo without that plugin must read as well."""
+    for name in variant_names():
+        word = re.compile(rf"(?<![a-z0-9]){re.escape(name).replace('-', '[-_]')}(?![a-z0-9])")
+        for line, text in texts(CORE_FILES[module]):
+            assert not word.search(text.lower()), f"{module}, line {line} names the variant {name}: {text!r}"
+
+
+def shipped_files() -> list[Path]:
+    folders = [ROOT / name for name in ("ganzoo_core", "plugins", "examples", "benchmarks", "docs")]
+    found = [path for folder in folders for path in folder.rglob("*.py")] + list(ROOT.glob("*.py"))
+    return sorted(path for path in found if "tests" not in path.relative_to(ROOT).parts)
+
+
+FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+FORBIDDEN_NAMES = {"torch.load", "torch.save", "torch.serialization", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+
+
+def dangers(module: ast.Module) -> Iterator[str]:
+    """What would read or write pickle, or run a text as code."""
+    for node in ast.walk(module):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            yield "allow_pickle"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
+            yield node.func.id
+        yield from (name for name in names if name.split(".")[0] in FORBIDDEN_MODULES or name in FORBIDDEN_NAMES)
+
+
+@pytest.mark.parametrize("path", shipped_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_reads_or_writes_pickle_or_runs_texts(path: Path) -> None:
+    assert list(dangers(tree(path))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "import joblib.numpy_pickle",
+        "torch.load(x)",
+        "torch.save",
+        "from torch import load",
+        "np.load(x, allow_pickle=True)",
+        "np.load(x, allow_pickle=flag)",
+        "yaml.load(x)",
+        "eval(x)",
+        "exec(x)",
+    ],
+)
+def test_the_search_for_pickle_finds_it(code: str) -> None:
+    assert list(dangers(ast.parse(code)))
+
+
+@pytest.mark.parametrize(
+    "code", ["np.load(x, allow_pickle=False)", "network.eval()", "json.load(x)", "yaml.safe_load(x)"]
+)
+def test_the_search_for_pickle_leaves_others_alone(code: str) -> None:
+    assert not list(dangers(ast.parse(code)))
+
+
+@pytest.mark.parametrize("module", CORE_FILES)
+def test_files_are_short(module: str) -> None:
+    lines = len(CORE_FILES[module].read_text(encoding="utf-8").splitlines())
+    assert lines <= 350, f"{module} has {lines} lines; part it"
