@@ -38,12 +38,12 @@ def images(n: int = 4) -> Dataset:
 def test_bytes_become_floats_from_minus_one_to_one() -> None:
     dataset = images()
     before = dataset.samples.clone()
-    batch = dataset.batch(torch.tensor([0, 3, 0]))
+    batch = dataset.batch(torch.tensor([0, 3, 3]))
     real = batch["real"]
     assert (real.dtype, real.shape) == (torch.float32, (3, 1, 2, 2))
     assert real[0, 0, 0].tolist() == [-1, 1]
     torch.testing.assert_close(real[1], dataset.samples[3].float() / 127.5 - 1)
-    assert batch["labels"].tolist() == [0, 1, 0]
+    assert batch["labels"].tolist() == [0, 1, 1]
     assert torch.equal(dataset.samples, before), "the data set itself is left as it is"
 
 

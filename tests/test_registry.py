@@ -95,8 +95,8 @@ def test_a_working_variant_is_found_with_its_package(plugin_site) -> None:
 
 
 def test_variants_come_in_alphabetical_order(plugin_site) -> None:
-    for name in ("zebra", "ant", "mole"):
-        plugin_site.install(f"ganzoo-{name}", {f"ganzoo_{name}.py": a_variant(name)})
+    for number, name in enumerate(("zebra", "ant", "mole")):
+        plugin_site.install(f"ganzoo-{number}", {f"ganzoo_{number}.py": a_variant(name)})
     assert list(plugin_site.registry().variants()) == ["ant", "mole", "zebra"]
 
 
@@ -317,7 +317,7 @@ def test_two_packages_that_claim_one_name(plugin_site, entries: tuple[str, str])
     assert [plugin.error for plugin in registry.plugins()] == [MESSAGE, MESSAGE, None]
     assert registry.variant("other")[1].package == "ganzoo-a"
     with pytest.raises(UnknownNameError):
-        registry.variant("mina")
+        registry.variant("a")  # the name of an entry point in trouble, but of no variant
 
 
 @pytest.mark.parametrize("load_all_first", [False, True])
