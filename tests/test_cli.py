@@ -80,8 +80,9 @@ class Cubic(Tiny):
 
 
 class Hostile(Tiny):
-    name = "[red]<script>\x1b[31m"
+    name = "hostile"
     title = "[/bold] closing nothing"
+    paper = "[red]<script>\x1b[31m"
     conditional = True
 
 
@@ -286,7 +287,7 @@ def test_tables_lose_nothing_at_any_width(width: int):
 
 def test_list_as_json(zoo: list[FakeEntryPoint]):
     found = as_json("list")
-    assert [v["name"] for v in found["variants"]] == [Hostile.name, "cubic", "pointed", "tiny"]
+    assert [v["name"] for v in found["variants"]] == ["cubic", "hostile", "pointed", "tiny"]
     assert found["variants"][-1] == {
         "name": "tiny",
         "title": "Tiny Nets",
@@ -302,12 +303,12 @@ def test_list_as_json(zoo: list[FakeEntryPoint]):
             "name": "quantum",
             "package": "ganzoo-quantum",
             "version": "1.2.3",
-            "error": "ImportError: no module named 'quantum';\n[bold]install it",
+            "error": "ImportError: no module named 'quantum'; [bold]install it",
         }
     ]
 
 
-def test_list_shows_strange_names_as_they_are(zoo: list[FakeEntryPoint]):
+def test_list_shows_strange_texts_as_they_are(zoo: list[FakeEntryPoint]):
     result = ganzoo("list", COLUMNS="100")
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
@@ -336,7 +337,7 @@ def test_plugins(zoo: list[FakeEntryPoint]):
         "datasets": ["digits", "dots", "folder", "moody"],
         "error": None,
     }
-    assert hostile["variants"] == [Hostile.name]
+    assert hostile["variants"] == ["hostile"]
     assert quantum["error"].startswith("ImportError")
     table = ganzoo("plugins", COLUMNS="120").stdout
     assert "datasets: digits, dots, folder, moody; variants: tiny, pointed, cubic" in table
