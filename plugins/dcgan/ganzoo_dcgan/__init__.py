@@ -1,0 +1,97 @@
+"""Deep convolutional GANs: strides instead of pooling, batch normalisation, Adam (arXiv:1511.06434)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import ganzoo_core as ganzoo
+from ganzoo_core import DataSpec, hookimpl, option
+from ganzoo_core.errors import DataError
+
+if TYPE_CHECKING:
+    from ganzoo_core import Discriminator, Generator, Loss
+
+GANZOO_API = 1
+
+PAPER_SIDES = (32, 64, 128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DcganConfig(ganzoo.Config):
+    """Section 4's numbers: Adam with a learning rate of 0.0002 and beta1 of 0.5, slope 0.2."""
+
+    arch: str = option(
+        "auto",
+        "which networks; paper: figure 1's strided stacks, for sides of 32, 64 and 128; small: for 28; auto: by size",
+        choices=("auto", "small", "paper"),
+    )
+    generator_channels: int = option(
+        128, "arch=paper: channels before the image, doubled at each layer towards the latent (figure 1)", minimum=1
+    )
+    discriminator_channels: int = option(
+        64, "arch=paper: channels after the discriminator's first layer, doubled at each next", minimum=1
+    )
+
+
+class Dcgan(ganzoo.Variant):
+    """Convolutional on images: a small pair at 28x28, the paper's at 32, 64 and 128 pixels."""
+
+    name = "dcgan"
+    title = "Unsupervised Representation Learning with Deep Convolutional GANs"
+    paper = "arXiv:1511.06434"
+    year = 2015
+    Config: ClassVar[type[ganzoo.Config]] = DcganConfig
+
+    def generator(self, data: DataSpec) -> Generator:
+        """Figure 1, or the small net with two transposed convolutions."""
+        from ganzoo_dcgan.networks import PaperGenerator, SmallGenerator
+
+        c = self.config
+        if self.is_paper(data):
+            return PaperGenerator(c.latent_dim, c.generator_channels, data.shape)
+        return SmallGenerator(c.latent_dim, data.shape)
+
+    def discriminator(self, data: DataSpec) -> Discriminator:
+        """Section 3's strided stack, or the small net with two convolutions and max pooling."""
+        from ganzoo_dcgan.networks import PaperDiscriminator, SmallDiscriminator
+
+        if self.is_paper(data):
+            return PaperDiscriminator(data.shape, self.config.discriminator_channels)
+        return SmallDiscriminator(data.shape)
+
+    def loss(self) -> Loss:
+        """The non-saturating loss of arXiv:1406.2661, section 3."""
+        from ganzoo_core.losses import NonSaturating
+
+        return NonSaturating()
+
+    def is_paper(self, data: DataSpec) -> bool:
+        """Whether the paper's stacks are built for this data, rather than the small nets."""
+        return self.config.arch == "paper" or (self.config.arch == "auto" and _is_paper_size(data))
+
+    def check_data(self, data: DataSpec) -> None:
+        """Raise `DataError` for images that the networks asked for can't make."""
+        super().check_data(data)
+        _, height, width = data.shape
+        if self.is_paper(data) and not _is_paper_size(data):
+            raise DataError(
+                f"dcgan with arch=paper takes square images of {', '.join(map(str, PAPER_SIDES))} pixels a side, "
+                f"but {data.name} is {width}x{height}; use arch=small or another image size"
+            )
+        if not self.is_paper(data) and (height % 4 or width % 4 or min(height, width) < 16):
+            raise DataError(
+                f"dcgan takes images whose sides are multiples of 4, at least 16, "
+                f"but {data.name} is {width}x{height}; use another image size"
+            )
+
+
+def _is_paper_size(data: DataSpec) -> bool:
+    _, height, width = data.shape
+    return height == width and height in PAPER_SIDES
+
+
+@hookimpl
+def ganzoo_variants() -> list[type[ganzoo.Variant]]:
+    """Offer dcgan."""
+    return [Dcgan]
