@@ -115,13 +115,14 @@ class Engine:
                 old.copy_(new)
 
     def record(self, moves: dict[str, Move]) -> dict[str, float]:
-        """The step's numbers, read in one transfer: each term, and D's balance on its last batch.
+        """The step's numbers, read in one transfer: each term, the loss's figures, D's balance on its last batch.
 
-        Raises `TrainingError` where a term is NaN or infinite.
+        Raises `TrainingError` where a number is NaN or infinite.
         """
         values = {f"{player}/{name}": term for player, move in moves.items() for name, term in move.terms.items()}
         if "discriminator" in moves:
-            values |= balance(moves["discriminator"].turn, self.networks.loss.boundary)
+            turn, loss = moves["discriminator"].turn, self.networks.loss
+            values |= loss.figures(turn) | balance(turn, loss.boundary)
         numbers = torch.stack([value.detach().float() for value in values.values()]).tolist() if values else []
         record = dict(zip(values, numbers, strict=True))
         for name, number in record.items():

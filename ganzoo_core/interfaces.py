@@ -157,6 +157,13 @@ class Loss(nn.Module, ABC):
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """The generator's terms, scalars by name."""
 
+    def figures(self, turn: Turn) -> dict[str, Tensor]:
+        """Further scalars to log by name, which nobody minimises, of the discriminator's last turn in a step.
+
+        Use only what `for_discriminator` has asked of the turn: no network runs for a figure.
+        """
+        return {}
+
 
 @dataclass
 class Player:

@@ -73,17 +73,23 @@ class Hinge(Loss):
 
 
 class Wasserstein(Loss):
-    """WGAN (arXiv:1701.07875, algorithm 1). The critic's terms sum to minus its estimate of the distance."""
+    """WGAN (arXiv:1701.07875, algorithm 1): the critic raises its scores of real samples above those of fake ones."""
 
     boundary: ClassVar[float | None] = None
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
-        """-f(x) and f(G(z)), to be minimised; the distance estimate is minus their sum."""
+        """-f(x) and f(G(z))."""
         return {"real": -logits_of(turn.on_real).mean(), "fake": logits_of(turn.on_fake).mean()}
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """-f(G(z))."""
         return {"adversarial": -logits_of(turn.on_fake).mean()}
+
+    def figures(self, turn: Turn) -> dict[str, Tensor]:
+        """The critic's estimate of the Wasserstein distance (equation 2), f(x) - f(G(z)): up to the factor K of a
+        K-Lipschitz critic, and on this mini-batch.
+        """
+        return {"wasserstein_distance": logits_of(turn.on_real).mean() - logits_of(turn.on_fake).mean()}
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, center: float = 1.0) -> Tensor:

@@ -182,6 +182,17 @@ def test_a_record_names_each_term_and_the_balance():
     assert 0 < record["d_real"] < 1 and 0 <= record["accuracy_fake"] <= 1
 
 
+def test_a_record_holds_the_figures_of_the_discriminators_last_turn(monkeypatch):
+    e = engine(n_critic=2)
+    seen = []
+    monkeypatch.setattr(e.networks.loss, "figures", lambda turn: seen.append(turn) or {"spread": turn.on_real.std()})
+    moves = e.train_step()
+    record = e.record(moves)
+    assert seen == [moves["discriminator"].turn]
+    assert record["spread"] == pytest.approx(seen[0].on_real.std().item())
+    assert "spread" not in moves["discriminator"].terms
+
+
 def test_the_balance_by_hand():
     from types import SimpleNamespace
 

@@ -139,6 +139,13 @@ def test_the_non_saturating_gradient_does_not_vanish_where_the_minimax_one_does(
     assert_term(Minimax().for_generator(turn)["adversarial"], turn.leaves[1], (0.0, (0.0, 0.0)))
 
 
+def test_the_wasserstein_loss_logs_the_critics_estimate() -> None:
+    turn = SimpleNamespace(on_real=torch.tensor(REAL), on_fake=torch.tensor(FAKE))
+    figures = Wasserstein().figures(turn)  # type: ignore[arg-type]
+    assert {name: value.item() for name, value in figures.items()} == {"wasserstein_distance": 1.75}  # 0.5 + 1.25
+    assert NonSaturating().figures(turn) == {}  # type: ignore[arg-type]
+
+
 def test_boundaries_are_where_a_loss_calls_a_sample_real() -> None:
     assert NonSaturating.boundary == Minimax.boundary == Hinge.boundary == 0
     assert LeastSquares.boundary == 0.5
