@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -27,13 +28,15 @@ class Dataset:
     """Samples in memory, indexed, not loaded.
 
     `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64
-    or None. `extra`: further columns (N, ...) that `batch` passes on as they are.
+    or None. `extra`: further columns (N, ...) that `batch` passes on as they are. `judge` measures generated samples
+    (M, *shape) in natural units, where the data is a distribution in closed form; its figures are logged at snapshots.
     """
 
     spec: DataSpec
     samples: Tensor
     labels: Tensor | None = None
     extra: dict[str, Tensor] = field(default_factory=dict)
+    judge: Callable[[Tensor], dict[str, float]] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -42,7 +45,7 @@ class Dataset:
         """The same data set, its tensors on `device`."""
         labels = None if self.labels is None else self.labels.to(device)
         extra = {name: column.to(device) for name, column in self.extra.items()}
-        return type(self)(self.spec, self.samples.to(device), labels, extra)
+        return replace(self, samples=self.samples.to(device), labels=labels, extra=extra)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """The samples at `indices` (B,): "real" (B, *shape) float32 in [-1, 1], "labels" (B,), and the extras."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
 
 
 def _find(source: str | Path) -> Path:
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if path.is_dir():
         folder = RunFolder.open(path)
         if not folder.generator.exists():

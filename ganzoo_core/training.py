@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import math
 import platform
 import signal
@@ -21,7 +22,7 @@ from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine, LoopEvents, train_loop
-from ganzoo_core.errors import Interrupted, SettingError
+from ganzoo_core.errors import GanzooError, Interrupted, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.report.losses import loss_picture
 from ganzoo_core.run_folder import RunFolder
@@ -151,16 +152,14 @@ class _Session:
     def run(self) -> Run:
         if self.engine.step == 0:
             self.save()  # so that a run killed in its first seconds resumes too
-        for callback in self.callbacks:
-            callback.on_start(self.info)
+        self.tell("on_start", self.info)
         events = LoopEvents(self.record, self.snapshot, self.save, lambda: self.signal is not None)
         try:
             with self._signals_caught():
                 train_loop(self.engine, self.plan.run, self.info.total_steps, events)
         finally:
             self.folder.close()
-            for callback in self.callbacks:
-                callback.on_end(self.engine.step)
+            self.tell("on_end", self.engine.step)
         loss_picture(self.folder.records(), self.folder.path / "loss.png")
         if self.signal is not None:
             raise Interrupted(
@@ -171,8 +170,7 @@ class _Session:
 
     def record(self, record: dict[str, float]) -> None:
         self.folder.append_record(record)
-        for callback in self.callbacks:
-            callback.on_log(record)
+        self.tell("on_log", record)
 
     def snapshot(self, step: int) -> None:
         """Draw the run's fixed latents, and labels, as they are after `step` steps."""
@@ -183,8 +181,26 @@ class _Session:
         real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
         path = self.folder.sample(step)
         Samples(values, spec, labels, real).save(path)
-        for callback in self.callbacks:
-            callback.on_snapshot(step, path)
+        self.tell("on_snapshot", step, path)
+        if self.dataset.judge is not None:
+            self.record({"step": step, **self.dataset.judge(values * spec.scale + spec.offset)})
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        """Call every observer; one that raises is dropped with a warning, as it must not end a night of training."""
+        for callback in list(self.callbacks):
+            try:
+                getattr(callback, event)(*arguments)
+            except GanzooError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a stranger's callback raises
+                self.callbacks.remove(callback)
+                logging.getLogger("ganzoo").warning(
+                    "%s is dropped, as its %s failed: %s: %s",
+                    type(callback).__name__,
+                    event,
+                    type(error).__name__,
+                    error,
+                )
 
     def save(self) -> None:
         """Write the checkpoint, then the generator; each replaces the last one in one piece."""

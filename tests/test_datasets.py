@@ -321,3 +321,20 @@ def test_made_data_is_the_same_every_time_and_other_for_test(source, tmp_path):
     torch.manual_seed(2)
     assert torch.equal(first, source().load(tmp_path).samples)
     assert not torch.isin(source().load(tmp_path, "test").samples[:100], first).all(dim=1).any()
+
+
+@pytest.mark.parametrize(("source", "perfect"), [(datasets.Ring8, (8, 0.97)), (datasets.Grid25, (25, 0.97))])
+def test_mixtures_judge_their_own_points_and_noise(source, perfect, tmp_path):
+    data = source().load(tmp_path, "test")
+    own = data.judge(data.samples[:2000] * data.spec.scale)
+    assert own["modes_covered"] == perfect[0] and own["good_share"] > perfect[1]
+    noise = data.judge(torch.rand(2000, 2, generator=torch.Generator().manual_seed(0)) * 2 * data.spec.scale)
+    assert noise["good_share"] < 0.1
+
+
+def test_sine_judges_curves_by_their_bounds(tmp_path):
+    data = datasets.Sine().load(tmp_path)
+    curves = data.samples[:100] * data.spec.scale + data.spec.offset
+    assert data.judge(curves)["inside_share"] == 1
+    curves[:25, 7] += 5
+    assert data.judge(curves)["inside_share"] == 0.75

@@ -45,9 +45,9 @@ class Progress(Callback):
 
     def on_log(self, record: dict[str, float]) -> None:
         """Move the bar; in a pipe, print a line where the last one is some seconds old."""
-        self.record = record
+        self.record = self.record | record
         if self._live is not None:
-            self._move_bar(record)
+            self._move_bar(self.record)
         elif self._clock() - self._line_s >= _LINE_EVERY_S:
             self._print_line()
 

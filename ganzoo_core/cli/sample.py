@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -40,5 +41,6 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
 
 def default_output(source: Path, seed: int) -> Path:
     """Where samples go when nobody says: into the run folder, or beside the shell for a lone file of weights."""
-    folder = source.expanduser() if source.expanduser().is_dir() else Path()
+    named = Path(os.path.expanduser(source))
+    folder = named if named.is_dir() else Path()
     return folder / f"samples-seed{seed}.png"

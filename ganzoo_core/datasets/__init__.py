@@ -30,7 +30,7 @@ def data_folder(given: Path | None) -> Path:
     """The data folder: `given` (--data-dir), else the variable GANZOO_DATA, else a cache folder. Makes no folder."""
     named = given or os.environ.get("GANZOO_DATA")
     if named:
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("ganzoo"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.metrics.modes import mode_coverage
 from ganzoo_core.variant import DataSpec
 
 RING8_STD = 0.02
@@ -40,7 +44,8 @@ def gaussians(
     labels = rng.integers(len(modes), size=_SIZE)
     points = modes[labels] + std * rng.standard_normal((_SIZE, 2))
     spec = DataSpec(name, (2,), classes, "points", scale=scale)
-    return Dataset(spec, _tensor(points / scale), torch.from_numpy(labels))
+    judge = partial(_modes_covered, modes=_tensor(modes), std=std)
+    return Dataset(spec, _tensor(points / scale), torch.from_numpy(labels), judge=judge)
 
 
 def parabolas(name: str, split: str) -> Dataset:
@@ -49,8 +54,20 @@ def parabolas(name: str, split: str) -> Dataset:
     weight = np.random.default_rng(_SEEDS[split]).random((_SIZE, 1))  # a - 1
     curves = lower + weight * (upper - lower)
     spec = DataSpec(name, (15,), kind="curves", scale=1.5, offset=1.5)
-    return Dataset(spec, _tensor((curves - 1.5) / 1.5))
+    return Dataset(spec, _tensor((curves - 1.5) / 1.5), judge=_inside_bounds)
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
+def _modes_covered(samples: Tensor, modes: Tensor, std: float) -> dict[str, float]:
+    covered, good = mode_coverage(samples, modes, std)
+    return {"modes_covered": covered, "good_share": good}
+
+
+def _inside_bounds(curves: Tensor) -> dict[str, float]:
+    """The share of curves (N, 15) that stay between the parabolas, a twentieth of their range to spare."""
+    _, lower, upper = (_tensor(bound) for bound in sine_bounds())
+    inside = ((curves >= lower - 0.15) & (curves <= upper + 0.15)).all(dim=1)
+    return {"inside_share": float(inside.float().mean())}
+
+
+def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
