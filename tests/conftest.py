@@ -24,7 +24,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a
 def subprocess_env(tmp_path: Path) -> dict[str, str]:
     """An environment for `python -m ganzoo_core` that knows the toy plugin and no data folder of the user's."""
     paths = [str(TOY_PLUGIN), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(p for p in paths if p), "GANZOO_DATA": str(tmp_path / "data")}
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")  # tests run offline, everywhere
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(p for p in paths if p),
+        "GANZOO_DATA": str(tmp_path / "data"),
+        **nowhere,
+    }
 
 
 @pytest.fixture

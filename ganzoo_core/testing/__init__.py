@@ -1,0 +1,66 @@
+"""The conformance suite: `ganzoo check VARIANT`, and a plugin's own tests in two lines:
+
+class TestLsgan(VariantSuite):
+    variant = "lsgan"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from ganzoo_core.testing.cases import Case, cases
+from ganzoo_core.testing.rules import ONCE, RULES
+
+__all__ = ["Result", "VariantSuite", "check"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one rule fared: `failure` is None where it holds on all data."""
+
+    rule: str
+    promise: str
+    failure: str | None
+
+
+def check(name: str) -> list[Result]:
+    """Try every rule on the variant called `name`. Raises `UnknownNameError` or `PluginError` where there is none."""
+    found = cases(name)
+    return [Result(rule.__name__, (rule.__doc__ or "").strip(), _failure(rule, found)) for rule in RULES]
+
+
+def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
+    """What is wrong on the first case that breaks the rule. A variant's own exception breaks it too."""
+    for case in found[:1] if rule in ONCE else found:
+        try:
+            with torch.random.fork_rng(devices=[]):
+                rule(case)
+        except AssertionError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's variant raises
+            return f"expected no exception on {case.spec.name}, but found {type(error).__name__}: {error}"
+    return None
+
+
+class VariantSuite:
+    """Subclass it in a plugin's tests and name the `variant`: pytest then runs a test for each rule."""
+
+    variant: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for rule in RULES:
+            setattr(cls, f"test_{rule.__name__}", _test_of(rule))
+
+
+def _test_of(rule: Callable[[Case], None]) -> Callable[[VariantSuite], None]:
+    def test(self: VariantSuite) -> None:
+        failure = _failure(rule, cases(self.variant))
+        assert failure is None, failure
+
+    test.__doc__ = rule.__doc__
+    return test
