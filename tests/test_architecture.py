@@ -233,6 +233,8 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     prose = docstrings(module)
     for node in ast.walk(module):
         line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "nn":
+            continue  # torch's layers have names of their own
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
             yield line, node.value
         for attribute in ("id", "attr", "name", "arg", "module", "asname"):

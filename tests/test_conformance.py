@@ -176,7 +176,7 @@ class _Only:
 def test_a_heavy_import_is_caught(plugin_site):
     plugin_site.install(
         "ganzoo-heavy",
-        {"ganzoo_heavy.py": "import torch\nfrom ganzoo_toy import Toy, ganzoo_variants as _\nGANZOO_API = 1\n"
+        {"ganzoo_heavy.py": "import torch\nfrom ganzoo_toy import Toy\nGANZOO_API = 1\n"
          "from ganzoo_core import hookimpl\nclass Heavy(Toy):\n    'x'\n    name = 'heavy'\n"
          "@hookimpl\ndef ganzoo_variants():\n    return [Heavy]\n"},
     )  # fmt: skip

@@ -208,7 +208,9 @@ def _build(folder: Path, listing: _Listing, options: FolderOptions) -> None:
 
 def _check_labels(listing: _Listing, labels: list[int]) -> None:
     if not labels:
-        raise DataError(f"none of the {len(listing.images)} images in {listing.root} can be read")
+        named = ", ".join(image.name for image in listing.images[:5])
+        more = ", ..." if len(listing.images) > 5 else ""
+        raise DataError(f"none of the {len(listing.images)} images in {listing.root} can be read: {named}{more}")
     present = set(labels)
     for label, name in enumerate(listing.classes):
         if label not in present:

@@ -16,13 +16,26 @@ GANZOO_API = 1
 
 @dataclass(frozen=True, kw_only=True)
 class VanillaConfig(ganzoo.Config):
-    """The paper's game with today's usual numbers: Adam and LeakyReLU, which came after it."""
+    """The paper's game with today's usual numbers: Adam and LeakyReLU, which came after it.
 
-    generator_widths: tuple[int, ...] = option(
-        (256, 512, 1024), "hidden layers of the generator, from the latent on", minimum=1
+    The generator's weights are averaged, which the paper does not do. Points and curves have a few coordinates where
+    images have hundreds, so what is None here is smaller for them.
+    """
+
+    latent_dim: int | None = option(  # type: ignore[assignment]
+        None, "coordinates of the latent vector z; none: 100 on images, 2 on points and curves", minimum=1
     )
-    discriminator_widths: tuple[int, ...] = option(
-        (1024, 512, 256), "hidden layers of the discriminator, from the sample on", minimum=1
+    ema_decay: float = option(
+        0.999,
+        "average the generator's weights with this decay and sample from the average; 0 is off",
+        minimum=0,
+        maximum=0.99999,
+    )
+    generator_widths: tuple[int, ...] | None = option(
+        None, "hidden layers of the generator; none: 256,512,1024 on images, 128,128 on points and curves", minimum=1
+    )
+    discriminator_widths: tuple[int, ...] | None = option(
+        None, "hidden layers of the discriminator; none: 1024,512,256 on images, 128,128 else", minimum=1
     )
     dropout: float | None = option(
         None, "dropout in the discriminator; none: 0.3 on images, 0 on points and curves", minimum=0, maximum=0.9
@@ -44,22 +57,31 @@ class Vanilla(ganzoo.Variant):
         """latent - generator_widths - sample."""
         from ganzoo_vanilla.networks import VanillaGenerator
 
-        return VanillaGenerator(self.config.latent_dim, self.config.generator_widths, data.shape)
+        c, is_large = self.config, _is_large(data)
+        latent_dim = (100 if is_large else 2) if c.latent_dim is None else c.latent_dim
+        widths = ((256, 512, 1024) if is_large else (128, 128)) if c.generator_widths is None else c.generator_widths
+        return VanillaGenerator(latent_dim, widths, data.shape)
 
     def discriminator(self, data: DataSpec) -> Discriminator:
         """sample - discriminator_widths - 1."""
         from ganzoo_vanilla.networks import VanillaDiscriminator
 
-        dropout = self.config.dropout
-        if dropout is None:
-            dropout = 0.3 if data.kind in ("images", "voxels") else 0.0
-        return VanillaDiscriminator(data.shape, self.config.discriminator_widths, dropout)
+        c, is_large = self.config, _is_large(data)
+        widths = c.discriminator_widths
+        if widths is None:
+            widths = (1024, 512, 256) if is_large else (128, 128)
+        dropout = (0.3 if is_large else 0.0) if c.dropout is None else c.dropout
+        return VanillaDiscriminator(data.shape, widths, dropout)
 
     def loss(self) -> Loss:
         """Section 3's loss, or with loss=minimax equation 1's."""
         from ganzoo_core.losses import Minimax, NonSaturating
 
         return Minimax() if self.config.loss == "minimax" else NonSaturating()
+
+
+def _is_large(data: DataSpec) -> bool:
+    return data.kind in ("images", "voxels")
 
 
 @hookimpl
