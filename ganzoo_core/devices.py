@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from ganzoo_core.errors import SettingError
 
@@ -35,3 +36,11 @@ def default_generator(device: torch.device) -> torch.Generator:
     if device.type == "mps":
         return torch.mps._get_default_mps_generator()
     return torch.default_generator
+
+
+def place(module: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to the device, convolutions in channels_last: the same kernels give the same numbers."""
+    module.to(device)
+    if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
+        module.to(memory_format=torch.channels_last)
+    return module

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganzoo_core import checkpoint
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
-from ganzoo_core.devices import default_generator, pick_device
+from ganzoo_core.devices import default_generator, pick_device, place
 from ganzoo_core.errors import TrainingError
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
 from ganzoo_core.run_settings import RunSettings
@@ -43,7 +43,7 @@ class Engine:
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
         self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
         for module in self.networks:
-            _place(module, self.device)
+            place(module, self.device)
         self.players = variant.players(self.networks)
         self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
         self.joint = not self.networks.discriminator.mixes_samples
@@ -216,10 +216,3 @@ def train_loop(engine: Engine, run: RunSettings, total_steps: int, events: LoopE
             events.on_checkpoint()
             saved_s = time.monotonic()
     events.on_checkpoint()
-
-
-def _place(module: nn.Module, device: torch.device) -> None:
-    """Move a network to the device; convolutions run in channels_last there and on the CPU."""
-    module.to(device)
-    if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
-        module.to(memory_format=torch.channels_last)

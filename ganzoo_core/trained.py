@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganzoo_core import checkpoint
 from ganzoo_core.data import derive_seed
+from ganzoo_core.devices import pick_device, place
 from ganzoo_core.errors import FileError, GanzooError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
@@ -119,8 +120,6 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
     Only installed plugins are ever imported. Raises `FileError` where the file is missing, damaged or does not fit,
     `PluginError` where the variant's package is not installed.
     """
-    from ganzoo_core.devices import pick_device
-
     path = _find(source)
     header, shapes = checkpoint.read_header(path, "generator")
     variant, spec = _described(path, header)
@@ -133,8 +132,9 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
     _, tensors = checkpoint.load(path, "generator")
     module = variant.generator(spec)
     checkpoint.load_into(module, {f"generator.{name}": t for name, t in tensors.items()}, "generator", path)
-    place = pick_device(device)
-    return TrainedGenerator(module.to(place).eval(), variant, spec, int(header["step"]), place)
+    where = pick_device(device)
+    place(module, where)
+    return TrainedGenerator(module.eval(), variant, spec, int(header["step"]), where)
 
 
 def _find(source: str | Path) -> Path:

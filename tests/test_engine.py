@@ -240,8 +240,8 @@ def test_bf16_runs_and_weights_stay_float32():
 
 
 def test_training_leaves_convolutions_channels_last():
-    from ganzoo_core.engine import _place
+    from ganzoo_core.devices import place
 
     conv = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
-    _place(conv, torch.device("cpu"))
+    place(conv, torch.device("cpu"))
     assert conv[0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -121,7 +121,7 @@ def terms(case: Case) -> None:
             assert isinstance(term, Tensor) and term.ndim == 0, (
                 f"expected {where} to be a scalar tensor; mean over the batch"
             )
-            assert bool(term.isfinite()), f"expected {where} to be finite, but it is {float(term)}"
+            assert bool(term.isfinite()), f"expected {where} to be finite, but it is {float(term.detach())}"
         if found:
             assert total(found).requires_grad, f"expected the {player.name}'s loss to have a gradient; was it detached?"
 
@@ -219,7 +219,7 @@ def repeatable(case: Case) -> None:
         engine.train_step()
         engine.train_step()
         states.append(engine.state())
-    _assert_equal(*states, "two runs of one seed")
+    _assert_equal(states[0], states[1], "two runs of one seed")
 
 
 def resumable(case: Case) -> None:
@@ -281,7 +281,7 @@ def joint_passes(case: Case) -> None:
     joint = logits_of(discriminator(x, labels))
     halves = [slice(0, BATCH), slice(BATCH, None)]
     apart = torch.cat([logits_of(discriminator(x[h], None if labels is None else labels[h])) for h in halves])
-    difference = float((joint - apart).abs().max())
+    difference = float((joint - apart).detach().abs().max())
     assert difference <= 1e-4, (
         f"expected one pass to equal two, but logits differ by {difference:.2g}; "
         f"let {type(discriminator).__name__}.mixes_samples return True"
