@@ -146,6 +146,14 @@ def test_the_wasserstein_loss_logs_the_critics_estimate() -> None:
     assert NonSaturating().figures(turn) == {}  # type: ignore[arg-type]
 
 
+def test_the_wasserstein_loss_averages_bf16_scores_in_float32() -> None:
+    turn = SimpleNamespace(on_real=torch.tensor([32.0, 32.25]).bfloat16(), on_fake=torch.zeros(2).bfloat16())
+    terms = Wasserstein().for_discriminator(turn)  # type: ignore[arg-type]
+    assert terms["real"].item() == -32.125  # which bf16 does not have
+    assert Wasserstein().for_generator(turn)["adversarial"].dtype == torch.float32  # type: ignore[arg-type]
+    assert Wasserstein().figures(turn)["wasserstein_distance"].item() == 32.125  # type: ignore[arg-type]
+
+
 def test_boundaries_are_where_a_loss_calls_a_sample_real() -> None:
     assert NonSaturating.boundary == Minimax.boundary == Hinge.boundary == 0
     assert LeastSquares.boundary == 0.5
