@@ -206,7 +206,7 @@ def test_a_bad_image_can_stop_the_run(images):
 
 def test_nothing_readable(images):
     (images / "b.png").write_text("text")
-    with pytest.raises(DataError, match=r"^none of the 1 images in .*images can be read$"):
+    with pytest.raises(DataError, match=r"^none of the 1 images in .*images can be read: b.png$"):
         load(images)
 
 
