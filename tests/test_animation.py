@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
-from ganzoo_core.errors import FileError
+from ganzoo_core.errors import FileError, Interrupted
 from ganzoo_core.report import animation
 from ganzoo_core.report.animation import MOST_BYTES, durations_ms, gif_bytes, snapshots_gif
 from ganzoo_core.report.pictures import TITLE_SIZE
@@ -128,6 +129,16 @@ def test_only_a_run_has_snapshots(run: ganzoo.Run, in_tmp: Path) -> None:
     message = f"Error: {in_tmp} has no snapshots in samples/ to show; train it: ganzoo run --resume {in_tmp}\n"
     assert ganzoo_sample(in_tmp, "-o", "x.gif").stderr == message
     assert os.listdir() == ["run.json"]
+
+
+def test_a_run_that_is_stopped_early_has_nothing_to_show(in_tmp: Path) -> None:
+    class Stop(ganzoo.Callback):
+        def on_log(self, record):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        ganzoo.train("toy", data="digits", steps=900, log_every=5, snapshots=[900], out="run", callbacks=[Stop()])
+    assert Path("run/loss.png").exists() and not Path("run/samples.gif").exists()
 
 
 def test_snapshots_come_in_order_of_their_steps(tmp_path: Path) -> None:
