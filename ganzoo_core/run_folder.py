@@ -57,6 +57,11 @@ class RunFolder:
         """The picture of the fixed latents after `step` steps."""
         return self.path / "samples" / f"step-{step:06d}.png"
 
+    def snapshots(self) -> list[tuple[int, Path]]:
+        """The pictures drawn so far with their steps, in order."""
+        paths = (self.path / "samples").glob("step-*.png")
+        return sorted((int(path.stem[5:]), path) for path in paths if path.stem[5:].isdecimal())
+
     def read_info(self) -> dict[str, Any]:
         """What run.json holds. Raises `FileError` where it is damaged."""
         path = self.path / "run.json"

@@ -42,7 +42,7 @@ class Samples:
     @property
     def images(self) -> np.ndarray:
         """Pixels (N, C, H, W), voxels (N, 1, D, H, W): uint8, 0..255. Raises `DataError` for points and curves."""
-        if not self._has_pixels:
+        if not self.has_pixels:
             raise DataError(f"{self.spec.name} holds {self.spec.kind}, which have no pixels; use `values` instead")
         return to_uint8(self.values).numpy()
 
@@ -54,7 +54,7 @@ class Samples:
         """The samples for a rich console, at most `width` characters wide; of many images only some."""
         from ganzoo_core.report.terminal import half_blocks, image_blocks
 
-        if self._has_pixels:
+        if self.has_pixels:
             return image_blocks(self.values, self.spec, self.labels, width)
         return half_blocks(self.picture(), width)
 
@@ -73,12 +73,13 @@ class Samples:
             raise FileError(f"samples are saved as .png (a picture) or .npz (arrays), but the file is {path.name!r}")
 
     @property
-    def _has_pixels(self) -> bool:
+    def has_pixels(self) -> bool:
+        """Whether they are images or voxels, not points or curves."""
         return self.spec.kind in ("images", "voxels")
 
     def _npz(self) -> bytes:
-        name = "images" if self._has_pixels else "samples"
-        arrays = {name: self.images if self._has_pixels else natural_units(self.values, self.spec)}
+        name = "images" if self.has_pixels else "samples"
+        arrays = {name: self.images if self.has_pixels else natural_units(self.values, self.spec)}
         if self.labels is not None:
             arrays["labels"] = self.labels.numpy()
         buffer = io.BytesIO()

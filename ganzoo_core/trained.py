@@ -25,23 +25,34 @@ from ganzoo_core.variant import DataSpec, Variant
 _PIECE = 64
 
 
-@torch.inference_mode()
 def generate(module: Generator, n: int, labels: Tensor | None, seed: int, device: torch.device) -> Tensor:
-    """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend on the seed alone.
+    """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend on the seed alone."""
+    return decode(module, latents(module, n, seed), labels, device)
 
-    The generator runs in eval mode: BatchNorm uses its running statistics, so a sample does not depend on the others.
+
+@torch.no_grad()
+def latents(module: Generator, n: int, seed: int) -> Tensor:
+    """The first n latents (n, latent_dim) of a seed, on the CPU."""
+    pieces = []
+    for start in range(0, n, _PIECE):
+        rng = torch.Generator().manual_seed(derive_seed(seed, "sample", start))
+        pieces.append(module.latent(_PIECE, rng))
+    return torch.cat(pieces)[:n]
+
+
+@torch.inference_mode()
+def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.device) -> Tensor:
+    """What a generator makes of latents z (N, latent_dim) and labels (N,): (N, *shape) float32 in [-1, 1] on the CPU.
+
+    It runs in eval mode: BatchNorm uses its running statistics, so a sample does not depend on the others.
     """
     was_training = module.training
     module.eval()
     pieces = []
-    for start in range(0, n, _PIECE):
-        rng = torch.Generator().manual_seed(derive_seed(seed, "sample", start))
-        z = module.latent(_PIECE, rng).to(device)
-        wanted = None
-        if labels is not None:
-            wanted = labels[start : start + _PIECE]
-            wanted = torch.nn.functional.pad(wanted, (0, _PIECE - len(wanted))).to(device)
-        pieces.append(module(z, wanted).float().cpu()[: n - start])
+    for start in range(0, len(z), _PIECE):
+        rows = torch.arange(start, start + _PIECE).clamp(max=len(z) - 1)  # the last piece is filled up
+        wanted = None if labels is None else labels[rows].to(device)
+        pieces.append(module(z[rows].to(device), wanted).float().cpu()[: len(z) - start])
     module.train(was_training)
     return torch.cat(pieces)
 
@@ -84,12 +95,8 @@ class TrainedGenerator:
         """
         if n is not None and n < 1:
             raise SettingError(f"n must be at least 1, but is {n}")
-        if labels and not self.variant.conditional:
-            raise SettingError(
-                f"{self.variant.name} is not conditional and can't be asked for a label; "
-                f"`ganzoo list` shows the variants that can"
-            )
         if labels:
+            self.check_conditional()
             cycle = label_indices(self.spec, labels)
             n = n or 8 * len(cycle)
         else:
@@ -99,6 +106,14 @@ class TrainedGenerator:
         if self.variant.conditional:
             wanted = torch.tensor(cycle)[torch.arange(n) % len(cycle)]
         return Samples(generate(self.module, n, wanted, seed, self.device), self.spec, wanted)
+
+    def check_conditional(self) -> None:
+        """Raise `SettingError` for a variant that takes no labels."""
+        if not self.variant.conditional:
+            raise SettingError(
+                f"{self.variant.name} is not conditional and can't be asked for a label; "
+                f"`ganzoo list` shows the variants that can"
+            )
 
 
 def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:

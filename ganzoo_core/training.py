@@ -23,7 +23,9 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine, LoopEvents, train_loop
 from ganzoo_core.errors import GanzooError, Interrupted, SettingError
+from ganzoo_core.files import write_atomically
 from ganzoo_core.registry import registry
+from ganzoo_core.report.animation import snapshots_gif
 from ganzoo_core.report.losses import loss_picture
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import Plan, resolve
@@ -161,6 +163,8 @@ class _Session:
             self.folder.close()
             self.tell("on_end", self.engine.step)
         loss_picture(self.folder.records(), self.folder.path / "loss.png")
+        if snapshots := self.folder.snapshots():
+            write_atomically(self.folder.path / "samples.gif", snapshots_gif(snapshots))
         if self.signal is not None:
             raise Interrupted(
                 f"stopped by {self.signal.name} at step {self.engine.step} of {self.info.total_steps}, all saved; "

@@ -32,7 +32,7 @@ LAYERS: tuple[set[str], ...] = (
     {"run_settings"},
     {"interfaces", "devices"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
-    {"engine"},
+    {"engine", "explore"},
     {"training"},
     {"testing"},
     {"cli"},

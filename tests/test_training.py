@@ -34,6 +34,7 @@ def assert_same_end(a: Path, b: Path) -> None:
     assert (a / "generator.safetensors").read_bytes() == (b / "generator.safetensors").read_bytes()
     assert (a / "checkpoint.safetensors").read_bytes() == (b / "checkpoint.safetensors").read_bytes()
     assert records(a) == records(b)
+    assert (a / "samples.gif").read_bytes() == (b / "samples.gif").read_bytes()
     pictures = [sorted((p.name, p.read_bytes()) for p in (f / "samples").iterdir()) for f in (a, b)]
     assert pictures[0] == pictures[1]
 
@@ -43,6 +44,7 @@ def test_a_run_is_a_folder(in_tmp):
     assert run.folder == Path("runs/toy-ring8-1")
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
     assert names == {"run.json", "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "loss.png",
+                     "samples.gif",
                      "samples/step-000010.png", "samples/step-000030.png"}  # fmt: skip
     assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20, 25, 30]
     info = run.info

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from ganzoo_core.explore import Exploration
     from ganzoo_core.trained import Samples
 
 
@@ -88,7 +89,7 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def draw(samples: Samples) -> None:
+def draw(samples: Samples | Exploration) -> None:
     """Draw samples in half-block characters, as a message."""
     console = new_console(stderr=True)
     console.print(samples.terminal(console.width))

@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ganzoo_core.cli._output import draw, on_terminal
+from ganzoo_core.errors import FileError
+from ganzoo_core.files import write_atomically
+from ganzoo_core.run_folder import RunFolder
 
 
 @click.command("sample")
@@ -22,13 +26,18 @@ from ganzoo_core.cli._output import draw, on_terminal
 )
 @click.option(
     "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="A picture (.png) or arrays (.npz); by default samples-seed<N>.png, in the run folder where SOURCE is one.",
+    help="A picture (.png), arrays (.npz) or the snapshots of a run in motion (.gif); by default samples-seed<N>.png, "
+    "in the run folder where SOURCE is one.",
 )  # fmt: skip
 def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, output: Path | None) -> None:
     """Draw samples from a trained generator.
 
     SOURCE is a run folder or a generator.safetensors. The path of the file written is printed on stdout.
     """
+    if output is not None and output.suffix.lower() == ".gif":
+        _animate(source, output)
+        click.echo(output)
+        return
     from ganzoo_core.trained import load
 
     samples = load(source).sample(count, labels=labels or None, seed=seed)
@@ -39,8 +48,27 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
     click.echo(path)
 
 
-def default_output(source: Path, seed: int) -> Path:
+def _animate(source: str, output: Path) -> None:
+    """Write the snapshots of a run as a GIF. Their latents and labels were fixed when it began."""
+    context = click.get_current_context()
+    if any(context.get_parameter_source(name) == ParameterSource.COMMANDLINE for name in ("count", "labels", "seed")):
+        raise click.UsageError("a .gif shows the snapshots of a run as they are; leave out -n, --label and --seed")
+    folder = Path(os.path.expanduser(source))
+    if not folder.is_dir():
+        raise FileError(
+            f"a .gif shows the snapshots of a run, so SOURCE must be a run folder, but is {source}; "
+            f"give a .png or .npz, or let `ganzoo explore` make a .gif"
+        )
+    snapshots = RunFolder.open(folder).snapshots()
+    if not snapshots:
+        raise FileError(f"{folder} has no snapshots in samples/ to show; train it: ganzoo run --resume {folder}")
+    from ganzoo_core.report.animation import snapshots_gif
+
+    write_atomically(output, snapshots_gif(snapshots))
+
+
+def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
     """Where samples go when nobody says: into the run folder, or beside the shell for a lone file of weights."""
     named = Path(os.path.expanduser(source))
     folder = named if named.is_dir() else Path()
-    return folder / f"samples-seed{seed}.png"
+    return folder / f"{stem}-seed{seed}.png"

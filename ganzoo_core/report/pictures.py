@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ganzoo_core.report.fonts import fitted
-from ganzoo_core.report.plots import INK, class_name, curves_picture, points_picture
+from ganzoo_core.report.fonts import drawable, fitted
+from ganzoo_core.report.plots import INK, class_name, curves_picture, points_picture, ways_picture
 from ganzoo_core.variant import DataSpec
 
 PAPER = "white"
@@ -18,6 +19,8 @@ MARGIN = 12
 GUTTER = 2
 CELL = 56  # small images are enlarged to at least this, in pixels
 WIDEST = 2_400  # but not beyond this width of the whole grid
+TABLE_CELL = 84  # wide enough for a caption
+TABLE_COLUMNS = 10
 NAME_WIDTH = 110
 NAME_SIZE, TITLE_SIZE = 14, 18
 
@@ -50,7 +53,36 @@ def picture(
         for start in range(0, len(members), columns)
     ]
     grid = montage([row for _, row in named_rows], GUTTER, PAPER)
-    return _lettered(grid, [label for label, _ in named_rows], spec, title)
+    names = [None if k is None else drawable(class_name(spec, k), f"class {k}")[0] for k, _ in named_rows]
+    lettered = _lettered(grid, names)
+    return lettered if title is None else captioned(lettered, title)
+
+
+def table_picture(
+    values: Tensor,
+    spec: DataSpec,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    untouched: Tensor,
+    *,
+    least_cell: int = TABLE_CELL,
+) -> Image.Image:
+    """Samples (R, C, *shape) as a table: `rows` names stand at its left, `columns` names above it.
+
+    `untouched` (0 or 1, *shape) is a sample to compare with, at the left of each row. A wide table goes on below.
+    Points and curves: a plot.
+    """
+    if spec.kind in ("points", "curves"):
+        return ways_picture(values, spec, rows, columns, untouched)
+    across = math.ceil(len(columns) / math.ceil(len(columns) / TABLE_COLUMNS))
+    factor = enlargement(spec, across + len(untouched), least_cell)
+    blocks = []
+    for start in range(0, len(columns), across):
+        part = slice(start, start + across)
+        images = [cells(torch.cat([untouched, row[part]]), factor) for row in values]
+        captions = ["untouched"] * len(untouched) + list(columns[part])
+        blocks.append([_lettered(montage(images, GUTTER, PAPER), rows, captions)])
+    return montage(blocks, 0, PAPER)
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -73,10 +105,10 @@ def grouped(n: int, labels: Tensor | None) -> list[tuple[int | None, list[int]]]
     return [(k, (labels == k).nonzero().flatten().tolist()) for k in sorted(set(labels.tolist()))]
 
 
-def enlargement(spec: DataSpec, columns: int) -> int:
+def enlargement(spec: DataSpec, columns: int, least_cell: int = CELL) -> int:
     """The whole factor by which small images grow."""
     height, width = spec.shape[-2:]
-    return max(1, min(math.ceil(CELL / max(height, width)), WIDEST // (columns * width)))
+    return max(1, min(math.ceil(least_cell / max(height, width)), WIDEST // (columns * width)))
 
 
 def cells(values: Tensor, factor: int = 1) -> list[Image.Image]:
@@ -108,11 +140,20 @@ def montage(rows: list[list[Image.Image]], gutter: int, background: str) -> Imag
     return canvas
 
 
-def _lettered(grid: Image.Image, labels: list[int | None], spec: DataSpec, title: str | None) -> Image.Image:
-    """The grid with a margin, class names at its left and a title above it."""
-    names = [None if k is None else fitted(class_name(spec, k), NAME_SIZE, NAME_WIDTH, f"class {k}") for k in labels]
+def captioned(image: Image.Image, caption: str) -> Image.Image:
+    """The picture with a line of text above it."""
+    canvas = Image.new("RGB", (image.width, image.height + 2 * TITLE_SIZE), PAPER)
+    canvas.paste(image, (0, 2 * TITLE_SIZE))
+    text, font = fitted(caption, TITLE_SIZE, canvas.width - 2 * MARGIN)
+    ImageDraw.Draw(canvas).text((MARGIN, MARGIN + TITLE_SIZE / 2), text, fill=INK, font=font, anchor="lm")
+    return canvas
+
+
+def _lettered(grid: Image.Image, rows: Sequence[str | None], columns: Sequence[str] = ()) -> Image.Image:
+    """The grid with a margin, names at the left of its rows and above its columns."""
+    names = [fitted(name, NAME_SIZE, NAME_WIDTH) if name else None for name in rows]
     name_width = max((math.ceil(font.getlength(name)) + MARGIN for name, font in filter(None, names)), default=0)
-    left, top = MARGIN + name_width, MARGIN if title is None else MARGIN + 2 * TITLE_SIZE
+    left, top = MARGIN + name_width, MARGIN + (NAME_SIZE if any(columns) else 0)
     canvas = Image.new("RGB", (left + grid.width + MARGIN, top + grid.height + MARGIN), PAPER)
     canvas.paste(grid, (left, top))
     draw = ImageDraw.Draw(canvas)
@@ -120,7 +161,9 @@ def _lettered(grid: Image.Image, labels: list[int | None], spec: DataSpec, title
     for i, (name, font) in ((i, entry) for i, entry in enumerate(names) if entry):
         middle = top + i * row_height + (row_height - GUTTER) / 2
         draw.text((left - MARGIN, middle), name, fill=INK, font=font, anchor="rm")
-    if title is not None:
-        text, font = fitted(title, TITLE_SIZE, canvas.width - 2 * MARGIN)
-        draw.text((MARGIN, MARGIN + TITLE_SIZE / 2), text, fill=INK, font=font, anchor="lm")
+    column_width = (grid.width + GUTTER) / max(1, len(columns))
+    for j, column in enumerate(columns):
+        text, font = fitted(column, NAME_SIZE, column_width)
+        middle = left + j * column_width + (column_width - GUTTER) / 2
+        draw.text((middle, top - NAME_SIZE / 2 - GUTTER), text, fill=INK, font=font, anchor="mm")
     return canvas

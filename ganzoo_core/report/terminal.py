@@ -46,15 +46,21 @@ def _style(upper: list[int], lower: list[int] | None) -> Style:
 def image_blocks(values: Tensor, spec: DataSpec, labels: Tensor | None, width: int) -> Table:
     """Some of the images (N, C, H, W) or voxels in [-1, 1]: eight rows, or with `labels` a row a class, named."""
     most = COLUMNS if labels is not None else COLUMNS * ROWS
-    groups = [("" if k is None else class_name(spec, k), members[:most]) for k, members in grouped(len(values), labels)]
-    columns = min(COLUMNS, max((len(members) for _, members in groups), default=1))
-    name_width = min(NAME_WIDTH, max((cell_len(name) for name, _ in groups), default=0))
+    groups = grouped(len(values), labels)
+    named = [("" if k is None else class_name(spec, k), values[members[:most]]) for k, members in groups]
+    return named_blocks(named, width)
+
+
+def named_blocks(named: list[tuple[str, Tensor]], width: int) -> Table:
+    """Groups of images (N, C, H, W) or voxels in [-1, 1], each beside its name, in rows of at most eight."""
+    columns = min(COLUMNS, max((len(values) for _, values in named), default=1))
+    name_width = min(NAME_WIDTH, max((cell_len(name) for name, _ in named), default=0))
     cell_width = (width - name_width - 1) // columns - 1
     table = Table.grid(padding=(0, 1))
     table.add_column(width=name_width, no_wrap=True, overflow="ellipsis", vertical="middle", justify="right")
     table.add_column()
-    for name, members in groups:
-        images = [_shrunk(image, cell_width) for image in cells(values[members])]
+    for name, values in named:
+        images = [_shrunk(image, cell_width) for image in cells(values)]
         rows = [images[i : i + columns] for i in range(0, len(images), columns)]
         table.add_row(Text(name), half_blocks(montage(rows, 1, "black"), width))
     return table
