@@ -78,7 +78,7 @@ def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | N
 def _networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
     """Both networks on such data as JSON values. Raises `DataError` where they don't suit each other."""
     variant.check_data(spec)
-    from ganzoo_core.cli._layers import describe_networks
+    from ganzoo_core.report.layers import describe_networks
 
     return describe_networks(variant, spec)
 
