@@ -19,8 +19,15 @@ PAPER_SIDES = (32, 64, 128)
 
 @dataclass(frozen=True, kw_only=True)
 class DcganConfig(ganzoo.Config):
-    """Section 4's numbers: Adam with a learning rate of 0.0002 and beta1 of 0.5, slope 0.2."""
+    """Section 4's Adam with beta1 of 0.5, at twice its learning rate of 0.0002."""
 
+    steps: int = option(4000, "updates of the generator", minimum=1)
+    generator_lr: float = option(4e-4, "learning rate of the generator", minimum=0)
+    discriminator_lr: float = option(4e-4, "learning rate of the discriminator", minimum=0)
+    ema_decay: float = option(
+        0.99, "average the generator's weights with this decay and sample from the average; 0 is off",
+        minimum=0, maximum=0.99999,
+    )  # fmt: skip
     arch: str = option(
         "auto",
         "which networks; paper: figure 1's strided stacks, for sides of 32, 64 and 128; small: for 28; auto: by size",
