@@ -201,12 +201,12 @@ class _NoHostSync(TorchDispatchMode):
 
 
 def no_host_sync(case: Case) -> None:
-    """The loss reads no tensor's value on the host: no `.item()`, no `if` on a tensor. It would stall a GPU."""
+    """Loss and networks read no tensor's value on the host, by `.item()` or an `if`: it would stall a GPU."""
     for player, turn in _turns(case.engine()):
         with _NoHostSync() as mode:
             player.terms(turn)
         assert mode.reads == 0, (
-            f"expected the {player.name}'s loss to read no tensor, but it reads {mode.reads}; .item()?"
+            f"expected the {player.name}'s turn to read no tensor, but it reads {mode.reads}; .item() or F.one_hot?"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo_core import Discriminator, Generator
@@ -42,7 +41,9 @@ class AcganGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples (N, C, H, W) in [-1, 1] from z (N, latent_dim) and labels (N,)."""
         assert labels is not None  # the data has labels: `check_data` has seen to it
-        return self.layers(torch.cat([z, F.one_hot(labels, self.num_classes).to(z.dtype)], dim=1))
+        # One-hot by comparison, since F.one_hot reads the labels on the host to check them.
+        code = labels[:, None] == torch.arange(self.num_classes, device=z.device)  # (N, num_classes)
+        return self.layers(torch.cat([z, code.to(z.dtype)], dim=1))
 
 
 class AcganDiscriminator(Discriminator):
