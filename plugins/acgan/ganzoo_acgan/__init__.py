@@ -19,7 +19,7 @@ GANZOO_API = 1
 class AcganConfig(ganzoo.Config):
     """Adam with appendix A's beta1; class terms lighter than the paper's 1, as else each class becomes one picture."""
 
-    steps: int = option(4000, "updates of the generator", minimum=1)
+    steps: int = option(3000, "updates of the generator", minimum=1)
     generator_lr: float = option(4e-4, "learning rate of the generator", minimum=0)
     discriminator_lr: float = option(4e-4, "learning rate of the discriminator", minimum=0)
     ema_decay: float = option(
