@@ -17,7 +17,7 @@ GANZOO_API = 1
 
 @dataclass(frozen=True, kw_only=True)
 class AcganConfig(ganzoo.Config):
-    """Adam with appendix A's beta1; class terms lighter than the paper's 1, as else each class becomes one picture."""
+    """Adam with appendix A's beta1; class terms on fake samples lighter than the paper's 1."""
 
     steps: int = option(3000, "updates of the generator", minimum=1)
     generator_lr: float = option(4e-4, "learning rate of the generator", minimum=0)
