@@ -41,7 +41,9 @@ def judge(run: ganzoo.Run, real: Dataset, classifier: Classifier, n: int) -> Row
     row: Row = {
         "smallest_class": min(float((read == k).float().mean()) for k in classes),
         "least_variety": min(fake / real for fake, real in zip(fakes, reals, strict=True)),
-        "coverage": coverage(in_pieces(classifier.features, some["real"]), in_pieces(classifier.features, samples.values)),
+        "coverage": coverage(
+            in_pieces(classifier.features, some["real"]), in_pieces(classifier.features, samples.values)
+        ),
     }
     if samples.labels is not None:
         row["read_as_asked"] = float((read == samples.labels).float().mean())

@@ -103,14 +103,19 @@ class Engine:
             player.after_update()
 
     def _update_average(self) -> None:
-        """Move the averaged generator by 1 - ema_decay towards the trained one (arXiv:1806.04498, equation 2)."""
+        """Move the averaged generator by 1 - decay towards the trained one (arXiv:1806.04498, equation 2).
+
+        The decay grows to `ema_decay`, so that the random weights at the start are soon forgotten: after step k it
+        averages over about the last third of k.
+        """
         if self.average is None:
             return
+        decay = min(self.config.ema_decay, self.step / (self.step + 3))
         with torch.no_grad():
             generator = self.networks.generator
             average: list[Tensor] = list(self.average.parameters())
             current: list[Tensor] = list(generator.parameters())
-            torch._foreach_lerp_(average, current, 1 - self.config.ema_decay)
+            torch._foreach_lerp_(average, current, 1 - decay)
             for old, new in zip(self.average.buffers(), generator.buffers(), strict=True):
                 old.copy_(new)
 

@@ -133,12 +133,13 @@ def test_learning_rates_are_per_player():
     assert (before["discriminator.hidden.weight"] - after["discriminator.hidden.weight"]).abs().max() > 0.05
 
 
-def test_the_average_follows_the_generator():
-    e = engine(ema_decay=0.9)
-    start = e.average.hidden.weight.clone()
-    e.train_step()
-    expected = 0.9 * start + 0.1 * e.networks.generator.hidden.weight
-    torch.testing.assert_close(e.average.hidden.weight, expected)
+def test_the_average_follows_the_generator_and_soon_forgets_the_start():
+    e = engine(ema_decay=0.6)
+    expected = e.average.hidden.weight.clone()
+    for decay in (1 / 4, 2 / 5, 3 / 6, 4 / 7, 0.6, 0.6):
+        e.train_step()
+        expected = decay * expected + (1 - decay) * e.networks.generator.hidden.weight
+        torch.testing.assert_close(e.average.hidden.weight, expected)
     assert torch.equal(e.average.norm.running_mean, e.networks.generator.norm.running_mean)
     assert e.sampler is e.average
     assert engine().sampler is not None and engine().average is None
