@@ -30,7 +30,7 @@ LAYERS: tuple[set[str], ...] = (
     {"ganzoo_core"},  # the package's own __init__
     {"registry", "run_folder"},
     {"run_settings"},
-    {"interfaces", "devices"},
+    {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
     {"engine", "explore"},
     {"training"},
@@ -40,7 +40,7 @@ LAYERS: tuple[set[str], ...] = (
 )
 UPWARDS_IN_FUNCTIONS = {("variant", "interfaces")}  # Variant.players, when it is called
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "sklearn", "PIL", "safetensors"}
-PUBLIC_MODULES = {"losses", "interfaces", "data", "errors", "callbacks", "testing"}
+PUBLIC_MODULES = {"losses", "dropout", "interfaces", "data", "errors", "callbacks", "testing"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core import Discriminator, Generator
+from ganzoo_core.dropout import Dropout
 
 
 class CganGenerator(Generator):
@@ -44,7 +45,7 @@ class CganDiscriminator(Discriminator):
         sizes = [math.prod(shape) + embedding_dim, *widths]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
-            layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+            layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(0.2), Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ganzoo_core import Discriminator, Generator
+from ganzoo_core.dropout import Dropout
 from ganzoo_core.losses import NonSaturating
 
 
@@ -32,7 +33,7 @@ class ToyDiscriminator(Discriminator):
         super().__init__()
         self.embedding = nn.Embedding(num_classes, width) if num_classes else None
         self.hidden = nn.Linear(math.prod(shape), width)
-        self.dropout = nn.Dropout(0.3)
+        self.dropout = Dropout(0.3)
         self.output = nn.Linear(width, 1)
 
     def forward(self, x, labels=None):
