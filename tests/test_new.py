@@ -245,6 +245,13 @@ def test_a_package_is_clean(arguments, in_tmp):
     python("ruff", "format", "--no-cache", "--check", ".", cwd=folder, env=dict(os.environ))
 
 
+def test_a_packages_types_are_right(in_tmp):
+    """Under the house's own rules, whose cache of torch's types this shares."""
+    options = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache"]
+    out = python("mypy", *options, "-p", "ganzoo_my_gan", cwd=made("My GAN"), env=dict(os.environ))
+    assert out == "Success: no issues found in 3 source files\n"
+
+
 def test_the_cores_wheel_holds_the_templates(tmp_path):
     python("hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=ROOT, env=dict(os.environ))
     (wheel,) = tmp_path.glob("*.whl")
