@@ -29,7 +29,7 @@ LAYERS: tuple[set[str], ...] = (
     {"hookspecs", "callbacks", "files"},
     {"ganzoo_core"},  # the package's own __init__
     {"registry", "run_folder"},
-    {"run_settings"},
+    {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
     {"engine", "explore"},
