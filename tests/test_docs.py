@@ -2,7 +2,7 @@
 
 The fenced blocks of a page run in order, in one folder. A `python` block runs in the page's one namespace, unless its
 first line is a comment with a path: then it is that file, and a plugin is installed. Lines of `console` and `bash`
-blocks that begin with `ganzoo` run, on two steps of small batches; pip's do not, as tests run offline. What follows
+blocks that begin with `ganzoo` run, for one step of a small batch; pip's do not, as tests run offline. What follows
 such a line, or stands in a `text` block behind Python, is its output, `...` standing for anything. A comment
 `<!-- not run: REASON -->` before a block keeps it from running; its `ganzoo` lines must be right all the same.
 """
@@ -107,14 +107,14 @@ def words(command: str) -> tuple[dict[str, str], list[str]]:
 
 
 def shortened(arguments: list[str]) -> list[str]:
-    """A `run` of two steps, on small batches; any other command as it is."""
+    """A `run` of one step, on a small batch; any other command as it is."""
     if arguments[0] != "run":
         return arguments
     kept = list(arguments)
     for option in ("--steps", "--epochs", "--batch-size"):
         if option in kept:
             del kept[kept.index(option) : kept.index(option) + 2]
-    return [*kept, "--steps", "2", "--batch-size", "4"]
+    return [*kept, "--steps", "1", "--batch-size", "4"]
 
 
 def parse(arguments: list[str]) -> None:
@@ -183,7 +183,7 @@ class Session:
         self.files.clear()
 
     def python(self, block: Block) -> None:
-        text = re.sub(r"\bsteps=[\d_]+", "steps=2", block.text)
+        text = re.sub(r"\bsteps=[\d_]+", "steps=1", block.text)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile("\n" * block.line + text, str(self.page), "exec"), self.namespace)
         if block.output is not None:
@@ -300,6 +300,14 @@ def test_every_public_name_is_in_the_reference() -> None:
         }
     public |= {name for name in vars(hookspecs) if name.startswith("ganzoo_")}
     assert public - INTERNAL <= listed, f"docs/reference.py lacks {sorted(public - INTERNAL - listed)}"
+
+
+def test_every_rule_is_explained() -> None:
+    from ganzoo_core.testing.rules import RULES
+
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
+    table = page[page.index("| rule |") :]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule.__name__ for rule in RULES]
 
 
 def test_the_site_builds(tmp_path: Path) -> None:
