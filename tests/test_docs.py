@@ -288,11 +288,11 @@ INTERNAL = {"Draw", "BatchOrder"}
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    from ganzoo_core import callbacks, data, errors, hookspecs, interfaces, losses, testing
+    from ganzoo_core import callbacks, data, errors, hookspecs, interfaces, losses, settings, testing
 
     listed = {name for _, _, names in reference().SECTIONS for name in names}
     public = set(ganzoo_core.__all__)
-    for module in (callbacks, data, errors, interfaces, losses, testing):
+    for module in (callbacks, data, errors, interfaces, losses, settings, testing):
         public |= {
             name
             for name, thing in vars(module).items()
