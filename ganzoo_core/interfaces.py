@@ -145,9 +145,11 @@ class Loss(nn.Module, ABC):
 
     A Loss never steps an optimizer and never calls `.item()`. An empty dict means: this player passes this turn.
     `boundary` is the logit above which D holds a sample for real; None for a critic, whose scores have no zero.
+    `may_pass` says that whether a player passes hangs on a tensor: a turn may then read one value, and a GPU waits.
     """
 
     boundary: ClassVar[float | None] = 0.0
+    may_pass: ClassVar[bool] = False
 
     @abstractmethod
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ LAYERS: tuple[set[str], ...] = (
 )
 UPWARDS_IN_FUNCTIONS = {("variant", "interfaces")}  # Variant.players, when it is called
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "sklearn", "PIL", "safetensors"}
-PUBLIC_MODULES = {"losses", "dropout", "interfaces", "data", "errors", "callbacks", "testing"}
+PUBLIC_MODULES = {"losses", "dropout", "interfaces", "data", "errors", "callbacks", "settings", "testing"}
 
 
 @dataclass(frozen=True)

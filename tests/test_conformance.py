@@ -165,6 +165,25 @@ def test_a_broken_variant_is_caught(rule, overrides, message, monkeypatch):
         check(case)
 
 
+class Deciding(CountingLoss):
+    """Reads values on the host to decide whether to pass, which it may do once a turn."""
+
+    may_pass = True
+    reads = 1
+
+    def for_discriminator(self, turn):
+        terms = super().for_discriminator(turn)
+        return terms if all(bool(turn.on_real.mean() < 9) for _ in range(self.reads)) else {}
+
+
+def test_a_loss_that_says_so_may_read_one_value():
+    check = next(r for r in RULES if r.__name__ == "no_host_sync")
+    check(broken(loss=lambda self: Deciding(None)))
+    twice = type("Twice", (Deciding,), {"reads": 2})
+    with pytest.raises(AssertionError, match="the discriminator's turn to read 1 tensor, but it reads 2; .*may_pass"):
+        check(broken(loss=lambda self: twice(None)))
+
+
 class _Only:
     def __init__(self, case):
         self.case = case

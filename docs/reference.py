@@ -1,0 +1,224 @@
+"""Writes docs/interfaces.md and docs/cli.md from the code: python docs/reference.py. A test finds them stale."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganzoo_core.cli import main
+
+FOLDER = Path(__file__).parent
+NOTE = "<!-- Written by `python docs/reference.py` from the code; change it there. -->"
+LINE = 96
+
+# What is public, by module, in the order of the page: a title, a sentence, the names.
+SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("Hooks", "ganzoo_core.hookspecs", ("ganzoo_variants", "ganzoo_datasets", "ganzoo_callbacks")),
+    ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
+    ("Variants and data, without torch", "ganzoo_core", ("Variant", "Config", "DataSpec", "DataSource", "option")),
+    ("Settings", "ganzoo_core.settings", ("Settings", "Option")),
+    ("The game", "ganzoo_core", ("Generator", "Discriminator", "Networks", "Loss", "Turn", "Player")),
+    ("The game's helpers", "ganzoo_core.interfaces", ("new_player", "two_players", "logits_of")),
+    (
+        "Losses and penalties",
+        "ganzoo_core.losses",
+        ("NonSaturating", "Minimax", "LeastSquares", "Hinge", "Wasserstein", "gradient_penalty", "r1_penalty"),
+    ),
+    ("Layers", "ganzoo_core.dropout", ("Dropout",)),
+    ("Data in memory", "ganzoo_core", ("Dataset",)),
+    ("Seeds", "ganzoo_core.data", ("derive_seed",)),
+    ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
+    ("Training and using", "ganzoo_core", ("train", "Run", "load", "TrainedGenerator", "Samples")),
+    ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result")),
+    (
+        "Errors",
+        "ganzoo_core.errors",
+        (
+            "GanzooError", "UnknownNameError", "SettingError", "PluginError", "DataError", "FileError",
+            "TrainingError", "Interrupted",
+        ),
+    ),
+)  # fmt: skip
+
+
+MARKS = {
+    "hookimpl": "The decorator of a plugin's functions that implement hooks.",
+    "API_VERSION": "The core API of this release: what a plugin states as `GANZOO_API`.",
+}
+
+
+class _Bare:
+    """An annotation that `inspect` writes as it stands in the code, without quotes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def interfaces() -> str:
+    """The page of every public name with its signature."""
+    lines = [
+        "# Interfaces", "", NOTE, "",
+        "Every name here is public: see [the promise](write-a-plugin.md#what-stays). "
+        "What is not here may change with any release.", "",
+    ]  # fmt: skip
+    for title, module_name, names in SECTIONS:
+        module = importlib.import_module(module_name)
+        lines += [f"## {title}", "", f"From `{module_name}`.", ""]
+        for name in names:
+            lines += _entry(name, getattr(module, name))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _entry(name: str, thing: Any) -> Iterator[str]:
+    yield from (f"### {name}", "")
+    if inspect.isclass(thing):
+        yield from _class(name, thing)
+    elif inspect.isfunction(thing):
+        yield from _block(f"def {name}", thing)
+        yield from _prose(thing)
+    else:
+        shown = f"{name} = {thing!r}" if isinstance(thing, int) else f"@{name}"
+        yield from ("```python", shown, "```", "", MARKS[name], "")
+
+
+def _class(name: str, cls: type) -> Iterator[str]:
+    bases = ", ".join(base.__name__ for base in cls.__bases__ if base is not object)
+    made = [f"{name}{_signature(cls)}"] if _is_made(cls) else []
+    yield from ("```python", f"class {name}" + (f"({bases})" if bases else ""), *made, "```", "")
+    yield from _prose(cls)
+    if stated := list(_attributes(cls)):
+        yield from ("```python", *stated, "```", "")
+    for member_name, member in vars(cls).items():
+        if member_name.startswith("_") or inspect.isclass(member) or not _is_member(member):
+            continue
+        yield from _member(name, member_name, member)
+
+
+def _is_member(member: Any) -> bool:
+    kinds = (property, classmethod, staticmethod)
+    return inspect.isfunction(member) or isinstance(member, kinds) or hasattr(member, "attrname")
+
+
+def _member(owner: str, name: str, member: Any) -> Iterator[str]:
+    function = getattr(member, "fget", None) or getattr(member, "func", None) or getattr(member, "__func__", member)
+    yield from (f"#### {owner}.{name}", "")
+    if isinstance(member, property) or hasattr(member, "attrname"):  # a property, cached or not
+        yield from ("```python", f"{name}: {inspect.signature(function).return_annotation}", "```", "")
+    else:
+        must = ["@abstractmethod"] if getattr(function, "__isabstractmethod__", False) else []
+        must += ["@classmethod"] if isinstance(member, classmethod) else []
+        yield from _block("\n".join([*must, f"def {name}"]), function)
+    yield from _prose(function)
+
+
+def _attributes(cls: type) -> Iterator[str]:
+    """Class attributes that are annotated but are no parameter of `__init__`: what a subclass states."""
+    annotations = inspect.get_annotations(cls)
+    made_with = set(inspect.signature(cls).parameters) if annotations else set()
+    for name, annotation in annotations.items():
+        if name.startswith("_") or name in made_with:
+            continue
+        value = vars(cls).get(name, inspect.Parameter.empty)
+        default = "" if value is inspect.Parameter.empty else f" = {getattr(value, '__name__', repr(value))}"
+        yield f"{name}: {annotation}{default}".replace("'", '"')
+
+
+def _is_made(cls: type) -> bool:
+    """Whether the class says how one is made; a Turn is made by the core alone."""
+    return ("__init__" in vars(cls) or "__new__" in vars(cls)) and cls.__name__ != "Turn"
+
+
+def _block(head: str, function: Any) -> list[str]:
+    return ["```python", head + _signature(function), "```", ""]
+
+
+def _signature(function: Any) -> str:
+    """The exact signature; one parameter a line where it is long."""
+    found = inspect.signature(function)
+    parameters = [_shown(p) for p in found.parameters.values() if p.name not in ("self", "cls")]
+    gives = found.return_annotation
+    if inspect.isclass(function) or gives is inspect.Signature.empty:
+        gives = inspect.Signature.empty
+    else:
+        gives = _Bare(gives if isinstance(gives, str) else inspect.formatannotation(gives))
+    text = str(inspect.Signature(parameters, return_annotation=gives)).replace("'", '"')
+    if len(text) <= LINE:
+        return text
+    marks = [str(p).replace("'", '"') for p in parameters]
+    keywords = [i for i, p in enumerate(parameters) if p.kind is p.KEYWORD_ONLY]
+    if keywords:
+        marks.insert(keywords[0], "*")
+    tail = "" if gives is inspect.Signature.empty else f" -> {gives!r}"
+    return "(\n" + "".join(f"    {mark},\n" for mark in marks) + ")" + tail
+
+
+def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
+    text = getattr(parameter.annotation, "__forward_arg__", parameter.annotation)
+    return parameter.replace(annotation=_Bare(text)) if isinstance(text, str) else parameter
+
+
+def _prose(thing: Any) -> Iterator[str]:
+    if thing.__doc__:
+        yield from (_escaped(inspect.cleandoc(thing.__doc__)), "")
+
+
+def _escaped(text: str) -> str:
+    """Plain prose as Markdown that shows it; what stands in backticks is left as it is."""
+    parts = re.split("(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub("([*<])", r"\\\1", part) for part in parts)
+
+
+def cli() -> str:
+    """The page of every command with its options."""
+    lines = [
+        "# The command line", "", NOTE, "",
+        "Results go to stdout, progress and messages to stderr. Exit 0: done; 1: a mistake in what was asked, or a "
+        "failed run, in one line; 2: wrong usage.", "",
+        "`GANZOO_DATA` names the data folder and `GANZOO_PLUGINS` the plugins to load: see "
+        "[the environment](python-api.md#the-environment).", "",
+    ]  # fmt: skip
+    parent = click.Context(main, info_name="ganzoo")
+    for name in main.list_commands(parent):
+        command = main.get_command(parent, name)
+        assert command is not None
+        lines += _command(command, click.Context(command, info_name=name, parent=parent))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _command(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield from (f"## ganzoo {command.name}", "")
+    yield from ("```text", " ".join([context.command_path, *command.collect_usage_pieces(context)]), "```", "")
+    yield from (_escaped(inspect.cleandoc(command.help or "")), "")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield f"- `{_switch(parameter)}`: {_escaped(parameter.help or '')}{_ways(parameter)}"
+    yield ""
+
+
+def _switch(option: click.Option) -> str:
+    names = "/".join([option.opts[-1], *option.secondary_opts])
+    kind = option.type
+    if option.is_flag:
+        return names
+    return f"{names} {option.metavar or ('|'.join(kind.choices) if isinstance(kind, click.Choice) else kind.name)}"
+
+
+def _ways(option: click.Option) -> str:
+    default = f" Default: {option.default}." if option.show_default else ""
+    return default + (" May be repeated." if option.multiple and "repeat" not in str(option.help) else "")
+
+
+PAGES = {"interfaces.md": interfaces, "cli.md": cli}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (FOLDER / page).write_text(write(), encoding="utf-8")

@@ -1,0 +1,321 @@
+"""What the pages show works: their blocks run, their outputs are right, what is generated is fresh, the site builds.
+
+The fenced blocks of a page run in order, in one folder. A `python` block runs in the page's one namespace, unless its
+first line is a comment with a path: then it is that file, and a plugin is installed. Lines of `console` and `bash`
+blocks that begin with `ganzoo` run, for one step of a small batch; pip's do not, as tests run offline. What follows
+such a line, or stands in a `text` block behind Python, is its output, `...` standing for anything. A comment
+`<!-- not run: REASON -->` before a block keeps it from running; its `ganzoo` lines must be right all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib.util
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from markdown_it import MarkdownIt
+from PIL import Image
+
+import ganzoo_core
+from ganzoo_core import registry as registry_module
+from ganzoo_core.cli import main
+
+ROOT = Path(__file__).parent.parent
+GENERATED = {"interfaces.md", "cli.md"}
+WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in GENERATED]
+PAGES = [ROOT / "README.md", *WRITTEN, *sorted(ROOT.glob("plugins/*/README.md"))]
+NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
+PATH_LINE = re.compile(r"# ([\w./-]+\.\w+)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code: `reason` says why it does not run, `output` what it prints, `line` where it begins."""
+
+    language: str
+    text: str
+    line: int
+    reason: str | None = None
+    output: str | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The file that it is, where its first line says so."""
+        found = PATH_LINE.fullmatch(self.text.partition("\n")[0])
+        return found.group(1) if found else None
+
+
+def blocks(text: str) -> list[Block]:
+    found: list[Block] = []
+    previous = ""
+    for token in MarkdownIt().parse(text):
+        marker = NOT_RUN.fullmatch(previous.strip())
+        if token.type == "code_block" or token.type == "fence":
+            language = token.info or ("console" if token.content.startswith(("ganzoo ", "pip ")) else "text")
+            last = found[-1] if found else None
+            if language == "text" and last and last.language == "python" and previous == "python":
+                found[-1] = Block(last.language, last.text, last.line, last.reason, token.content)
+            else:
+                reason = marker.group(1) if marker else None
+                found.append(Block(language, token.content, (token.map or [0])[0] + 1, reason))
+            previous = language
+        elif token.type == "html_block":
+            previous = token.content
+        else:
+            previous = ""
+    return found
+
+
+def commands(block: Block) -> list[tuple[str, str]]:
+    """The commands of a block, each with the output shown below it."""
+    if block.language == "bash":
+        return [(part.strip(), "") for line in block.text.splitlines() for part in line.split("&&")]
+    found: list[tuple[str, str]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], ""))
+        elif found and "$ " in block.text:
+            found[-1] = (found[-1][0], found[-1][1] + line + "\n")
+        elif line.strip():
+            found.append((line, ""))
+    return found
+
+
+def words(command: str) -> tuple[dict[str, str], list[str]]:
+    """A command's variables and its words, its comment left out."""
+    parts = shlex.split(command, comments=True)
+    variables = {}
+    while parts and re.match(r"[A-Z_]+=", parts[0]):
+        name, _, variables_value = parts.pop(0).partition("=")
+        variables[name] = variables_value
+    return variables, parts
+
+
+def shortened(arguments: list[str]) -> list[str]:
+    """A `run` of one step, on a small batch; any other command as it is."""
+    if arguments[0] != "run":
+        return arguments
+    kept = list(arguments)
+    for option in ("--steps", "--epochs", "--batch-size"):
+        if option in kept:
+            del kept[kept.index(option) : kept.index(option) + 2]
+    return [*kept, "--steps", "1", "--batch-size", "4"]
+
+
+def parse(arguments: list[str]) -> None:
+    """Read a command as click would, without running it. Raises `UsageError` for a wrong one."""
+    with click.Context(main, info_name="ganzoo") as context:
+        if arguments[0].startswith("-"):
+            return
+        name, command, rest = main.resolve_command(context, arguments)
+        assert command is not None
+        command.make_context(name, rest, parent=context)
+
+
+@dataclass
+class Session:
+    """What a reader does who follows a page from its top."""
+
+    page: Path
+    site: Any  # PluginSite
+    namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
+    files: dict[str, str] = field(default_factory=dict)
+    project: dict[str, Any] | None = None
+
+    def follow(self) -> None:
+        for block in blocks(self.page.read_text(encoding="utf-8")):
+            try:
+                self.step(block)
+            except Exception as error:
+                raise AssertionError(f"{self.page}, block at line {block.line}: {error}") from error
+
+    def step(self, block: Block) -> None:
+        if block.language in ("console", "bash"):
+            self.install()
+            for command, output in commands(block):
+                self.command(command, output, block)
+        elif block.path is not None:
+            self.write(block.path, block.text)
+        elif block.language == "python":
+            if block.reason is None:
+                self.install()
+                self.python(block)
+        else:
+            assert block.language in ("text", "toml", "json", "yaml"), f"a block of {block.language!r} is not tested"
+            {"toml": tomllib.loads, "json": json.loads}.get(block.language, str)(block.text)
+
+    def write(self, path: str, text: str) -> None:
+        if path == "pyproject.toml":
+            self.project = tomllib.loads(text)["project"]
+        elif path.startswith("ganzoo_"):
+            self.files[path] = text
+        elif path.endswith(".py"):
+            self.install()
+            exec(compile(text, path, "exec"), {"__name__": "file"})
+        else:
+            Path(path).write_text(text)
+
+    def install(self) -> None:
+        """Install the plugins whose files the page has shown since the last time."""
+        for module in sorted({Path(path).parts[0] for path in self.files}):
+            files = {path: text for path, text in self.files.items() if Path(path).parts[0] == module}
+            name = module.removesuffix(".py").replace("_", "-")
+            if self.project is not None and self.project["name"] == name:
+                points = self.project["entry-points"]["ganzoo"]
+                self.site.install(name, files, points, self.project["version"])
+            else:
+                self.site.install(name, files)
+        self.files.clear()
+
+    def python(self, block: Block) -> None:
+        text = re.sub(r"\bsteps=[\d_]+", "steps=1", block.text)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile("\n" * block.line + text, str(self.page), "exec"), self.namespace)
+        if block.output is not None:
+            agree(block.output, printed.getvalue())
+
+    def command(self, command: str, output: str, block: Block) -> None:
+        variables, parts = words(command)
+        if not parts or parts[0] != "ganzoo":
+            assert not parts or parts[0] == "pip" or block.reason, f"{command!r} does not run; mark the block `not run`"
+            return
+        arguments = shortened(parts[1:])
+        if block.reason is not None:
+            parse(arguments)
+            return
+        registry_module.registry.cache_clear()
+        result = CliRunner().invoke(main, arguments, env=variables, prog_name="ganzoo")
+        registry_module.registry.cache_clear()
+        assert result.exit_code == 0, f"`{command}` ends with {result.exit_code}: {result.output}"
+        if output:
+            agree(output, result.output)
+
+
+def agree(shown: str, printed: str) -> None:
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    shown, printed = shown.strip() + "\n", printed.strip() + "\n"
+    assert doctest.OutputChecker().check_output(shown, printed, flags), f"the page shows\n{shown}\nbut it is\n{printed}"
+
+
+@pytest.fixture
+def desk(in_tmp: Path, plugin_site: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty folder but for what the pages take for granted: two folders of photos, and data sets that need no
+    network, stand-ins of a few random images.
+    """
+    monkeypatch.setenv("COLUMNS", "120")
+    rng = np.random.default_rng(0)
+    for name in ("photos", "pictures"):
+        (in_tmp / name).mkdir()
+        for number in range(8):
+            Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(in_tmp / name / f"{number}.png")
+    for folder in ("MNIST", "FashionMNIST", "KMNIST"):
+        raw = in_tmp / "data" / folder / "raw"
+        raw.mkdir(parents=True)
+        for part in ("train", "t10k"):
+            write_idx(raw / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (16, 28, 28)))
+            write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(16) % 10)
+    records = rng.integers(0, 256, (16, 3073), dtype=np.uint8)
+    records[:, 0] %= 10
+    (in_tmp / "data" / "cifar-10-batches-bin").mkdir()
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        records.tofile(in_tmp / "data" / "cifar-10-batches-bin" / f"{name}.bin")
+    yield plugin_site
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_does_what_it_shows(page: Path, desk: Any) -> None:
+    Session(page, desk).follow()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```console\n$ ganzoo lst\n```", "did you mean list"),
+        ("```console\n$ ganzoo run toy --stpes 3\n```", "No such option"),
+        ("```console\n$ ganzoo run toy --data ring8 --set widht=3\n```", "did you mean width"),
+        ("<!-- not run: no time -->\n```console\n$ ganzoo run toy --stpes 3\n```", "No such option"),
+        ("```console\n$ ganzoo --version\nganzoo 9.9\n```", "the page shows"),
+        ("```console\n$ twine upload dist/*\n```", "mark the block"),
+        ("```python\n1 / 0\n```", "division by zero"),
+        ("```python\nprint(1)\n```\n\n```text\n2\n```", "the page shows"),
+        ("```fortran\nPRINT *, 1\n```", "'fortran' is not tested"),
+        ("    ganzoo lst\n", "did you mean list"),
+    ],
+)
+def test_a_wrong_page_is_caught(text: str, message: str, desk: Any, in_tmp: Path) -> None:
+    page = in_tmp / "page.md"
+    page.write_text(text)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        Session(page, desk).follow()
+
+
+def reference() -> Any:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", sorted(GENERATED))
+def test_the_reference_is_fresh(page: str) -> None:
+    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert written == reference().PAGES[page](), f"docs/{page} is stale; write it again: python docs/reference.py"
+
+
+# Public modules' names that are the core's business.
+INTERNAL = {"Draw", "BatchOrder"}
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    from ganzoo_core import callbacks, data, errors, hookspecs, interfaces, losses, settings, testing
+
+    listed = {name for _, _, names in reference().SECTIONS for name in names}
+    public = set(ganzoo_core.__all__)
+    for module in (callbacks, data, errors, interfaces, losses, settings, testing):
+        public |= {
+            name
+            for name, thing in vars(module).items()
+            if getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
+        }
+    public |= {name for name in vars(hookspecs) if name.startswith("ganzoo_")}
+    assert public - INTERNAL <= listed, f"docs/reference.py lacks {sorted(public - INTERNAL - listed)}"
+
+
+def test_every_rule_is_explained() -> None:
+    from ganzoo_core.testing.rules import RULES
+
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
+    table = page[page.index("| rule |") :]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule.__name__ for rule in RULES]
+
+
+def test_the_site_builds(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for page in tmp_path.rglob("*.html"):
+        fetched = re.findall(r'<(?:script|img|iframe)\b[^>]*\bsrc="(.*?)"', page.read_text(encoding="utf-8"))
+        fetched += re.findall(r'<link\b[^>]*\bhref="(.*?)"', page.read_text(encoding="utf-8"))
+        assert not [address for address in fetched if "//" in address], f"{page.name} fetches from elsewhere"
