@@ -22,7 +22,7 @@ class CganConfig(ganzoo.Config):
     asked twenty points more often than the last weights are.
     """
 
-    steps: int = option(5000, "updates of the generator", minimum=1)
+    steps: int = option(10_000, "updates of the generator", minimum=1)
     ema_decay: float = option(
         0.999,
         "average the generator's weights with this decay and sample from the average; 0 is off",
