@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 NEEDED = [ROOT, ROOT / "plugins" / "vanilla", ROOT / "plugins" / "dcgan"]
-VARIANTS = ("lsgan",)
+VARIANTS = ("cyclegan", "infogan", "lsgan")
 
 pytest.importorskip("hatchling", reason="wheels are built with hatchling, from the extra `test`")
 
@@ -118,4 +118,4 @@ def test_an_uninstalled_variant_is_gone(environment: Environment) -> None:
     """The last test: it takes from the environment that the others share."""
     environment.pip("uninstall", "--yes", "ganzoo-lsgan")
     assert "lsgan" not in environment.variants()
-    assert {"dcgan", "vanilla"} <= environment.variants().keys()
+    assert {"dcgan", "infogan", "cyclegan"} <= environment.variants().keys()
