@@ -18,7 +18,7 @@ import ganzoo_core as ganzoo
 
 STEPS = int(sys.argv[1]) if len(sys.argv) == 2 and sys.argv[1].isdecimal() else 600
 
-# %% Train two variants on the same digits, with the same seed. A run is a folder with its numbers, pictures and weights.
+# %% Train two variants on the same digits, with the same seed. A run is a folder: numbers, pictures, weights.
 runs = {name: ganzoo.train(name, data="digits", steps=STEPS, seed=1) for name in ("vanilla", "cgan")}
 for name, run in runs.items():
     print(f"{name}: {run.folder}, {run.info['parameters']['generator']:,} weights in its generator")
