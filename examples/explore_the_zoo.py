@@ -1,7 +1,7 @@
 """Two variants, side by side: a notebook as a script.
 
-    python examples/explore_the_zoo.py          about two minutes on two cores
-    python examples/explore_the_zoo.py 50       a quick look
+    python examples/explore_the_zoo.py          600 steps of each
+    python examples/explore_the_zoo.py 50       50 steps of each: a quick look
 
 Editors that know cells (VS Code, PyCharm, Spyder, Jupytext) run it cell by cell. What it makes lies in runs/.
 """
