@@ -42,5 +42,7 @@ def place(module: nn.Module, device: torch.device) -> nn.Module:
     """Move a network to the device, convolutions in channels_last: the same kernels give the same numbers."""
     module.to(device)
     if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
-        module.to(memory_format=torch.channels_last)
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.ndim == 4:  # Module.to would also try it on five dimensions, and fail
+                tensor.data = tensor.data.to(memory_format=torch.channels_last)
     return module

@@ -17,7 +17,7 @@ from ganzoo_core.variant import DataSource, Variant
 class RunSettings(Settings):
     """The settings of a run that are neither the variant's nor the data set's."""
 
-    data: str = option("digits", "name of the data set, or folder:PATH")
+    data: str = option("digits", "name of the data set, or folder:PATH; the variant may have another default")
     seed: int = option(0, "where all that is random comes from", minimum=0)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option("auto", "arithmetic of the networks", choices=("auto", "fp32", "bf16"))
@@ -27,7 +27,6 @@ class RunSettings(Settings):
     )
     log_every: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
     checkpoint_every_s: float = option(30.0, "seconds between two checkpoints", minimum=0)
-    tensorboard: bool = option(False, "write TensorBoard event files (extra `tensorboard`)")
 
     def snapshot_steps(self, total_steps: int) -> set[int]:
         """The steps after which to draw; the last step is always one of them."""
@@ -63,7 +62,8 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
     """
     texts = texts or {}
     variant_class, plugin = registry().variant(variant)
-    data = str(texts.get("data", values.get("data", RunSettings.data)))
+    values = {"data": variant_class.default_data} | dict(values)
+    data = str(texts.get("data", values["data"]))
     source_class, path = find_source(data)
     owners: list[type[Settings]] = [RunSettings, variant_class.Config, source_class.Options]
     _check_disjoint(owners, variant, source_class.name)

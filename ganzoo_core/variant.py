@@ -131,7 +131,8 @@ class Variant(ABC):
     """A member of the zoo: what it is, what data it takes, and factories for its parts.
 
     `paper` is a reference such as "arXiv:1411.1784". A `conditional` variant needs labels. `kinds` are the kinds of
-    data it takes. The factories import their networks when called, so that this class stays torch-free.
+    data it takes, `default_data` the set it is trained on where nobody names one. The factories import their networks
+    when called, so that this class stays torch-free.
     """
 
     name: ClassVar[str]
@@ -140,6 +141,7 @@ class Variant(ABC):
     year: ClassVar[int]
     conditional: ClassVar[bool] = False
     kinds: ClassVar[tuple[Kind, ...]] = ("images",)
+    default_data: ClassVar[str] = "digits"
     Config: ClassVar[type[Config]] = Config
 
     def __init__(self, config: Settings | None = None) -> None:

@@ -17,7 +17,7 @@ import ganzoo_core
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "ganzoo_core"
-PLUGIN_FOLDERS = sorted(folder.parent for folder in ROOT.glob("plugins/*/pyproject.toml"))
+PLUGIN_FOLDERS = [f.parent for group in ("plugins", "examples") for f in sorted(ROOT.glob(f"{group}/*/pyproject.toml"))]
 PLUGIN_PACKAGES = [package for folder in PLUGIN_FOLDERS for package in sorted(folder.glob("ganzoo_*"))]
 
 # Lowest first: a module imports from its own layer, without a circle, and from those before it. A package stands for
@@ -128,7 +128,7 @@ def torch_free_modules() -> dict[str, Path]:
     """What is imported before anybody asks for a network: listing, help, plugins."""
     names = [name for name in CORE_FILES if layer(name) < layer("ganzoo_core.interfaces")]
     names += [name for name in CORE_FILES if unit(name) == "cli" and not name.rpartition(".")[2].startswith("_")]
-    names += ["ganzoo_core.datasets", "ganzoo_core.report.tensorboard"]
+    names += ["ganzoo_core.datasets"]
     modules = {name: CORE_FILES[name] for name in names if name in CORE_FILES}
     return modules | {package.name: package / "__init__.py" for package in PLUGIN_PACKAGES}
 

@@ -106,7 +106,11 @@ class Mixing(ToyDiscriminator):
 
 
 BROKEN = {
-    "metadata": [({"paper": "a blog"}, "paper to be arXiv"), ({"year": 14}, "year to be a year")],
+    "metadata": [
+        ({"paper": "a blog"}, "paper to be arXiv"),
+        ({"year": 14}, "year to be a year"),
+        ({"default_data": "digitz"}, "default_data to be a data set that `ganzoo data` lists, but it is 'digitz'"),
+    ],
     "parts": [({"loss": lambda self: torch.nn.Identity()}, "expected a Loss, but found Identity")],
     "samples": [
         (generator(forward=wrapped_forward(lambda x: x * 3)), r"to stay in \[-1, 1\]"),

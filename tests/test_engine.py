@@ -244,5 +244,7 @@ def test_training_leaves_convolutions_channels_last():
     from ganzoo_core.devices import place
 
     conv = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    conv.register_buffer("pairs", torch.zeros(2, 4, 3, 5, 5))  # five dimensions have no such format
     place(conv, torch.device("cpu"))
     assert conv[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert conv.pairs.is_contiguous()

@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import ganzoo_core as ganzoo
 from ganzoo_core import checkpoint
+from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, GanzooError, Interrupted, SettingError, TrainingError, UnknownNameError
 
 OPTIONS = ["--data", "ring8", "--set", "log_every=5", "--set", "ema_decay=0.9", "--set", "n_critic=2"]
@@ -201,6 +203,16 @@ def test_settings_go_to_their_owners(in_tmp):
         train(data="ring9")
     run = train(texts={"seed": "4", "width": "5"}, steps=1)
     assert (run.info["settings"]["seed"], run.info["settings"]["width"]) == (4, 5)
+
+
+def test_a_variant_has_its_own_default_data(in_tmp, monkeypatch):
+    from ganzoo_toy import Toy
+
+    monkeypatch.setattr(Toy, "default_data", "ring8")
+    assert ganzoo.train("toy", steps=1).folder == Path("runs/toy-ring8-1")
+    assert ganzoo.train("toy", steps=1, data="sine").info["settings"]["data"] == "sine"
+    shown = CliRunner().invoke(main, ["show", "toy", "--json"])
+    assert json.loads(shown.stdout)["data"]["name"] == "ring8"
 
 
 def test_a_setting_with_two_owners_is_the_plugins_fault():

@@ -14,7 +14,7 @@ from ganzoo_core.cli._output import note, one_line, print_json, print_line, prin
 from ganzoo_core.cli.list import describe
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError
-from ganzoo_core.run_settings import RunSettings, resolve
+from ganzoo_core.run_settings import resolve
 from ganzoo_core.settings import Settings
 from ganzoo_core.variant import DataSource, DataSpec, Variant
 
@@ -59,12 +59,12 @@ def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSp
 
 
 def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | None]:
-    """The networks on the first data set that suits the variant, the default tried before all others.
+    """The networks on the first data set that suits the variant, its default tried before all others.
 
     Only data sets are tried that tell their shape without being loaded; (None, None) where none suits.
     """
     sources = [cls for cls, _ in registry.registry().datasets().values()]
-    for cls in sorted(sources, key=lambda cls: cls.name != RunSettings.data):
+    for cls in sorted(sources, key=lambda cls: cls.name != variant.default_data):
         if cls.shape is not None and cls.classes is not None:
             spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind)
             try:

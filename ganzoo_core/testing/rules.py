@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ganzoo_core import checkpoint
 from ganzoo_core.engine import Engine, total
 from ganzoo_core.interfaces import Discriminator, Generator, Loss, Turn, logits_of
+from ganzoo_core.registry import registry
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.testing.cases import BATCH, Case
 from ganzoo_core.trained import export, generate, load
@@ -37,13 +38,17 @@ def light_import(case: Case) -> None:
 
 
 def metadata(case: Case) -> None:
-    """Name, title, paper and year are stated, and every hyperparameter has a doc."""
+    """Name, title, paper and year are stated, the default data is known, and every hyperparameter has a doc."""
     variant = case.variant_class
     assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi:|https?://", variant.paper), (
         f"expected {variant.__name__}.paper to be arXiv:..., doi:... or an address, but it is {variant.paper!r}"
     )
     assert 1950 < variant.year < 2100, f"expected {variant.__name__}.year to be a year, but it is {variant.year}"
     assert variant.__doc__, f"expected {variant.__name__} to have a docstring"
+    assert variant.default_data in registry().datasets(), (
+        f"expected {variant.__name__}.default_data to be a data set that `ganzoo data` lists, "
+        f"but it is {variant.default_data!r}"
+    )
     for option in variant.Config.options():
         assert option.doc, f"expected {variant.Config.__name__}.{option.name} to have a doc; declare it with option()"
 

@@ -1,14 +1,13 @@
-"""TensorBoard as a plugin of the core: `--set tensorboard=true` writes to `<run>/tensorboard/`."""
+"""TensorBoard for every run: once installed, each writes event files to `<run>/tensorboard/`."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganzoo_core import hookimpl
 from ganzoo_core.callbacks import Callback, RunInfo
-from ganzoo_core.errors import GanzooError
-from ganzoo_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -18,14 +17,8 @@ GANZOO_API = 1
 
 @hookimpl
 def ganzoo_callbacks(run: RunInfo) -> list[Callback]:
-    """TensorBoard's writer, for a run that asks for it. Raises `GanzooError` where the package is missing."""
-    if not run.settings.get("tensorboard"):
-        return []
-    if importlib.util.find_spec("tensorboard") is None:
-        raise GanzooError(
-            "--set tensorboard=true needs the tensorboard package; install it with pip install 'ganzoo[tensorboard]'"
-        )
-    return [TensorBoard()]
+    """TensorBoard's writer; none where the environment says GANZOO_TENSORBOARD=0."""
+    return [] if os.environ.get("GANZOO_TENSORBOARD") == "0" else [TensorBoard()]
 
 
 class TensorBoard(Callback):
