@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
 # Words of Persian and of many Indian scripts need these two, which are otherwise invisible.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+_BREAKS = re.compile(r"\s*[\t-\r\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def visible(value: object) -> str:
@@ -15,8 +17,8 @@ def visible(value: object) -> str:
 
 
 def one_line(value: object) -> str:
-    """`visible` for prose: line breaks and rows of spaces become one space each."""
-    return visible(" ".join(str(value).split()))
+    """`visible` for prose: a line break or tab and the spaces around it become one space; none stand at the ends."""
+    return visible(_BREAKS.sub(" ", str(value)).strip())
 
 
 def few(items: Iterable[str]) -> str:
