@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from ganzoo_core.datasets import FolderOptions
 
 _DECODER_VERSION = 2  # raise it where decoding changes: old caches are then made anew
-_ROUND = 1024  # images handed to the pool at a time: neither work nor results pile up
+_ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up
+_ROUND_BYTES = 2**26
 _REPORT_EVERY_S = 5.0
 _log = logging.getLogger("ganzoo")
 T = TypeVar("T")
@@ -158,7 +159,7 @@ def _build(folder: Path, listing: Listing, options: FolderOptions) -> None:
         open(folder / "index.json", "xb") as index,
     ):
         paths = [listing.root / image.name for image in listing.images]
-        channels = options.channels or (1 if all(_in_rounds(pool, is_grey, paths)) else 3)
+        channels = options.channels or (1 if all(_in_rounds(pool, is_grey, paths, _ROUND)) else 3)
         bad = _write_samples(samples, pool, listing, options, channels)
         _check_labels(listing, bad)
         index.write(json.dumps({"channels": channels, "bad": bad}).encode())
@@ -175,7 +176,9 @@ def _write_samples(
     bad: dict[str, str] = {}
     said_s = time.monotonic()
     paths = [listing.root / image.name for image in listing.images]
-    for done, (image, pixels) in enumerate(zip(listing.images, _in_rounds(pool, one, paths), strict=True)):
+    at_once = min(_ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
+    results = _in_rounds(pool, one, paths, at_once)
+    for done, (image, pixels) in enumerate(zip(listing.images, results, strict=True)):
         if time.monotonic() - said_s > _REPORT_EVERY_S:
             said_s = time.monotonic()
             _log.info("decoded %s of %s images", f"{done:,}", f"{len(paths):,}")
@@ -187,10 +190,10 @@ def _write_samples(
     return bad
 
 
-def _in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def _in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:
     """As `pool.map`, which would take in a hundred thousand at once."""
-    for start in range(0, len(items), _ROUND):
-        yield from pool.map(function, items[start : start + _ROUND])
+    for start in range(0, len(items), at_once):
+        yield from pool.map(function, items[start : start + at_once])
 
 
 def _stop_at(path: Path, reason: str, options: FolderOptions) -> None:
