@@ -1,24 +1,22 @@
 """A folder of images from its cache against the same images held in memory: speed, and memory that can't be dropped.
 
-    python -m benchmarks.folder [-n 100000] [--size 32] [--batch-size 64] [--seconds 5] [--folder DIR] [--limit MB]
+    python -m benchmarks.folder [-n 100000] [--size 32] [--batch-size 64] [--seconds 5] [--folder DIR]
 
 The images are colour noise, a PNG each, and made anew unless DIR holds them. Both ways take turns, A B A B, each in a
-process of its own, over the same batches as training takes them. `--limit` puts the process that reads the cache into
-a control group of that much memory, page cache included, where the system lets us make one.
+process of its own, over the same batches as training takes them. Linux only, which alone tells what a process holds.
+To see it under a limit, page cache included: systemd-run --user --scope -p MemoryMax=800M python -m benchmarks.folder
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -30,8 +28,6 @@ from ganzoo_core.data import BatchOrder
 from ganzoo_core.datasets import Folder, FolderOptions
 
 ROUNDS = 3
-GROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory"))
-LIMITS = ("memory.max", "memory.limit_in_bytes")  # of the second and the first version of control groups
 
 
 def write_images(folder: Path, n: int, size: int) -> None:
@@ -52,7 +48,7 @@ def memory_mb(kind: str) -> float:
 
 
 def measure(folder: Path, size: int, batch_size: int, seconds: float, in_memory: bool) -> dict[str, float]:
-    """Load the folder and take batches for some seconds; images/s, megabytes, and the seconds that loading took."""
+    """Load the folder, take an epoch's batches, then more for some seconds: images/s, seconds, and megabytes."""
     before = memory_mb("RssAnon")
     start_s = time.perf_counter()
     data = Folder(FolderOptions(image_size=size), folder / "images").load(folder / "data")
@@ -60,52 +56,30 @@ def measure(folder: Path, size: int, batch_size: int, seconds: float, in_memory:
     if in_memory:
         data = type(data)(data.spec, data.samples.clone(), data.labels)
     order = BatchOrder(data, batch_size, 0, torch.device("cpu"))
-    peak, batches, start_s = 0.0, 0, time.perf_counter()
+    peak, start_s = memory_mb("RssAnon"), time.perf_counter()
+    epoch = len(data) // batch_size
+    for number in range(epoch):  # touches every page once
+        data.batch(order.indices(number))
+    first_epoch_s, batches, start_s = time.perf_counter() - start_s, 0, time.perf_counter()
     while (elapsed_s := time.perf_counter() - start_s) < seconds:
-        data.batch(order.indices(batches))
+        data.batch(order.indices(epoch + batches))
         batches += 1
-        if batches % 500 == 0:
+        if batches % 100 == 0:
             peak = max(peak, memory_mb("RssAnon"))
     return {
         "images_per_s": batches * batch_size / elapsed_s,
+        "first_epoch_images_per_s": epoch * batch_size / first_epoch_s,
         "load_s": load_s,
         "peak_anonymous_mb": peak - before,
         "file_mb": memory_mb("RssFile"),
         "set_mb": data.samples.nbytes / 2**20,
-        "epochs": batches * batch_size / len(data),
     }
 
 
-@contextlib.contextmanager
-def control_group(limit_mb: int | None) -> Iterator[Path | None]:
-    """A new control group of so much memory, or None. Raises `ClickException` where none can be made."""
-    if limit_mb is None:
-        yield None
-        return
-    group = None
-    for root, limit in zip(GROUPS, LIMITS, strict=True):
-        with contextlib.suppress(OSError):
-            (root / "ganzoo-benchmark").mkdir(exist_ok=True)
-            group = root / "ganzoo-benchmark"
-            (group / limit).write_text(str(limit_mb * 2**20))
-            break
-    else:
-        raise click.ClickException("this system lets us make no control group; leave --limit out")
-    try:
-        yield group
-    finally:
-        group.rmdir()
-
-
-def in_own_process(arguments: list[str], group: Path | None = None) -> dict[str, float]:
-    """`measure` in a process of its own, inside the control group where there is one."""
-
-    def enter() -> None:
-        if group is not None:
-            (group / "cgroup.procs").write_text(str(os.getpid()))
-
-    command = [sys.executable, "-m", "benchmarks.folder", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=enter)
+def in_own_process(way: str, arguments: list[str]) -> dict[str, float]:
+    """`measure` in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.folder", "--measure", way, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
 
@@ -116,11 +90,8 @@ def in_own_process(arguments: list[str], group: Path | None = None) -> dict[str,
 @click.option("--batch-size", default=64)
 @click.option("--seconds", default=5.0, help="How long each measurement takes.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to keep the images; else they are thrown away.")
-@click.option("--limit", type=int, metavar="MB", help="Memory of the process that reads the cache.")
 @click.option("--measure", "way", type=click.Choice(["cache", "memory"]), hidden=True)
-def main(
-    n: int, size: int, batch_size: int, seconds: float, folder: Path | None, limit: int | None, way: str | None
-) -> None:
+def main(n: int, size: int, batch_size: int, seconds: float, folder: Path | None, way: str | None) -> None:
     """Compare a folder's cache with the same images in memory."""
     if way is not None:
         assert folder is not None
@@ -131,16 +102,9 @@ def main(
         if not (kept / "images").exists():
             write_images(kept / "images", n, size)
         common = ["--folder", str(kept), "--size", str(size), "--batch-size", str(batch_size)]
-        group = stack.enter_context(control_group(limit))
-        first = in_own_process([*common, "--seconds", "0.1", "--measure", "cache"], group)
+        first = in_own_process("cache", [*common, "--seconds", "0.1"])
         common += ["--seconds", str(seconds)]
-        pairs = [
-            (
-                in_own_process([*common, "--measure", "cache"], group),
-                in_own_process([*common, "--measure", "memory"]),
-            )
-            for _ in range(ROUNDS)
-        ]
+        pairs = [(in_own_process("cache", common), in_own_process("memory", common)) for _ in range(ROUNDS)]
     report(first, pairs)
 
 
@@ -152,9 +116,10 @@ def report(first: dict[str, float], pairs: list[tuple[dict[str, float], dict[str
     for name, results in zip(("cache", "memory"), zip(*pairs, strict=True), strict=True):
         speeds = sorted(result["images_per_s"] for result in results)
         held = max(result["peak_anonymous_mb"] for result in results)
+        slow = statistics.median(result["first_epoch_images_per_s"] for result in results)
         print(
             f"{name:<8}      {speeds[ROUNDS // 2]:,.0f} images/s ({speeds[0]:,.0f} to {speeds[-1]:,.0f}), "
-            f"{held:,.0f} MB held, {results[-1]['file_mb']:,.0f} MB of files mapped, {results[-1]['epochs']:.1f} epochs"
+            f"{slow:,.0f} in the first epoch; {held:,.0f} MB held, {results[-1]['file_mb']:,.0f} MB of files mapped"
         )
     ratios = sorted(cache["images_per_s"] / memory["images_per_s"] for cache, memory in pairs)
     print(f"ratio         {ratios[ROUNDS // 2]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")

@@ -88,15 +88,20 @@ def _scan(folder: Path, root: Path) -> _Found:
             if entry.name.startswith("."):
                 continue
             if entry.is_symlink() and not _leads_inside(entry, root):
-                found.links.append(os.path.relpath(entry.path, root))
+                found.links.append(_below(root, entry))
             elif entry.is_dir():
                 found.folders.append(Path(entry.path))
             elif entry.is_file():
                 if os.path.splitext(entry.name)[1].lower() in known:
                     found.images.append(entry)
                 else:
-                    found.others.append(os.path.relpath(entry.path, root))
+                    found.others.append(_below(root, entry))
     return found
+
+
+def _below(root: Path, entry: os.DirEntry[str]) -> str:
+    """The entry's path as seen from the root, found faster than by `os.path.relpath`."""
+    return entry.path[len(os.path.join(root, "")) :]
 
 
 def _leads_inside(link: os.DirEntry[str], root: Path) -> bool:
@@ -107,7 +112,7 @@ def _leads_inside(link: os.DirEntry[str], root: Path) -> bool:
 
 def _image(entry: os.DirEntry[str], root: Path, label: int) -> ImageFile:
     stat = entry.stat()
-    return ImageFile(os.path.relpath(entry.path, root), label, stat.st_size, stat.st_mtime_ns)
+    return ImageFile(_below(root, entry), label, stat.st_size, stat.st_mtime_ns)
 
 
 def _check_names(*names: str) -> None:
