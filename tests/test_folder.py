@@ -18,6 +18,7 @@ from PIL import Image
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import Folder, FolderOptions, decode, folder_cache
 from ganzoo_core.errors import DataError, SettingError
+from ganzoo_core.run_settings import absolute
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -286,7 +287,7 @@ def test_other_files_are_left_out_and_said_so(images, caplog):
     caplog.set_level(logging.INFO)
     assert load(images).left_out == dict.fromkeys(["notes.txt", "cat/b.heic"], "its name ends as no image's does")
     assert caplog.messages[0] == (
-        f"{images}: left out 2 files whose names don't end as images' do: 'notes.txt', 'cat/b.heic'"
+        f"{images}: 2 left out as names that don't end as images' do: 'notes.txt', 'cat/b.heic'"
     )
 
 
@@ -374,9 +375,9 @@ def test_links_that_lead_out_are_left_out_and_reported(images, tmp_path, caplog)
     data = load(images)
     assert len(data) == 2
     names = ["broken.png", "loop.png", "outside.png", "self", "up"]
-    assert data.left_out == dict.fromkeys(names, "it is a link that leads out, in a circle or nowhere")
+    assert data.left_out == dict.fromkeys(names, "it is a link out of the folder, in a circle or to nothing")
     assert caplog.messages == [
-        f"{images}: left out 5 links that lead out of it, in a circle or nowhere: "
+        f"{images}: 5 left out as links out of it, in a circle or to nothing: "
         "'broken.png', 'loop.png', 'outside.png', ..."
     ]
 
@@ -387,6 +388,16 @@ def test_a_class_that_is_a_link_to_a_sibling_is_one_and_to_its_parent_is_none(im
     (images / "cat" / "up").symlink_to("..")
     data = load(images)
     assert data.spec.classes == ("cat", "kitten") and list(data.left_out) == ["cat/up", "kitten/up"]
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(
+        DataError, match=r"^no folder can be read at .*circle \(Too many levels of symbolic links\); fol"
+    ):
+        load(absolute(tmp_path / "circle"))
+    with pytest.raises(DataError, match=r"^'a\\x00b' can't be a path, as it holds a null character$"):
+        absolute(Path("a\0b"))
 
 
 def test_no_path_and_no_test_split(images, tmp_path):

@@ -71,12 +71,17 @@ def _report(path: Path, found: list[_Found]) -> dict[str, str]:
     links = [name for part in found for name in part.links]
     others = [name for part in found for name in part.others]
     if links:
-        what = "links that lead out of it, in a circle or nowhere"
-        _log.warning("%s: left out %d %s: %s", visible(path), len(links), what, few(map(repr, links)))
+        named = few(map(repr, links))
+        _log.warning(
+            "%s: %d left out as links out of it, in a circle or to nothing: %s", visible(path), len(links), named
+        )
     if others:
-        what = "files whose names don't end as images' do"
-        _log.info("%s: left out %d %s: %s", visible(path), len(others), what, few(map(repr, others)))
-    reasons = {"it is a link that leads out, in a circle or nowhere": links, "its name ends as no image's does": others}
+        named = few(map(repr, others))
+        _log.info("%s: %d left out as names that don't end as images' do: %s", visible(path), len(others), named)
+    reasons = {
+        "it is a link out of the folder, in a circle or to nothing": links,
+        "its name ends as no image's does": others,
+    }
     return {name: reason for reason, names in reasons.items() for name in names}
 
 
