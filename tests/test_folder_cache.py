@@ -190,7 +190,7 @@ def test_progress_is_told_of_long_work(images, monkeypatch, caplog):
     for i in range(2):
         save(images / f"{i}.png")
     load(images)
-    assert caplog.messages == [f"decoding 2 images of {images}, once", "decoded 0 of 2 images", "decoded 1 of 2 images"]
+    assert caplog.messages == [f"decoded {i} of the 2 images of {images}, once for all" for i in range(2)]
 
 
 def anonymous_mb() -> float:

@@ -151,7 +151,6 @@ def _make(home: Path, asked: str, name: str, listing: Listing, options: FolderOp
 
 def _build(folder: Path, listing: Listing, options: FolderOptions) -> None:
     """Write samples.u8 and index.json, and have them on the disk."""
-    _log.info("decoding %s images of %s, once", f"{len(listing.images):,}", visible(listing.root))
     with (
         warnings.catch_warnings(action="ignore"),  # Pillow's, which name no file
         ThreadPoolExecutor() as pool,
@@ -174,14 +173,14 @@ def _write_samples(
     """Write the pixels of the images that can be read, and give the reasons why others can't be, by name."""
     one = partial(decode, size=options.image_size, channels=channels)
     bad: dict[str, str] = {}
-    said_s = time.monotonic()
+    said_s, where = time.monotonic(), visible(listing.root)
     paths = [listing.root / image.name for image in listing.images]
     at_once = min(_ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
     results = _in_rounds(pool, one, paths, at_once)
     for done, (image, pixels) in enumerate(zip(listing.images, results, strict=True)):
         if time.monotonic() - said_s > _REPORT_EVERY_S:
             said_s = time.monotonic()
-            _log.info("decoded %s of %s images", f"{done:,}", f"{len(paths):,}")
+            _log.info("decoded %s of the %s images of %s, once for all", f"{done:,}", f"{len(paths):,}", where)
         if isinstance(pixels, str):
             _stop_at(listing.root / image.name, pixels, options)
             bad[image.name] = pixels
