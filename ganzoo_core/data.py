@@ -30,6 +30,7 @@ class Dataset:
     `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64
     or None. `extra`: further columns (N, ...) that `batch` passes on as they are. `judge` measures generated samples
     (M, *shape) in natural units, where the data is a distribution in closed form; its figures are logged at snapshots.
+    `left_out` says of each file that was not used why, by name.
     """
 
     spec: DataSpec
@@ -37,23 +38,33 @@ class Dataset:
     labels: Tensor | None = None
     extra: dict[str, Tensor] = field(default_factory=dict)
     judge: Callable[[Tensor], dict[str, float]] | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def to(self, device: torch.device) -> Self:
-        """The same data set, its tensors on `device`."""
+        """The same data set, its tensors on `device`.
+
+        Samples that would fill more than half of a GPU's free memory stay where they are; `batch` then moves its own.
+        """
         labels = None if self.labels is None else self.labels.to(device)
         extra = {name: column.to(device) for name, column in self.extra.items()}
-        return replace(self, samples=self.samples.to(device), labels=labels, extra=extra)
+        samples = self.samples.to(device) if _fits(self.samples, device) else self.samples
+        return replace(self, samples=samples, labels=labels, extra=extra)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """The samples at `indices` (B,): "real" (B, *shape) float32 in [-1, 1], "labels" (B,), and the extras."""
-        real = self.samples[indices]
+        real = self.samples[indices.to(self.samples.device)].to(indices.device)
         if real.dtype == torch.uint8:
             real = real.to(torch.float32).div_(127.5).sub_(1)
         columns = {"real": real} | {name: column[indices] for name, column in self.extra.items()}
         return columns if self.labels is None else columns | {"labels": self.labels[indices]}
+
+
+def _fits(samples: Tensor, device: torch.device) -> bool:
+    """Whether samples leave half of a GPU's free memory to the networks; other devices share the processor's."""
+    return device.type != "cuda" or samples.nbytes <= torch.cuda.mem_get_info(device)[0] // 2
 
 
 class BatchOrder:

@@ -48,10 +48,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name outlast a power cut, where the system can: Windows and some network disks can't."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

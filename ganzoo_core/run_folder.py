@@ -11,6 +11,8 @@ from typing import Any
 from ganzoo_core.errors import FileError
 from ganzoo_core.files import as_file_error, write_atomically
 
+_LONGEST_STEM = 60  # in characters, of four bytes each at most; file systems allow names of 255 bytes
+
 
 class RunFolder:
     """The files of one run. Made by `create` or `open`."""
@@ -75,7 +77,9 @@ class RunFolder:
 
     def write_info(self, info: dict[str, Any]) -> None:
         """Write run.json."""
-        write_atomically(self.path / "run.json", (json.dumps(info, indent=2, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(info, indent=2, ensure_ascii=False) + "\n"
+        # A file name of no valid UTF-8 becomes what JSON writes for such bytes, \udc80 and the like, and comes back so.
+        write_atomically(self.path / "run.json", text.encode(errors="backslashreplace"))
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a last line that a crash cut short is left out."""
@@ -111,7 +115,7 @@ class RunFolder:
 def _next_free(parent: Path, stem: str) -> Path:
     """Make and return parent/stem-N for the first N that nobody has, also if two processes ask at once."""
     parent.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
+    stem = re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:_LONGEST_STEM] or "run"
     number = 1
     while True:
         path = parent / f"{stem}-{number}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.errors import PluginError, UnknownNameError
+from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import Plugin, find_source, registry
 from ganzoo_core.settings import Settings, option
 from ganzoo_core.variant import DataSource, Variant
@@ -77,8 +78,11 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
 
 
 def absolute(path: Path | None) -> Path | None:
-    """The path from the root on, so that a resume from elsewhere finds it."""
-    return None if path is None else path.resolve()
+    """The path from the root on, so that a resume from elsewhere finds it. Raises `DataError` for what can be none."""
+    try:
+        return None if path is None else Path(os.path.realpath(path))  # Path.resolve raises for links in a circle
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} can't be a path, as it holds a null character") from error
 
 
 def _owner(key: str, owners: list[type[Settings]]) -> int:

@@ -262,6 +262,7 @@ def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
         "settings": plan.settings() | {"data": _data_name(plan)},
         "data": dataset.spec.to_dict(),
         "data_size": len(dataset),
+        "data_left_out": dataset.left_out,
         "parameters": _parameter_counts(engine),
         "environment": {
             "python": platform.python_version(),

@@ -23,7 +23,7 @@ PLUGIN_PACKAGES = [package for folder in PLUGIN_FOLDERS for package in sorted(fo
 # Lowest first: a module imports from its own layer, without a circle, and from those before it. A package stands for
 # all its modules. A new module of the core is given its place here.
 LAYERS: tuple[set[str], ...] = (
-    {"errors"},
+    {"errors", "text"},
     {"settings"},
     {"variant"},
     {"hookspecs", "callbacks", "files"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
 from ganzoo_core.errors import DataError
@@ -121,3 +122,22 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
         order(10, 11)
     assert str(caught.value) == "batch_size must be at most 10, the size of dots, but is 11"
     assert sorted(order(10, 10).indices(0).tolist()) == list(range(10))
+
+
+@pytest.mark.parametrize(("free", "stays"), [(47, True), (48, False)])
+def test_samples_too_many_for_half_a_gpus_free_memory_stay_where_they_are(free, stays, monkeypatch):
+    plain = Dataset(DataSpec("plain", (1, 2, 2)), torch.arange(24, dtype=torch.uint8).view(6, 1, 2, 2))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 1000))
+    moved = []
+    monkeypatch.setattr(Tensor, "to", lambda tensor, device: moved.append(device) or tensor)
+    plain.to(torch.device("cuda"))
+    assert moved == ([] if stays else [torch.device("cuda")])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_batches_of_samples_that_stay_go_to_the_gpu(monkeypatch):
+    plain = Dataset(DataSpec("plain", (1, 2, 2)), torch.arange(24, dtype=torch.uint8).view(6, 1, 2, 2))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 1000))
+    cuda = torch.device("cuda")
+    real = plain.to(cuda).batch(torch.tensor([5, 0], device=cuda))["real"]
+    assert real.device.type == "cuda" and torch.equal(real.cpu(), plain.batch(torch.tensor([5, 0]))["real"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+import re
+import struct
+import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,9 @@ import torch
 from PIL import Image
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Folder, FolderOptions, folder
+from ganzoo_core.datasets import Folder, FolderOptions, decode, folder_cache
 from ganzoo_core.errors import DataError, SettingError
+from ganzoo_core.run_settings import absolute
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -29,7 +33,7 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Tests leave the user's own cache alone."""
-    monkeypatch.setattr(folder.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "user" / name))
+    monkeypatch.setattr(folder_cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "user" / name))
     return tmp_path / "user" / "ganzoo"
 
 
@@ -45,7 +49,7 @@ def save(path: Path, colour=RED, size=(8, 8), mode="RGB", **how) -> Path:
 
 
 def caches(home: Path) -> list[Path]:
-    return sorted((home / "folder-cache").iterdir())
+    return sorted((home / "folder-cache").glob("[!.]*"))
 
 
 def colour_of(sample: torch.Tensor) -> tuple[int, ...]:
@@ -105,15 +109,28 @@ def test_exif_orientation_is_applied(images):
     assert tuple(sample[:, 4, 0].tolist()) == RED and tuple(sample[:, 4, 7].tolist()) == BLUE
 
 
-def palette_with_hole(path: Path) -> None:
+def palette_with_hole(path: Path, transparency: int | bytes = 1) -> None:
     picture = Image.new("P", (8, 8), 1)
     picture.putpalette([*RED, *GREEN])
-    picture.save(path, transparency=1)
+    picture.save(path, transparency=transparency)
 
 
 def animation(path: Path) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in (GREEN, RED)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def deep_colour(path: Path) -> None:
+    """16 bits a channel, which Pillow reads but does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
+    rows = (b"\0" + struct.pack(">HHH", 65535, 128 * 257, 0) * 8) * 8
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,6 +148,13 @@ def animation(path: Path) -> None:
         ("cmyk.jpg", lambda p: save(p, (0, 255, 255, 0), mode="CMYK"), (254, 0, 0)),
         ("cmyk.tif", lambda p: save(p, (0, 255, 255, 0), mode="CMYK"), RED),
         ("16bit.png", lambda p: save(p, 128 * 257, mode="I;16"), (128, 128, 128)),
+        ("16bit colour.png", deep_colour, (255, 128, 0)),
+        ("half hole.png", lambda p: palette_with_hole(p, bytes([255, 128])), (127, 255, 127)),
+        ("animated.png", animation, GREEN),
+        ("wrong.jpg", lambda p: save(p, BLUE, format="PNG"), BLUE),
+        ("wrong.png", lambda p: save(p, GREEN, format="GIF"), GREEN),
+        ("猫 می‌خواهم $x^$.PNG", lambda p: save(p, BLUE), BLUE),
+        (os.fsdecode(b"caf\xe9\x1b[31m\n.png"), lambda p: save(p, BLUE), BLUE),
         ("16bit.tiff", lambda p: save(p, 65535, mode="I;16"), WHITE),
         ("32bit.tiff", lambda p: save(p, 128 * 257, mode="I"), (128, 128, 128)),
         ("bits.png", lambda p: save(p, 1, mode="1"), WHITE),
@@ -160,20 +184,90 @@ def test_channels_must_be_one_or_three():
         FolderOptions(channels=2)
 
 
-def test_bad_images_are_skipped_counted_and_named_every_time(images, caplog):
-    save(images / "a.png")
-    (images / "b.jpg").write_text("text")
-    (images / "c.png").write_bytes((images / "a.png").read_bytes()[:-30])
-    save(images / "d.png", format="PCX")  # readable, but by one of the parsers that are kept shut
-    (images / "e.png").touch()
-    save(images / "f.tiff", 0.5, mode="F")
-    for _ in range(2):
+def cut(path: Path, part: float = 0.5) -> None:
+    """Noise in the format of the name, its end missing."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "reason"),
+    [
+        ("empty.png", Path.touch, "it is empty"),
+        ("text.jpg", lambda p: p.write_text("text"), "it is no image of a known format"),
+        ("unwelcome.png", lambda p: save(p, format="PCX"), "it is no image of a known format"),
+        ("cut.png", cut, "it is damaged: image file is truncated.*"),
+        ("cut.jpg", cut, r"it is damaged: image file is truncated \(\d+ bytes not processed\)"),
+        ("cut.gif", cut, "it is damaged: .+"),
+        ("cut.bmp", cut, r"it is damaged: image file is truncated \(\d+ bytes not processed\)"),
+        ("cut.tif", cut, "it is damaged: .+"),
+        ("cut.webp", cut, "it is damaged: .+"),
+        ("cut.ppm", cut, "it is damaged: .+"),
+        ("header.png", lambda p: cut(p, 0.002), "it is damaged: Truncated File Read"),
+        (
+            "float.tiff",
+            lambda p: save(p, 0.5, mode="F"),
+            "its pixels are floating-point numbers, whose range is not .*",
+        ),
+        ("bomb.png", lambda p: save(p, size=(40, 50)), "it has 40 x 50 pixels, more than the 1,500 that are read"),
+        ("big bomb.png", lambda p: save(p, size=(100, 100)), "it has more than 3,000 pixels"),
+        (os.fsdecode(b"caf\xe9.png"), Path.touch, "it is empty"),
+    ],
+)
+def test_every_kind_of_bad_file_is_skipped_and_named_with_its_reason(
+    name, write, reason, images, monkeypatch, caplog, recwarn
+):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1500 if "bomb" in name else 10_000)
+    save(images / "a.png", size=(10, 10))
+    write(images / name)
+    for _ in range(2):  # decoded, then from the cache
         caplog.clear()
-        assert len(load(images)) == 1
+        data = load(images)
+        assert len(data) == 1 and list(data.left_out) == [name]
+        assert re.fullmatch(reason, data.left_out[name])
         assert caplog.messages == [
-            f"{images}: skipped 5 of 6 images that can't be read: 'b.jpg', 'c.png', 'd.png', ..."
+            f"{images}: skipped 1 of 2 images that can't be read: {name!r} ({data.left_out[name]})"
         ]
         assert caplog.records[0].name == "ganzoo" and caplog.records[0].levelno == logging.WARNING
+    assert not recwarn.list  # Pillow's own words name no file
+
+
+def test_of_many_bad_images_three_are_named_and_all_are_kept(images, caplog):
+    save(images / "a.png")
+    for i in range(5):
+        (images / f"b{i}.png").touch()
+    data = load(images)
+    assert caplog.messages == [
+        f"{images}: skipped 5 of 6 images that can't be read: "
+        "'b0.png' (it is empty), 'b1.png' (it is empty), 'b2.png' (it is empty), ..."
+    ]
+    assert data.left_out == {f"b{i}.png": "it is empty" for i in range(5)}
+
+
+def test_a_large_photograph_is_no_bomb(images, monkeypatch):
+    """A JPEG is decoded at a fraction of its size."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_500_000)
+    save(images / "huge.jpg", RED, (2000, 1000))
+    assert len(load(images)) == 1
+
+
+def test_large_images_take_turns(images, monkeypatch):
+    monkeypatch.setattr(decode, "_LARGE_PIXELS", 63)
+    running, most = [], []
+    real = decode._pixels
+
+    def slow(*args):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.01)
+        running.pop()
+        return real(*args)
+
+    monkeypatch.setattr(decode, "_pixels", slow)
+    for i in range(8):
+        save(images / f"{i}.png")
+    assert len(load(images)) == 8 and max(most) == 1
 
 
 def test_a_pipe_is_no_image(images, caplog):
@@ -185,12 +279,16 @@ def test_a_pipe_is_no_image(images, caplog):
     os.close(pipe)
 
 
-def test_a_decompression_bomb_is_a_bad_image(images, monkeypatch, caplog):
-    save(images / "a.png")
-    save(images / "bomb.png", size=(100, 100))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert len(load(images)) == 1
-    assert "'bomb.png'" in caplog.text
+def test_other_files_are_left_out_and_said_so(images, caplog):
+    save(images / "cat" / "a.png")
+    (images / "cat" / "b.heic").touch()
+    (images / "cat" / ".DS_Store").touch()
+    (images / "notes.txt").touch()
+    caplog.set_level(logging.INFO)
+    assert load(images).left_out == dict.fromkeys(["notes.txt", "cat/b.heic"], "its name ends as no image's does")
+    assert caplog.messages[0] == (
+        f"{images}: 2 left out as names that don't end as images' do: 'notes.txt', 'cat/b.heic'"
+    )
 
 
 def test_a_bad_image_can_stop_the_run(images):
@@ -199,14 +297,21 @@ def test_a_bad_image_can_stop_the_run(images):
     with pytest.raises(DataError) as caught:
         load(images, on_bad_image="stop")
     assert str(caught.value) == (
-        f"{images / 'b.png'} can't be read as an image; mend it, remove it, or set on_bad_image=skip"
+        f"{images / 'b.png'} can't be read as an image: it is no image of a known format; "
+        "mend it, remove it, or set on_bad_image=skip"
     )
     assert caches(images.parent / "data") == []
+    assert len(load(images)) == 1
+    with pytest.raises(DataError, match=r"b.png can't be read as an image: it is no image of a known format; mend it"):
+        load(images, on_bad_image="stop")  # from the same cache
+    assert len(caches(images.parent / "data")) == 1
 
 
 def test_nothing_readable(images):
     (images / "b.png").write_text("text")
-    with pytest.raises(DataError, match=r"^none of the 1 images in .*images can be read: b.png$"):
+    with pytest.raises(
+        DataError, match=r"^none of the 1 images in .*images can be read: 'b.png' \(it is no image of a known format\)$"
+    ):
         load(images)
 
 
@@ -266,10 +371,33 @@ def test_links_that_lead_out_are_left_out_and_reported(images, tmp_path, caplog)
     (images / "broken.png").symlink_to("nowhere.png")
     (images / "outside.png").symlink_to(save(tmp_path / "secret.png"))
     (images / "up").symlink_to(tmp_path)
-    assert len(load(images)) == 2
+    (images / "self").symlink_to(".")
+    data = load(images)
+    assert len(data) == 2
+    names = ["broken.png", "loop.png", "outside.png", "self", "up"]
+    assert data.left_out == dict.fromkeys(names, "it is a link out of the folder, in a circle or to nothing")
     assert caplog.messages == [
-        f"{images}: left out 4 links that lead out of it or nowhere: 'broken.png', 'loop.png', 'outside.png', ..."
+        f"{images}: 5 left out as links out of it, in a circle or to nothing: "
+        "'broken.png', 'loop.png', 'outside.png', ..."
     ]
+
+
+def test_a_class_that_is_a_link_to_a_sibling_is_one_and_to_its_parent_is_none(images, caplog):
+    save(images / "cat" / "a.png")
+    (images / "kitten").symlink_to("cat")
+    (images / "cat" / "up").symlink_to("..")
+    data = load(images)
+    assert data.spec.classes == ("cat", "kitten") and list(data.left_out) == ["cat/up", "kitten/up"]
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(
+        DataError, match=r"^no folder can be read at .*circle \(Too many levels of symbolic links\); fol"
+    ):
+        load(absolute(tmp_path / "circle"))
+    with pytest.raises(DataError, match=r"^'a\\x00b' can't be a path, as it holds a null character$"):
+        absolute(Path("a\0b"))
 
 
 def test_no_path_and_no_test_split(images, tmp_path):
@@ -277,80 +405,3 @@ def test_no_path_and_no_test_split(images, tmp_path):
         Folder().load(tmp_path)
     with pytest.raises(DataError, match=r"^folder has no held-out part"):
         Folder(path=images).load(tmp_path, "test")
-
-
-def test_the_second_load_decodes_nothing(images, monkeypatch):
-    save(images / "a.png")
-    first = load(images)
-    monkeypatch.setattr(folder, "decode", None)
-    again = load(images)
-    assert torch.equal(first.samples, again.samples)
-    again.samples.zero_()  # on this process's copy
-    assert torch.equal(first.samples, load(images).samples)
-
-
-def test_changed_files_are_noticed_and_the_stale_cache_goes(images):
-    save(images / "a.bmp", RED)
-    load(images)
-    load(images, image_size=16)
-    (stale, other) = caches(images.parent / "data")
-    save(images / "a.bmp", BLUE)  # of the same size
-    os.utime(images / "a.bmp", ns=(0, 12345))
-    assert colour_of(load(images).samples[0]) == BLUE
-    left = caches(images.parent / "data")
-    assert len(left) == 2 and len({stale, other} & set(left)) == 1
-
-
-def test_a_damaged_cache_is_made_anew(images):
-    save(images / "a.png")
-    load(images)
-    (cache,) = caches(images.parent / "data")
-    for file in ("samples.u8", "index.json"):
-        (cache / file).write_bytes(b"")
-        assert colour_of(load(images).samples[0]) == RED
-    assert caches(images.parent / "data") == [cache]
-
-
-def test_two_that_build_at_once_both_get_it(images):
-    for i in range(20):
-        save(images / f"{i}.png")
-    barrier, sizes = threading.Barrier(4), []
-
-    def build() -> None:
-        barrier.wait()
-        sizes.append(len(load(images)))
-
-    threads = [threading.Thread(target=build) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sizes == [20] * 4
-    assert len(caches(images.parent / "data")) == 1
-
-
-def test_an_unwritable_data_folder_falls_back_to_the_users_cache(images, user_cache):
-    save(images / "a.png")
-    (images.parent / "data").touch()
-    assert len(load(images)) == 1
-    assert len(caches(user_cache)) == 1
-
-
-def test_no_place_for_the_cache(images, user_cache):
-    save(images / "a.png")
-    (images.parent / "data").touch()
-    user_cache.parent.touch()
-    with pytest.raises(DataError, match=r"can't be kept: neither .* nor .* can be written; name another place"):
-        load(images)
-
-
-def test_a_full_disk(images, monkeypatch):
-    save(images / "a.png")
-
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(folder, "_build", full)
-    with pytest.raises(DataError, match=r"can't be kept in .*folder-cache \(No space left on device\); name another"):
-        load(images)
-    assert caches(images.parent / "data") == []

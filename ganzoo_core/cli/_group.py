@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from ganzoo_core import __version__
-from ganzoo_core.cli._output import one_line
+from ganzoo_core.cli._output import log_noted
 from ganzoo_core.errors import GanzooError
+from ganzoo_core.text import one_line
 
 # The module of each command has its name and holds it as `command`.
 _COMMANDS = ("list", "show", "data", "run", "sample", "explore", "new", "check", "plugins")
@@ -47,9 +48,14 @@ class Zoo(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever it raises ends as one line on stderr and exit code 1."""
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click's own business: usage, --help, a closed pipe
+            with log_noted():
+                return super().invoke(ctx)
+        except click.ClickException as error:
+            # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
+            vars(error)["message"] = one_line(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own business: --help, a closed pipe
         except KeyboardInterrupt:
             raise click.ClickException("stopped by Ctrl-C") from None
         except (GanzooError, OSError) as error:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ganzoo_core.text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,12 +25,6 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _PROSE_WIDTH = 14  # a column narrower than this is no pleasure to read
-
-
-def one_line(value: object) -> str:
-    """Text on one line, with control characters (terminal codes among them) made visible."""
-    words = " ".join(str(value).split())
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
 
 
 def new_console(*, stderr: bool = False) -> Console:
@@ -79,9 +79,34 @@ def shape_text(shape: Iterable[int]) -> str:
     return "x".join(str(size) for size in shape) or "number"
 
 
+def print_path(path: Path) -> None:
+    """Print the path of a result: as it is for a program that reads it, harmless on a terminal."""
+    click.echo(visible(path) if sys.stdout.isatty() else os.fsencode(path))
+
+
 def note(message: str = "") -> None:
-    """Print a message, which is no result: it goes to stderr."""
-    click.echo(message, err=True)
+    """Print a message, which is no result: it goes to stderr. Nothing in it steers the terminal but line breaks."""
+    click.echo("\n".join(visible(line) for line in message.split("\n")), err=True)
+
+
+@contextlib.contextmanager
+def log_noted() -> Iterator[None]:
+    """What the core logs is shown as messages: warnings, and what takes its time."""
+    logger, handler = logging.getLogger("ganzoo"), _Notes()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):  # a reader that left must not end the run
+            note(one_line(record.getMessage()))
 
 
 def on_terminal() -> bool:

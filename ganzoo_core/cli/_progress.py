@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo_core.callbacks import Callback, RunInfo
-from ganzoo_core.cli._output import new_console, note, on_terminal, one_line, shape_text
+from ganzoo_core.cli._output import new_console, note, on_terminal, shape_text
+from ganzoo_core.text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -113,7 +114,7 @@ def header(run: RunInfo) -> list[str]:
         "device": run.device,
         "parameters": sizes,
         "steps": f"{start}to {run.total_steps:,}" if start else f"{run.total_steps:,}",
-        "writes to": str(run.folder),
+        "writes to": visible(run.folder),
     }
     return [f"{name:<10}  {one_line(text)}" for name, text in rows.items()]
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-from ganzoo_core.cli._output import draw, on_terminal
+from ganzoo_core.cli._output import draw, on_terminal, print_path
 from ganzoo_core.cli.sample import default_output
 from ganzoo_core.errors import SettingError
 
@@ -76,7 +76,7 @@ def command(
     found.save(path)
     if on_terminal():
         draw(found)
-    click.echo(path)
+    print_path(path)
 
 
 def _check_usage(moves: bool, interpolates: bool, all_labels: bool, spherical: bool | None, label: str | None) -> None:

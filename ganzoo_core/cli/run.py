@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import tomllib
 from pathlib import Path
@@ -12,9 +13,10 @@ import click
 from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
 from ganzoo_core.cli._options import data_dir_option, data_option, set_option
-from ganzoo_core.cli._output import draw, note, on_terminal, one_line
+from ganzoo_core.cli._output import draw, note, on_terminal, print_path
 from ganzoo_core.cli._progress import Progress, duration, figures
 from ganzoo_core.errors import FileError, SettingError
+from ganzoo_core.text import one_line, visible
 
 if TYPE_CHECKING:
     from ganzoo_core.training import Run
@@ -67,6 +69,8 @@ def command(
     values, texts, epochs = merge(_read_toml(config) if config else {}, texts, flags, epochs)
     if epochs is not None and resume is not None:
         raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
+    if quiet:
+        logging.getLogger("ganzoo").setLevel(logging.WARNING)
     from ganzoo_core.training import train
 
     progress = Progress()
@@ -80,8 +84,8 @@ def command(
     if progress.run is not None:
         _close(progress, progress.run, run)
     elif not quiet:
-        note(f"{run.folder} is done already; to go on, give more steps: --steps N")
-    click.echo(run.folder)
+        note(f"{visible(run.folder)} is done already; to go on, give more steps: --steps N")
+    print_path(run.folder)
 
 
 def merge(
@@ -130,11 +134,11 @@ def _close(progress: Progress, info: RunInfo, run: Run) -> None:
     note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
     if progress.record:
         note(figures(progress.record))
-    note(f"\nrun        {run.folder}")
-    note(f"weights    {run.folder / 'generator.safetensors'}")
+    note(f"\nrun        {visible(run.folder)}")
+    note(f"weights    {visible(run.folder / 'generator.safetensors')}")
     if progress.picture is not None:
-        note(f"samples    {progress.picture}")
-    folder = shlex.quote(str(run.folder))
+        note(f"samples    {visible(progress.picture)}")
+    folder = visible(shlex.quote(str(run.folder)))
     note(f"\nnext       ganzoo sample {folder}{_label(info)}")
     note(f"           ganzoo run --resume {folder} --steps {2 * info.total_steps}")
 
@@ -144,4 +148,4 @@ def _label(run: RunInfo) -> str:
     cls, _ = registry.registry().variant(run.variant)
     if not (cls.conditional and run.data.classes):
         return ""
-    return f" --label {shlex.quote(run.data.classes[min(3, run.data.num_classes - 1)])}"
+    return f" --label {visible(shlex.quote(run.data.classes[min(3, run.data.num_classes - 1)]))}"

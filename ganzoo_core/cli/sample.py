@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from ganzoo_core.cli._output import draw, on_terminal
+from ganzoo_core.cli._output import draw, on_terminal, print_path
 from ganzoo_core.errors import FileError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.run_folder import RunFolder
@@ -36,7 +36,7 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
     """
     if output is not None and output.suffix.lower() == ".gif":
         _animate(source, output)
-        click.echo(output)
+        print_path(output)
         return
     from ganzoo_core.trained import load
 
@@ -45,7 +45,7 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
     samples.save(path)
     if on_terminal():
         draw(samples)
-    click.echo(path)
+    print_path(path)
 
 
 def _animate(source: str, output: Path) -> None:

@@ -10,12 +10,13 @@ import click
 
 from ganzoo_core import registry
 from ganzoo_core.cli._options import data_dir_option, data_option, json_option, set_option
-from ganzoo_core.cli._output import note, one_line, print_json, print_line, print_table, shape_text
+from ganzoo_core.cli._output import note, print_json, print_line, print_table, shape_text
 from ganzoo_core.cli.list import describe
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError
 from ganzoo_core.run_settings import resolve
 from ganzoo_core.settings import Settings
+from ganzoo_core.text import one_line
 from ganzoo_core.variant import DataSource, DataSpec, Variant
 
 

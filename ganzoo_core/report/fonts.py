@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from ganzoo_core.text import one_line
+
 ELLIPSIS = "…"
 
 
@@ -15,7 +17,7 @@ def drawable(text: str, stand_in: str | None = None) -> tuple[str, str]:
 
     Where no font has them, `stand_in` (ASCII) takes the place of `text`, or a question mark that of each.
     """
-    text = " ".join(text.split())
+    text = one_line(text)
     file = font_file(text)
     if file is not None:
         return text, file
@@ -47,7 +49,8 @@ def _covers(file: str, text: str) -> bool:
     from matplotlib.ft2font import FT2Font
 
     font = FT2Font(file)
-    return all(font.get_char_index(ord(c)) for c in text if c.isprintable() and not c.isspace())
+    # A font of colour emoji has pictures of one size alone, which neither matplotlib nor Pillow draws in another.
+    return font.scalable and all(font.get_char_index(ord(c)) for c in text if c.isprintable() and not c.isspace())
 
 
 def fitted(text: str, size: int, limit: float, stand_in: str | None = None) -> tuple[str, ImageFont.FreeTypeFont]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganzoo_core.files import write_atomically
 from ganzoo_core.report.pictures import png_bytes
-from ganzoo_core.report.plots import BLUE, INK, MUTED, ORANGE, PALETTE, new_figure, rendered, style
+from ganzoo_core.report.plots import BLUE, INK, MUTED, ORANGE, PALETTE, entry, letter, new_figure, rendered, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,10 +86,12 @@ def _draw_balance(axes: Axes, records: list[dict[str, Any]]) -> None:
 def _finish(axes: Axes, title: str, names: list[str]) -> None:
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     if names:
-        axes.legend(
+        entries = axes.legend(
             loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=4, frameon=False, fontsize=9,
             labelcolor=INK, handlelength=1.6,
         )  # fmt: skip
+        for text in entries.get_texts():
+            letter(text, 9)
 
 
 def _series(records: list[dict[str, Any]], values: Iterable[float | None]) -> Series:
@@ -107,7 +109,9 @@ def _draw(axes: Axes, series: Series, colour: str, name: str, line: str = "-") -
     thin = math.ceil(len(steps) / MOST_POINTS)
     marker = "o" if len(steps) == 1 else ""
     axes.plot(steps[::thin], values[::thin], color=colour, linewidth=0.8, alpha=0.25 if line == "-" else 0.1)
-    axes.plot(steps[::thin], smoothed(values)[::thin], line, color=colour, linewidth=1.8, label=name, marker=marker)
+    axes.plot(
+        steps[::thin], smoothed(values)[::thin], line, color=colour, linewidth=1.8, label=entry(name), marker=marker
+    )
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:

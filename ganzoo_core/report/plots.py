@@ -47,18 +47,18 @@ def points_picture(
         axes.scatter(x, y, s=7, color=REAL, linewidths=0, label="real")
     for name, colour, mask in _by_class(len(values), spec, labels):
         x, y = natural_units(values[mask], spec).T
-        axes.scatter(x, y, s=9, color=colour, linewidths=0, alpha=0.8, label=name)
+        axes.scatter(x, y, s=9, color=colour, linewidths=0, alpha=0.8, label=entry(name))
     axes.set(xlim=_limits(spec), ylim=_limits(spec), aspect="equal")
     legend(figure)
     return rendered(figure)
 
 
-def _by_class(n: int, spec: DataSpec, labels: Tensor | None) -> list[tuple[str, str, Tensor]]:
+def _by_class(n: int, spec: DataSpec, labels: Tensor | None) -> list[tuple[str | None, str, Tensor]]:
     if labels is None:
         return [("generated", BLUE, torch.ones(n, dtype=torch.bool))]
     present = sorted(set(labels.tolist()))
     # A legend of more than ten colours can't be read: then only the colours tell.
-    names = [class_name(spec, k) if len(present) <= len(PALETTE) else "_" for k in present]
+    names = [class_name(spec, k) if len(present) <= len(PALETTE) else None for k in present]
     return [(name, PALETTE[k % len(PALETTE)], labels == k) for name, k in zip(names, present, strict=True)]
 
 
@@ -96,9 +96,9 @@ def ways_picture(
     table = natural_units(values, spec)
     for i, j in np.ndindex(table.shape[:2]):
         k, first = (i, j == 0) if len(rows) > 1 else (j, True)
-        name = names[k] if first and len(names) <= len(PALETTE) else "_"
+        name = names[k] if first and len(names) <= len(PALETTE) else None
         strength = 0.4 + 0.6 * (j + 1) / len(columns)
-        _draw_sample(axes, table[i, j], spec, color=colours[k], alpha=strength, label=name)
+        _draw_sample(axes, table[i, j], spec, color=colours[k], alpha=strength, label=entry(name))
         if spec.kind == "points" and len(rows) > 1 and j > 0:
             axes.plot(*table[i, j - 1 : j + 1].T, color=colours[k], linewidth=1, alpha=strength)
     for sample in natural_units(untouched, spec):
@@ -138,7 +138,7 @@ def new_figure(width_in: float, height_in: float, title: str | None = None) -> t
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     figure = Figure(figsize=(width_in, height_in), dpi=DPI, layout=layout, facecolor="white")
     if title is not None:
-        _letter(figure.suptitle(title, x=0.03, ha="left", color=INK), 12)
+        letter(figure.suptitle(title, x=0.03, ha="left", color=INK), 12)
     axes = figure.add_subplot()
     style(axes)
     return figure, axes
@@ -152,6 +152,13 @@ def style(axes: Axes) -> None:
     axes.tick_params(length=0, colors=MUTED, labelsize=9)
 
 
+def entry(name: str | None) -> str:
+    """A label that puts the name into the legend: matplotlib leaves out those that begin with "_". None stays out."""
+    if name is None:
+        return "_"
+    return f" {name}" if name.startswith("_") else name  # `letter` drops the space
+
+
 def legend(figure: Figure, columns: int = 5) -> None:
     """What the colours mean, below the axes."""
     if not figure.axes[0].get_legend_handles_labels()[0]:
@@ -163,10 +170,10 @@ def legend(figure: Figure, columns: int = 5) -> None:
     for mark, text in zip(entries.legend_handles, entries.get_texts(), strict=True):
         if mark is not None:
             mark.set_alpha(1)
-        _letter(text, 9)
+        letter(text, 9)
 
 
-def _letter(text: Text, size: int) -> None:
+def letter(text: Text, size: int) -> None:
     """Write the text as it is, in a font that has its characters; matplotlib takes dollar signs for formulas."""
     from matplotlib.font_manager import FontProperties
 

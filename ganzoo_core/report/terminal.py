@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganzoo_core.report.pictures import cells, grouped, montage
 from ganzoo_core.report.plots import class_name
+from ganzoo_core.text import one_line
 from ganzoo_core.variant import DataSpec
 
 UPPER_HALF = "▀"
@@ -53,6 +54,7 @@ def image_blocks(values: Tensor, spec: DataSpec, labels: Tensor | None, width: i
 
 def named_blocks(named: list[tuple[str, Tensor]], width: int) -> Table:
     """Groups of images (N, C, H, W) or voxels in [-1, 1], each beside its name, in rows of at most eight."""
+    named = [(one_line(name), values) for name, values in named]
     columns = min(COLUMNS, max((len(values) for _, values in named), default=1))
     name_width = min(NAME_WIDTH, max((cell_len(name) for name, _ in named), default=0))
     cell_width = (width - name_width - 1) // columns - 1

@@ -1,0 +1,240 @@
+"""The cache of an image folder: every image decoded once, in parallel, to one file that is mapped, never read whole.
+
+A cache is `folder-cache/<what was asked>-<what was found>/` with samples.u8, the pixels in a row, and index.json. It
+is built under a lock in a folder of another name, which gets its own once all is on the disk: what bears the name of
+a cache is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import mmap
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+
+import platformdirs
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from ganzoo_core.datasets.decode import decode, is_grey
+from ganzoo_core.errors import DataError
+from ganzoo_core.files import sync_folder
+from ganzoo_core.text import few, visible
+
+if TYPE_CHECKING:
+    from ganzoo_core.datasets import FolderOptions
+
+_DECODER_VERSION = 2  # raise it where decoding changes: old caches are then made anew
+_ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up
+_ROUND_BYTES = 2**26
+_REPORT_EVERY_S = 5.0
+_log = logging.getLogger("ganzoo")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class ImageFile(NamedTuple):
+    """A file by its name below the folder, its label, and what tells that it has changed."""
+
+    name: str
+    label: int
+    size: int
+    mtime_ns: int
+
+
+class Listing(NamedTuple):
+    """What a folder holds; no classes where the images lie in it directly."""
+
+    root: Path
+    classes: tuple[str, ...]
+    images: list[ImageFile]
+
+
+class Cached(NamedTuple):
+    """The readable images in the listing's order, (N, C, S, S) uint8, and the reasons why others are not, by name."""
+
+    samples: Tensor
+    bad: dict[str, str]
+
+
+def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
+    """The decoded images, from the cache; made first where there is none for these very files and options.
+
+    Raises `DataError` where the cache can't be kept, where no image or none of a class can be read, and for the first
+    bad image where on_bad_image is "stop".
+    """
+    asked = _digest([_DECODER_VERSION, os.fspath(listing.root), options.image_size, options.channels])
+    name = f"{asked}-{_digest(listing.images)}"
+    homes = [data_dir / "folder-cache", Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"]
+    for home in homes:
+        if found := _read(home / name, listing, options):
+            break
+    else:
+        home = _writable(homes)
+        try:
+            with _alone(home / f".{asked}.lock", listing.root):
+                found = _read(home / name, listing, options) or _make(home, asked, name, listing, options)
+        except OSError as error:
+            raise DataError(
+                f"the decoded images can't be kept in {home} ({error.strerror}); name another place with --data-dir"
+            ) from error
+    for bad, reason in found.bad.items():
+        _stop_at(listing.root / bad, reason, options)
+    return found
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+
+
+def _writable(homes: list[Path]) -> Path:
+    """The first of the folders that can be written to."""
+    for home in homes:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(home, os.W_OK | os.X_OK):
+            return home
+    raise DataError(
+        f"the decoded images can't be kept: neither {homes[0]} nor {homes[1]} can be written; "
+        f"name another place with --data-dir"
+    )
+
+
+@contextlib.contextmanager
+def _alone(path: Path, root: Path) -> Iterator[None]:
+    """One process builds, while others wait for what it makes. A crash releases the lock."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        _log.info("another process is decoding the images of %s; waiting for it", visible(root))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _make(home: Path, asked: str, name: str, listing: Listing, options: FolderOptions) -> Cached:
+    """Build the cache and put it in place; whoever does holds the lock. What it stands in for goes."""
+    scratch = home / f".{asked}.building"
+    shutil.rmtree(scratch, ignore_errors=True)  # a killed process's
+    for stale in home.glob(f"{asked}-*"):
+        shutil.rmtree(stale, ignore_errors=True)  # whoever has it mapped keeps it
+    scratch.mkdir()
+    try:
+        _build(scratch, listing, options)
+        scratch.rename(home / name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sync_folder(home)
+    made = _read(home / name, listing, options)
+    if made is None:
+        raise OSError(None, "what was just written there can't be read")
+    return made
+
+
+def _build(folder: Path, listing: Listing, options: FolderOptions) -> None:
+    """Write samples.u8 and index.json, and have them on the disk."""
+    with (
+        warnings.catch_warnings(action="ignore"),  # Pillow's, which name no file
+        ThreadPoolExecutor() as pool,
+        open(folder / "samples.u8", "xb") as samples,
+        open(folder / "index.json", "xb") as index,
+    ):
+        paths = [listing.root / image.name for image in listing.images]
+        channels = options.channels or (1 if all(_in_rounds(pool, is_grey, paths, _ROUND)) else 3)
+        bad = _write_samples(samples, pool, listing, options, channels)
+        _check_labels(listing, bad)
+        index.write(json.dumps({"channels": channels, "bad": bad}).encode())
+        for file in (samples, index):
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _write_samples(
+    file: BinaryIO, pool: ThreadPoolExecutor, listing: Listing, options: FolderOptions, channels: int
+) -> dict[str, str]:
+    """Write the pixels of the images that can be read, and give the reasons why others can't be, by name."""
+    one = partial(decode, size=options.image_size, channels=channels)
+    bad: dict[str, str] = {}
+    said_s, where = time.monotonic(), visible(listing.root)
+    paths = [listing.root / image.name for image in listing.images]
+    at_once = min(_ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
+    results = _in_rounds(pool, one, paths, at_once)
+    for done, (image, pixels) in enumerate(zip(listing.images, results, strict=True)):
+        if time.monotonic() - said_s > _REPORT_EVERY_S:
+            said_s = time.monotonic()
+            _log.info("decoded %s of the %s images of %s, once for all", f"{done:,}", f"{len(paths):,}", where)
+        if isinstance(pixels, str):
+            _stop_at(listing.root / image.name, pixels, options)
+            bad[image.name] = pixels
+        else:
+            file.write(pixels.tobytes())  # not mapped: a full disk is then an error and not the end of the process
+    return bad
+
+
+def _in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:
+    """As `pool.map`, which would take in a hundred thousand at once."""
+    for start in range(0, len(items), at_once):
+        yield from pool.map(function, items[start : start + at_once])
+
+
+def _stop_at(path: Path, reason: str, options: FolderOptions) -> None:
+    if options.on_bad_image == "stop":
+        raise DataError(f"{path} can't be read as an image: {reason}; mend it, remove it, or set on_bad_image=skip")
+
+
+def _check_labels(listing: Listing, bad: dict[str, str]) -> None:
+    if len(bad) == len(listing.images):
+        named = few(f"{name!r} ({reason})" for name, reason in bad.items())
+        raise DataError(f"none of the {len(bad)} images in {listing.root} can be read: {named}")
+    present = {image.label for image in listing.images if image.name not in bad}
+    for label, name in enumerate(listing.classes):
+        if label not in present:
+            raise DataError(f"no image of the class folder {name!r} in {listing.root} can be read; mend or remove it")
+
+
+def _read(cache: Path, listing: Listing, options: FolderOptions) -> Cached | None:
+    """What a cache holds; None where it is not there or not whole."""
+    try:
+        index = json.loads((cache / "index.json").read_bytes())
+        bad = {str(name): str(reason) for name, reason in index["bad"].items()}
+        kept = len(listing.images) - len(bad)
+        shape = (kept, int(index["channels"]), options.image_size, options.image_size)
+        return Cached(_mapped(cache / "samples.u8", shape), bad)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """The file as a tensor of that shape, uint8, on pages that the system reads on need and drops at will.
+
+    Copy on write: nothing goes back to the file. Raises `OSError`, and `ValueError` where its size is another.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size != math.prod(shape):
+            raise ValueError(f"{path} does not hold {shape}")
+        if sys.platform == "win32":
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        else:
+            # Without room set aside for copies, which are never made: a set may be larger than memory and swap.
+            unreserved = getattr(mmap, "MAP_NORESERVE", 0x4000) if sys.platform == "linux" else 0
+            protection = mmap.PROT_READ | mmap.PROT_WRITE
+            pages = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | unreserved, prot=protection)
+    return torch.frombuffer(pages, dtype=torch.uint8).view(shape)

@@ -1,0 +1,33 @@
+"""Names from the disk and from strangers, made fit to be shown. Needs nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# Words of Persian and of many Indian scripts need these two, which are otherwise invisible.
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+_BREAKS = re.compile(r"\s*[\t-\r\x1c-\x1e\x85\u2028\u2029]\s*")
+
+
+def visible(value: object) -> str:
+    """The text of a path or a name, every character that would steer a terminal (a newline too) replaced by U+FFFD."""
+    return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+
+
+def one_line(value: object) -> str:
+    """`visible` for prose: a line break or tab and the spaces around it become one space; none stand at the ends."""
+    return visible(_BREAKS.sub(" ", str(value)).strip())
+
+
+def few(items: Iterable[str]) -> str:
+    """The first three of some texts."""
+    listed = list(items)
+    shown = ", ".join(listed[:3])
+    return f"{shown}, ..." if len(listed) > 3 else shown
+
+
+def _is_harmless(character: str) -> bool:
+    # Of the spaces Python calls only one printable, but file names hold others, such as a screenshot's narrow one.
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
