@@ -22,20 +22,28 @@ GANZOO_API = 1
 
 @dataclass(frozen=True, kw_only=True)
 class WganConfig(ganzoo.Config):
-    """Algorithm 1's defaults: alpha = 0.00005, c = 0.01, m = 64, n_critic = 5. RMSProp heeds no beta1 and beta2."""
+    """Algorithm 1's defaults: c = 0.01, m = 64, n_critic = 5. RMSProp heeds no beta1 and beta2.
 
+    alpha = 0.00005 holds on points and curves; on images it is ten times that, so that digits take minutes on a CPU.
+    """
+
+    steps: int = option(4000, "updates of the generator", minimum=1)
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 100 for images, 2 for points and curves", minimum=1
     )
-    generator_lr: float = option(5e-5, "learning rate of the generator", minimum=0)
-    discriminator_lr: float = option(5e-5, "learning rate of the critic", minimum=0)
+    generator_lr: float | None = option(  # type: ignore[assignment]
+        None, "learning rate of the generator; none: 5e-4 on images, 5e-5 on points and curves", minimum=0
+    )
+    discriminator_lr: float | None = option(  # type: ignore[assignment]
+        None, "learning rate of the critic; none: 5e-4 on images, 5e-5 on points and curves", minimum=0
+    )
     n_critic: int = option(5, "updates of the critic per update of the generator", minimum=1)
     clip: float = option(0.01, "c: after each update the critic's weights are clipped to [-c, c]", minimum=0)
     ema_decay: float = option(
         0.998, "average the generator's weights with this decay and sample from the average; 0 is off",
         minimum=0, maximum=0.99999,
     )  # fmt: skip
-    generator_channels: int = option(64, "images: channels before the last layer, doubled at each earlier", minimum=1)
+    generator_channels: int = option(32, "images: channels before the last layer, doubled at each earlier", minimum=1)
     critic_channels: int = option(32, "images: channels after the first layer, doubled at each later", minimum=1)
     widths: tuple[int, ...] = option((128, 128, 128), "points and curves: hidden layers of both networks", minimum=1)
 
@@ -78,7 +86,10 @@ class Wgan(ganzoo.Variant):
         """RMSProp: section 4 finds momentum, and so Adam with beta1 > 0, unstable for a critic that moves on."""
         from torch.optim import RMSprop
 
+        parameters = list(parameters)
         lr = self.config.generator_lr if player == "generator" else self.config.discriminator_lr
+        if lr is None:
+            lr = 5e-4 if any(p.ndim == 4 for p in parameters) else 5e-5  # convolutions: images
         return RMSprop(parameters, lr=lr)
 
     def players(self, networks: Networks) -> list[Player]:

@@ -9,7 +9,7 @@ import torch
 from ganzoo_wgan import Wgan, WganConfig
 from torch import nn
 
-from ganzoo_core import DataSpec
+from ganzoo_core import DataSpec, Networks
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import Sine
 from ganzoo_core.engine import Engine
@@ -32,9 +32,9 @@ def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
 def test_the_networks_for_28_pixels():
     generator, critic = Wgan().generator(images(28)), Wgan().discriminator(images(28))
     assert shapes(generator) == {
-        "project.0.weight": (128 * 7 * 7, 100),
-        "grow.0.weight": (128, 64, 4, 4),
-        "paint.0.weight": (64, 1, 4, 4),
+        "project.0.weight": (64 * 7 * 7, 100),
+        "grow.0.weight": (64, 32, 4, 4),
+        "paint.0.weight": (32, 1, 4, 4),
     }
     assert shapes(critic) == {
         "shrink.0.weight": (32, 1, 4, 4),
@@ -44,7 +44,7 @@ def test_the_networks_for_28_pixels():
     count = sum(p.numel() for p in critic.parameters())
     assert count == (16 + 1) * 32 + (32 * 16 + 1) * 64 + 2 * 64 + (64 * 49 + 1)
     count = sum(p.numel() for p in generator.parameters())
-    assert count == 101 * 6272 + 2 * 128 + (128 * 16 * 64 + 64) + 2 * 64 + (64 * 16 + 1)
+    assert count == 101 * 3136 + 2 * 64 + (64 * 16 * 32 + 32) + 2 * 32 + (32 * 16 + 1)
 
 
 @pytest.mark.parametrize(("side", "doublings", "base"), [(28, 2, 7), (32, 3, 4), (64, 4, 4), (128, 5, 4)])
@@ -135,6 +135,13 @@ def test_each_learning_rate_reaches_its_player():
     parameters = [nn.Parameter(torch.zeros(1))]
     assert variant.optimizer("generator", parameters).param_groups[0]["lr"] == 1e-4
     assert variant.optimizer("discriminator", parameters).param_groups[0]["lr"] == 2e-4
+
+
+def test_on_images_the_learning_rate_is_ten_times_the_papers():
+    variant = Wgan()
+    for data, lr in ((images(28), 5e-4), (RING, 5e-5)):
+        networks = Networks(variant.generator(data), variant.discriminator(data), variant.loss())
+        assert [player.optimizer.param_groups[0]["lr"] for player in variant.players(networks)] == [lr, lr]
 
 
 def test_the_distance_is_logged():
