@@ -31,7 +31,7 @@ LAYERS: tuple[set[str], ...] = (
     {"registry", "run_folder"},
     {"run_settings"},
     {"interfaces", "devices"},
-    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
+    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
     {"engine", "explore"},
     {"training"},
     {"testing"},

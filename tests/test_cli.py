@@ -126,6 +126,7 @@ class FakeEntryPoint:
     name: str
     load: Callable[[], ModuleType]
     package: str = "ganzoo-fake"
+    module: str = "ganzoo_fake"
 
     @property
     def dist(self) -> Any:
@@ -297,6 +298,7 @@ def test_list_as_json(zoo: list[FakeEntryPoint]):
         "kinds": ["images", "points"],
         "package": "ganzoo-fake",
         "version": "1.2.3",
+        "weights": False,
     }
     assert found["broken"] == [
         {
