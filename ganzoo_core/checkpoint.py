@@ -65,7 +65,7 @@ class TensorFile:
         try:
             tensors = {name: self._file.get_tensor(name) for name in self.shapes}
         except (SafetensorError, OSError) as error:
-            raise FileError(f"{self.path} can't be read: {error}") from error
+            raise FileError(f"{self.path} can't be read: {shorten(error)}") from error
         if self.header.get("digest") != _digest(self.header, tensors):
             raise FileError(
                 f"{self.path} is damaged: its tensors do not match the digest in its header; fetch it again"
@@ -91,7 +91,9 @@ def opened(path: Path, kind: str) -> Iterator[TensorFile]:
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: _DTYPES.get(part.get_dtype()) for name, part in slices.items()}
         except (SafetensorError, OSError) as error:
-            raise FileError(f"{path} is no whole safetensors file ({error}); was it truncated in a copy?") from error
+            raise FileError(
+                f"{path} is no whole safetensors file ({shorten(error)}); was it truncated in a copy?"
+            ) from error
         yield TensorFile(path, _checked_header(path, kind, metadata), shapes, dtypes, file)
 
 
@@ -221,10 +223,11 @@ def _checked_header(path: Path, kind: str, metadata: dict[str, str]) -> dict[str
         raise FileError(f"{path} is damaged: its header is nested more than {_DEEPEST} levels deep")
     if not isinstance(header, dict) or header.get("kind") != kind:
         found = header.get("kind") if isinstance(header, dict) else None
-        raise FileError(f"{path} must be a {kind} file, but is {found!r}")
-    if header.get("format_version") != FORMAT_VERSION:
+        raise FileError(f"{path} must be a {kind} file, but is {shorten(repr(found))}")
+    version = header.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise FileError(
-            f"{path} has format version {header.get('format_version')!r}, but this ganzoo reads {FORMAT_VERSION}; "
+            f"{path} has format version {shorten(repr(version))}, but this ganzoo reads {FORMAT_VERSION}; "
             f"install the ganzoo that wrote it"
         )
     return header

@@ -33,6 +33,7 @@ _PIECE = 64
 
 _FIELDS = {"variant": str, "package": str, "package_version": str, "config": dict, "data": dict, "step": int}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")  # also a package's, by PEP 508
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,98}")
 _MOST_NUMBERS = 2**26  # of one sample
 _log = logging.getLogger("ganzoo")
 
@@ -192,8 +193,10 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     path, header = file.path, file.header
     checkpoint.check_fields(path, header, _FIELDS)
     name, package = header["variant"], header["package"]
-    if not (_NAME.fullmatch(name) and _NAME.fullmatch(package)):
-        raise FileError(f"{path} is damaged: its header lacks or garbles the names of its variant and package")
+    patterns = {"variant": _NAME, "package": _NAME, "package_version": _VERSION}  # which become part of messages
+    for field, pattern in patterns.items():
+        if not pattern.fullmatch(header[field]):
+            raise FileError(f"{path} is damaged: its header lacks or garbles {field}")
     try:
         variant_class, plugin = registry().variant(name)
     except UnknownNameError as error:
@@ -236,9 +239,7 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
 
 
 def _origin(header: dict[str, Any], plugin: Plugin) -> str:
-    return (
-        f"it was written by {header['package']} {shorten(header['package_version'])}, and {plugin.version} is installed"
-    )
+    return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
 
 
 def _series(version: str) -> list[str]:

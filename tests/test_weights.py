@@ -96,10 +96,19 @@ def test_a_file_makes_nothing_be_imported(trained, plugin_site, tmp_path):
     assert "ganzoo_evil" not in sys.modules
 
 
-@pytest.mark.parametrize("changes", [{"package": "--index-url evil x"}, {"variant": "../x"}, {"variant": "a\x1b[31m"}])
-def test_a_file_may_not_put_words_into_our_mouth(trained, tmp_path, changes):
-    path = rewritten(trained, tmp_path / "x.safetensors", **changes)
-    with pytest.raises(FileError, match="its header lacks or garbles the names of its variant and package"):
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("package", "--index-url evil x"),
+        ("variant", "../x"),
+        ("variant", "a\x1b[31m"),
+        ("package_version", "1.0\x1b[31m"),
+        ("package_version", ""),
+    ],
+)
+def test_a_file_may_not_put_words_into_our_mouth(trained, tmp_path, field, text):
+    path = rewritten(trained, tmp_path / "x.safetensors", **{field: text})
+    with pytest.raises(FileError, match=f"x.safetensors is damaged: its header lacks or garbles {field}$"):
         ganzoo.load(path)
 
 
