@@ -406,4 +406,4 @@ print(peak() - before)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 400, f"{done.stdout} MB"
+    assert int(done.stdout) < 100, f"{done.stdout} MB"
