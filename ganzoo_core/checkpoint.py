@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,26 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from ganzoo_core.errors import FileError
+from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.files import write_atomically
 
 FORMAT_VERSION = 1
 _HEADER_KEY = "ganzoo"  # one metadata key, as the order of several is not fixed and equal files should be equal bytes
+_MOST_HEADER_BYTES = 8 * 2**20
+_DEEPEST = 4
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "C64": torch.complex64,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
 
 
 def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -31,56 +50,105 @@ def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tenso
     write_atomically(path, safetensors.torch.save(tensors, {_HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
 
-def read_header(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
-    """The header of a file of that kind and the shape of each tensor, without reading the tensors.
+@dataclass(frozen=True)
+class TensorFile:
+    """An open file of tensors whose header has been checked. No tensor is read before `tensors` is called."""
 
-    Raises `FileError` with a sentence where the file is missing, truncated, or not ours.
+    path: Path
+    header: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, torch.dtype | None]
+    _file: Any
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, the digest verified. Raises `FileError`."""
+        try:
+            tensors = {name: self._file.get_tensor(name) for name in self.shapes}
+        except (SafetensorError, OSError) as error:
+            raise FileError(f"{self.path} can't be read: {shorten(error)}") from error
+        if self.header.get("digest") != _digest(self.header, tensors):
+            raise FileError(
+                f"{self.path} is damaged: its tensors do not match the digest in its header; fetch it again"
+            )
+        return tensors
+
+
+@contextlib.contextmanager
+def opened(path: Path, kind: str) -> Iterator[TensorFile]:
+    """A file of that kind, for as long as the block lasts; it may be replaced meanwhile, what is read stays whole.
+
+    Nothing of a size that the file names is allocated here. Raises `FileError` with a sentence where the file is
+    missing, truncated, or not ours.
     """
     if not path.is_file():
         raise FileError(f"there is no file {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
+    with contextlib.ExitStack() as stack:
+        try:
+            _check_header_size(path)
+            file = stack.enter_context(safe_open(path, framework="pt"))
             metadata = file.metadata() or {}
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise FileError(f"{path} is no whole safetensors file ({error}); was it truncated in a copy?") from error
-    return _checked_header(path, kind, metadata), shapes
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+            dtypes = {name: _DTYPES.get(part.get_dtype()) for name, part in slices.items()}
+        except (SafetensorError, OSError) as error:
+            raise FileError(
+                f"{path} is no whole safetensors file ({shorten(error)}); was it truncated in a copy?"
+            ) from error
+        yield TensorFile(path, _checked_header(path, kind, metadata), shapes, dtypes, file)
+
+
+def read_header(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """The header of a file of that kind and the shape of each tensor, without reading any. Raises as `opened`."""
+    with opened(path, kind) as file:
+        return file.header, file.shapes
 
 
 def load(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The header and the tensors of a file of that kind, its digest verified. Raises `FileError`."""
-    header, _ = read_header(path, kind)
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise FileError(f"{path} can't be read: {error}") from error
-    if header.get("digest") != _digest(header, tensors):
-        raise FileError(f"{path} is damaged: its tensors do not match the digest in its header; fetch it again")
-    return header, tensors
+    """The header and the tensors of a file of that kind, its digest verified. Raises as `opened`."""
+    with opened(path, kind) as file:
+        return file.header, file.tensors()
+
+
+def check_fields(path: Path, header: dict[str, Any], kinds: dict[str, type]) -> None:
+    """Raise `FileError` where the header lacks a field or holds one of another type; numbers count from 0."""
+    for name, kind in kinds.items():
+        value: Any = header.get(name)
+        right = type(value) is kind
+        if not right or (kind is int and not 0 <= value < 2**53):
+            raise FileError(f"{path} is damaged: its header lacks or garbles {name}")
 
 
 def load_into(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
-    """Copy the tensors named `prefix.*` into the module. Raises `FileError` where names, shapes or dtypes differ."""
+    """Copy the tensors named `prefix.*` into the module.
+
+    Raises `FileError` where names, shapes or dtypes differ, or a number is not finite.
+    """
     found = {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
-    expected = module.state_dict()
-    check_shapes(path, prefix, expected, {name: tuple(t.shape) for name, t in found.items()})
+    shapes, dtypes = {k: tuple(t.shape) for k, t in found.items()}, {k: t.dtype for k, t in found.items()}
+    check_fit(path, prefix, module.state_dict(), shapes, dtypes)
     for name, tensor in found.items():
-        if tensor.dtype != expected[name].dtype:
-            raise FileError(f"{path}: {prefix}.{name} must be {expected[name].dtype}, but is {tensor.dtype}")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise FileError(f"{path} is of no use: {prefix}.{name} holds numbers that are not finite (NaN or infinity)")
     module.load_state_dict(found)
 
 
-def check_shapes(path: Path, what: str, expected: dict[str, Tensor], found: dict[str, tuple[int, ...]]) -> None:
-    """Raise `FileError` where the file's tensors are not those the network has."""
-    differing = sorted(expected.keys() ^ found.keys())
+def check_fit(
+    path: Path,
+    what: str,
+    expected: dict[str, Tensor],
+    shapes: dict[str, tuple[int, ...]],
+    dtypes: Mapping[str, torch.dtype | None],
+) -> None:
+    """Raise `FileError` where the file's tensors are not those expected, which may be on the meta device."""
+    differing = sorted(expected.keys() ^ shapes.keys())
     if differing:
         where = "lacks" if differing[0] in expected else "has an unknown"
-        raise FileError(f"{path} does not fit this {what}: it {where} tensor {differing[0]}")
+        raise FileError(f"{path} does not fit this {what}: it {where} tensor {shorten(differing[0])}")
     for name, tensor in expected.items():
-        if tuple(tensor.shape) != found[name]:
-            raise FileError(
-                f"{path} does not fit this {what}: {name} must have shape {tuple(tensor.shape)}, but has {found[name]}"
-            )
+        rules = {"shape": (tuple(tensor.shape), shapes[name]), "dtype": (tensor.dtype, dtypes[name])}
+        for rule, (wanted, found) in rules.items():
+            if wanted != found:
+                raise FileError(f"{path} does not fit this {what}: {name} must have {rule} {wanted}, but has {found}")
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -94,36 +162,87 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
     }
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str) -> None:
-    """Give an optimizer back what `optimizer_tensors` took. Its settings stay those it was made with."""
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+    """Give an optimizer back what `optimizer_tensors` took. Its settings stay those it was made with.
+
+    Raises `FileError` for what this optimizer never remembers: fused kernels trust sizes and would write beyond them.
+    """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
+    found: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(f"{prefix}."):
-            index, key = name.removeprefix(f"{prefix}.").split(".", 1)
-            parameter = parameters[int(index)]
-            if tensor.shape == parameter.shape:  # in the parameter's memory format, which fused kernels count on
-                tensor = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
-            state.setdefault(int(index), {})[key] = tensor
+            index, _, key = name.removeprefix(f"{prefix}.").partition(".")
+            found.setdefault(index, {})[key] = tensor
+    expected = _memory_after_a_step(optimizer) if found else {}
+    state: dict[int, dict[str, Tensor]] = {}
+    for index, values in found.items():
+        shapes, dtypes = {k: tuple(t.shape) for k, t in values.items()}, {k: t.dtype for k, t in values.items()}
+        check_fit(path, f"{prefix}.{index}", expected.get(index, {}), shapes, dtypes)
+        parameter = parameters[int(index)]
+        state[int(index)] = {  # in the parameter's memory format, which fused kernels count on
+            key: torch.empty_like(parameter, dtype=t.dtype).copy_(t) if t.shape == parameter.shape else t
+            for key, t in values.items()
+        }
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _memory_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """What an optimizer remembers of each parameter, by index: a copy of it makes a step, its gradients zero."""
+    probe = copy.deepcopy(optimizer)
+    for group in probe.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    probe.step()
+    memory: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in optimizer_tensors(probe, "x").items():
+        _, index, key = name.split(".", 2)
+        memory.setdefault(index, {})[key] = tensor
+    return memory
+
+
+def _check_header_size(path: Path) -> None:
+    """Raise `FileError` for a header that would cost much memory: a real one has some kilobytes."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > _MOST_HEADER_BYTES:
+        raise FileError(
+            f"{path} is no whole safetensors file: its header must be at most {_MOST_HEADER_BYTES:,} bytes, "
+            f"but claims {size:,}"
+        )
 
 
 def _checked_header(path: Path, kind: str, metadata: dict[str, str]) -> dict[str, Any]:
     if _HEADER_KEY not in metadata:
         raise FileError(f"{path} is a safetensors file, but not one that ganzoo wrote")
     try:
-        header = json.loads(metadata[_HEADER_KEY])
+        header = json.loads(metadata[_HEADER_KEY], parse_constant=_refuse)
+        json.dumps(header, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path} has a header that is not JSON: it is damaged") from error
+    if not _is_at_most(_DEEPEST, header):
+        raise FileError(f"{path} is damaged: its header is nested more than {_DEEPEST} levels deep")
     if not isinstance(header, dict) or header.get("kind") != kind:
         found = header.get("kind") if isinstance(header, dict) else None
-        raise FileError(f"{path} must be a {kind} file, but is {found!r}")
-    if header.get("format_version") != FORMAT_VERSION:
+        raise FileError(f"{path} must be a {kind} file, but is {shorten(repr(found))}")
+    version = header.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise FileError(
-            f"{path} has format version {header.get('format_version')!r}, but this ganzoo reads {FORMAT_VERSION}; "
+            f"{path} has format version {shorten(repr(version))}, but this ganzoo reads {FORMAT_VERSION}; "
             f"install the ganzoo that wrote it"
         )
     return header
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _is_at_most(levels: int, value: Any) -> bool:
+    """Whether a JSON value is nested at most so deep: a plain one is at level 0."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_at_most(levels - 1, item) for item in inner)
 
 
 def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganzoo_core import checkpoint
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
 from ganzoo_core.devices import default_generator, pick_device, place
-from ganzoo_core.errors import TrainingError
+from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
@@ -155,10 +155,14 @@ class Engine:
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
         """Go on from what `state` gave after `step` steps. Raises `FileError` where it does not fit."""
+        owners = [*dict(self._modules()), *(f"optimizer.{player.name}" for player in self.players)]
+        for tensor in tensors:
+            if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
+                raise FileError(f"{path} does not fit this run: it has an unknown tensor {shorten(tensor)}")
         for name, module in self._modules():
             checkpoint.load_into(module, tensors, name, path)
         for player in self.players:
-            checkpoint.load_optimizer(player.optimizer, tensors, f"optimizer.{player.name}")
+            checkpoint.load_optimizer(player.optimizer, tensors, f"optimizer.{player.name}", path)
         self.step = step
 
     def _modules(self) -> list[tuple[str, nn.Module]]:

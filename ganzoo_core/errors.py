@@ -6,6 +6,12 @@ import difflib
 from collections.abc import Iterable
 
 
+def shorten(text: object, length: int = 300) -> str:
+    """What a stranger's file or code says, as far as an error message has room for it."""
+    words = str(text)
+    return words if len(words) <= length else words[:length] + "..."
+
+
 class GanzooError(Exception):
     """A mistake that the user can mend: its text is one clear sentence, shown without a traceback."""
 

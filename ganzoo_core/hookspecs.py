@@ -5,6 +5,8 @@
 
 It states the core API it was written for as `GANZOO_API = 1` and implements any of the hooks below with `@hookimpl`.
 Name the entry point after the variant where there is one: then a command that needs it imports that package alone.
+A package may ship trained weights beside its `__init__.py`, as `weights/VARIANT.safetensors`: a copy of a run's
+generator.safetensors. Then `ganzoo sample VARIANT` needs no training.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT = "ganzoo"
 ENTRY_POINT_GROUP = "ganzoo"
+CORE_PACKAGE = "ganzoo"
 API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -1,8 +1,9 @@
 """Finds plugins through entry points, isolates broken ones, resolves names.
 
 Each entry point is loaded by itself. One that raises is kept as a `Plugin` with its error and harms nobody else.
-Where several claim one name, it goes to the one whose entry point bears it, so that looking it up need import no other.
-Else nobody gets it, and asking for it names them all; what else they offer stays.
+Where several claim one name, it is the core's if the core offers it, else it goes to the one whose entry point bears
+it: so looking it up need import no other. Else nobody gets it, and asking for it names them all; what else they offer
+stays.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +51,7 @@ class Plugin:
     name: str
     package: str
     version: str
+    module: str = ""
     hooks: list[str] = field(default_factory=list)
     variants: dict[str, type[Variant]] = field(default_factory=dict)
     datasets: dict[str, type[DataSource]] = field(default_factory=dict)
@@ -60,6 +63,19 @@ class Plugin:
     def source(self) -> str:
         """The package and its version, as error messages name them."""
         return f"{self.package} {self.version}"
+
+    @property
+    def is_core(self) -> bool:
+        """Whether this is one of the core's own offers."""
+        return self.package == hookspecs.CORE_PACKAGE
+
+    def weights(self, variant: str) -> Traversable | None:
+        """The trained weights that the package ships for a variant, its `weights/NAME.safetensors`; None without."""
+        spec = getattr(sys.modules.get(self.module), "__spec__", None)
+        if spec is None or not spec.parent:  # a plugin that is one file has no folder of its own
+            return None
+        file = resources.files(spec.parent).joinpath("weights", f"{variant}.safetensors")
+        return file if file.is_file() else None
 
 
 class Registry:
@@ -107,9 +123,7 @@ class Registry:
         offers: Callable[[Plugin], dict[str, Any]],
         everything: Callable[[], dict[str, Any]],
     ) -> tuple[Any, Plugin]:
-        named = [e for e in self._entry_points if e.name == name]
-        if len(named) == 1:
-            plugin = self._plugin(named[0])
+        for plugin in self._first_in_line(name):
             if name in offers(plugin):
                 return offers(plugin)[name], plugin
         known = everything()
@@ -121,6 +135,15 @@ class Registry:
             if plugin.error and plugin.name == name and not plugin.clashes:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
         raise UnknownNameError(what, name, known)
+
+    def _first_in_line(self, name: str) -> Iterator[Plugin]:
+        """Those whom nobody can take the name from: the core, then the one plugin whose entry point bears it."""
+        for entry_point in self._entry_points:
+            if entry_point.dist is not None and entry_point.dist.name == hookspecs.CORE_PACKAGE:
+                yield self._plugin(entry_point)
+        named = [e for e in self._entry_points if e.name == name]
+        if len(named) == 1:
+            yield self._plugin(named[0])
 
     def _plugin(self, entry_point: metadata.EntryPoint) -> Plugin:
         key = id(entry_point)
@@ -146,6 +169,7 @@ class Registry:
 def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
     """Import a plugin and note what it offers. Raises whatever its import raises, and `PluginError` for nonsense."""
     module = entry_point.load()
+    plugin.module = entry_point.module
     api = getattr(module, "GANZOO_API", None)
     if api != hookspecs.API_VERSION:
         stated = "states no core API version (GANZOO_API)" if api is None else f"was written for core API {api!r}"
@@ -196,7 +220,7 @@ def _settle_clashes(plugins: list[Plugin], what: str, offers: Callable[[Plugin],
     for name, owners in claims.items():
         if len(owners) == 1:
             continue
-        bearers = [owner for owner in owners if owner.name == name]
+        bearers = [owner for owner in owners if owner.is_core] or [owner for owner in owners if owner.name == name]
         text = f"the {what} {name!r} is claimed by {' and by '.join(o.source for o in owners)}; uninstall one of them"
         for owner in owners:
             if len(bearers) == 1 and owner is bearers[0]:

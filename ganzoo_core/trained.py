@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganzoo_core import checkpoint
+from ganzoo_core import bounds, checkpoint
+from ganzoo_core.checkpoint import TensorFile
 from ganzoo_core.data import derive_seed
 from ganzoo_core.devices import pick_device, place
-from ganzoo_core.errors import FileError, GanzooError, PluginError, SettingError, UnknownNameError
+from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, SettingError, UnknownNameError, shorten
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.run_folder import RunFolder
@@ -23,6 +30,12 @@ from ganzoo_core.variant import DataSpec, Variant
 
 # Latents are drawn, and images made, in pieces of this many: sample i of a seed is the same however many are asked for.
 _PIECE = 64
+
+_FIELDS = {"variant": str, "package": str, "package_version": str, "config": dict, "data": dict, "step": int}
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")  # also a package's, by PEP 508
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,98}")
+_MOST_NUMBERS = 2**26  # of one sample
+_log = logging.getLogger("ganzoo")
 
 
 def generate(module: Generator, n: int, labels: Tensor | None, seed: int, device: torch.device) -> Tensor:
@@ -116,9 +129,9 @@ class TrainedGenerator:
             )
 
 
-def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:
-    """Write a generator's weights with all that is needed to use them; no clock and no path among it."""
-    header = {
+def describe(plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> dict[str, Any]:
+    """All that is needed to use a generator's weights, as JSON values; no clock and no path among it."""
+    return {
         "variant": variant.name,
         "package": plugin.package,
         "package_version": plugin.version,
@@ -126,33 +139,31 @@ def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec
         "data": spec.to_dict(),
         "step": step,
     }
-    checkpoint.save(path, "generator", header, module.state_dict())
+
+
+def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:
+    """Write a generator's weights with all that is needed to use them."""
+    checkpoint.save(path, "generator", describe(plugin, variant, spec, step), module.state_dict())
 
 
 def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
-    """Load a generator from a run folder or a generator.safetensors.
+    """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
     Only installed plugins are ever imported. Raises `FileError` where the file is missing, damaged or does not fit,
     `PluginError` where the variant's package is not installed.
     """
-    path = _find(source)
-    header, shapes = checkpoint.read_header(path, "generator")
-    variant, spec = _described(path, header)
-    with torch.device("meta"):  # shapes are compared before anything of their size is allocated
-        expected = variant.generator(spec).state_dict()
-    try:
-        checkpoint.check_shapes(path, "generator", expected, shapes)
-    except FileError as error:
-        raise FileError(f"{error}; it was written by {header['package']} {header['package_version']}") from error
-    _, tensors = checkpoint.load(path, "generator")
-    module = variant.generator(spec)
-    checkpoint.load_into(module, {f"generator.{name}": t for name, t in tensors.items()}, "generator", path)
-    where = pick_device(device)
-    place(module, where)
-    return TrainedGenerator(module.eval(), variant, spec, int(header["step"]), where)
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(resources.as_file(_find(source)))
+        file = stack.enter_context(checkpoint.opened(path, "generator"))
+        variant, plugin, spec = _described(file)
+        module = _filled(file, variant, plugin, spec)
+        where = pick_device(device)
+        place(module, where)
+        return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where)
 
 
-def _find(source: str | Path) -> Path:
+def _find(source: str | Path) -> Path | Traversable:
+    """The file of weights that a source stands for: what is on the disk goes before a variant of that name."""
     path = Path(os.path.expanduser(source))
     if path.is_dir():
         folder = RunFolder.open(path)
@@ -161,26 +172,81 @@ def _find(source: str | Path) -> Path:
         return folder.generator
     if path.exists():
         return path
-    if str(source) in registry().variants():
+    try:
+        _, plugin = registry().variant(str(source))
+    except UnknownNameError as error:
+        raise FileError(
+            f"there is no run folder, weights file or variant {str(source)!r}; runs are in runs/"
+        ) from error
+    weights = plugin.weights(str(source))
+    if weights is None:
         raise FileError(f"{source} ships no weights; train it first: ganzoo run {source}")
-    raise FileError(f"there is no run folder, weights file or variant {str(source)!r}; runs are in runs/")
+    with resources.as_file(weights) as file:
+        name = checkpoint.read_header(file, "generator")[0].get("variant")
+    if name != source:
+        raise FileError(f"the weights that {plugin.source} ships for {source} are of the variant {shorten(name)!r}")
+    return weights
 
 
-def _described(path: Path, header: dict[str, Any]) -> tuple[Variant, DataSpec]:
-    """The variant and the data that a generator's header speaks of."""
+def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
+    """The variant and the data that a file's header speaks of. What it names is looked up, never imported."""
+    path, header = file.path, file.header
+    checkpoint.check_fields(path, header, _FIELDS)
+    name, package = header["variant"], header["package"]
+    patterns = {"variant": _NAME, "package": _NAME, "package_version": _VERSION}  # which become part of messages
+    for field, pattern in patterns.items():
+        if not pattern.fullmatch(header[field]):
+            raise FileError(f"{path} is damaged: its header lacks or garbles {field}")
     try:
-        name, package, config = str(header["variant"]), str(header["package"]), dict(header["config"])
-        spec = DataSpec.from_dict(dict(header["data"]))
-        int(header["step"]), str(header["package_version"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{path} is damaged: its header lacks or garbles {error}") from error
-    try:
-        variant_class, _ = registry().variant(name)
+        variant_class, plugin = registry().variant(name)
     except UnknownNameError as error:
         raise PluginError(
             f"{path} holds weights of the variant {name!r}, whose package is not installed: pip install {package}"
         ) from error
+    if _canonical(package) != _canonical(plugin.package):
+        raise FileError(f"{path} holds weights of the {name} of {package}, but the {name} here is of {plugin.package}")
     try:
-        return variant_class(variant_class.Config.from_dict(config)), spec
+        spec = DataSpec.from_dict(header["data"])
+        _check_size(spec)
+        variant = variant_class(variant_class.Config.from_dict(header["config"]))
+        variant.check_data(spec)
     except GanzooError as error:
-        raise FileError(f"{path} does not fit the installed {name}: {error}") from error
+        raise FileError(
+            f"{path} does not fit the installed {name}: {shorten(error)}; {_origin(header, plugin)}"
+        ) from error
+    except TypeError as error:
+        raise FileError(f"{path} is damaged: its header lacks or garbles data ({shorten(error)})") from error
+    return variant, plugin, spec
+
+
+def _check_size(spec: DataSpec) -> None:
+    """Raise `DataError` for samples so large that making one would use up the memory."""
+    if len(spec.shape) > 8 or math.prod(spec.shape) > _MOST_NUMBERS:
+        raise DataError(f"a sample may hold {_MOST_NUMBERS:,} numbers in 8 dimensions, but has shape {spec.shape}")
+
+
+def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) -> Generator:
+    """The generator with the file's weights in it; nothing of their size is allocated before they are known to fit."""
+    try:
+        module = bounds.build(lambda: variant.generator(spec), file)
+    except FileError as error:
+        raise FileError(f"{error}; {_origin(file.header, plugin)}") from error
+    tensors = {f"generator.{name}": tensor for name, tensor in file.tensors().items()}
+    checkpoint.load_into(module, tensors, "generator", file.path)
+    if _series(file.header["package_version"]) != _series(plugin.version):
+        _log.warning("%s: %s; its samples may be others than there", file.path, _origin(file.header, plugin))
+    return module
+
+
+def _origin(header: dict[str, Any], plugin: Plugin) -> str:
+    return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
+
+
+def _series(version: str) -> list[str]:
+    """The part of a version that changes when what a package does may change: 1.2 of 1.2.3."""
+    return version.split(".")[:2]
+
+
+def _canonical(package: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", package).lower()

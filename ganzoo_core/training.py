@@ -112,6 +112,7 @@ def _resume(
         raise SettingError(f"{path} was begun with other settings: {shown}; to change one knowingly, name it in --set")
     plan = resolve(info["variant"], stored | {"steps": steps}, texts)
     header, tensors = checkpoint.load(folder.checkpoint, "checkpoint")
+    checkpoint.check_fields(folder.checkpoint, header, {"step": int})
     if header["step"] >= plan.variant.config.steps:
         if plan.variant.config.steps < header["step"]:
             raise SettingError(f"steps must be at least {header['step']}, where {path} stands, but is {steps}")

@@ -6,7 +6,7 @@ Networks, losses and optimizers are imported by the factories, when they are cal
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -44,11 +44,12 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         rules = {
+            "name": (isinstance(self.name, str), "text"),
             "shape": (_is_tuple_of(int, self.shape) and min(self.shape, default=0) > 0, "positive whole numbers"),
             "classes": (_is_tuple_of(str, self.classes), "texts"),
             "kind": (self.kind in get_args(Kind), f"one of {', '.join(get_args(Kind))}"),
-            "scale": (isinstance(self.scale, int | float) and math.isfinite(self.scale), "a finite number"),
-            "offset": (isinstance(self.offset, int | float) and math.isfinite(self.offset), "a finite number"),
+            "scale": (_is_finite(self.scale), "a finite number"),
+            "offset": (_is_finite(self.offset), "a finite number"),
         }
         for name, (kept, rule) in rules.items():
             if not kept:
@@ -71,7 +72,11 @@ class DataSpec:
 
 
 def _is_tuple_of(kind: type, value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
+    return isinstance(value, tuple) and all(type(item) is kind for item in value)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # an int may be larger than any float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,15 +34,15 @@ LAYERS: tuple[set[str], ...] = (
     {"registry", "run_folder"},
     {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout"},
-    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
-    {"engine", "explore"},
+    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
+    {"engine", "explore", "onnx"},
     {"training"},
     {"testing"},
     {"cli"},
     {"__main__"},
 )
 UPWARDS_IN_FUNCTIONS = {("variant", "interfaces")}  # Variant.players, when it is called
-HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "sklearn", "PIL", "safetensors"}
+HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "sklearn", "PIL", "safetensors", "onnx", "onnxruntime"}
 PUBLIC_MODULES = {"losses", "dropout", "interfaces", "data", "errors", "callbacks", "settings", "testing"}
 
 
@@ -178,6 +181,42 @@ print("loaded:", heavy)
 """
     out = run_python(program, ROOT, ROOT / "tests" / "toy_plugin", *PLUGIN_FOLDERS)
     assert out.endswith("loaded: []\n")
+
+
+def test_thirty_plugins_leave_torch_and_numpy_out(run_python, tmp_path) -> None:
+    out = run_python(
+        f"""
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from benchmarks.startup import install
+install(Path({str(tmp_path)!r}), 30)
+sys.argv = ["ganzoo", "list"]
+from ganzoo_core.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("imported:", sum(name.startswith("ganzoo_dummy_") for name in sys.modules))
+print("heavy:", sorted({HEAVY!r} & set(sys.modules)))
+""",
+        tmp_path,
+    )
+    assert out.endswith("imported: 30\nheavy: []\n")
+    assert all(f"dummy-{number:03d}" in out for number in range(30))
+
+
+def test_the_benchmark_of_the_start_up_runs() -> None:
+    command = [sys.executable, "-m", "benchmarks.startup", "--plugins", "2", "--runs", "1"]
+    table = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split("  ")[0] for line in table.splitlines()[2:]] == [
+        "ganzoo list", "import ganzoo_core", "python -c pass"
+    ]  # fmt: skip
+    figures = json.loads(
+        subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    )
+    assert (figures["plugins"], figures["runs"]) == (2, 1)
+    for program in figures["programs"].values():
+        assert 0 < program["min_s"] <= program["median_s"] <= program["max_s"] and program["cpu_median_s"] >= 0
 
 
 def is_public(found: Import) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -103,7 +104,7 @@ def test_load_into_refuses_what_does_not_fit(tmp_path):
         checkpoint.load_into(module, good | {"net.other": torch.zeros(1)}, "net", tmp_path)
     with pytest.raises(FileError, match=r"weight must have shape \(3, 2\), but has \(2, 3\)"):
         checkpoint.load_into(module, good | {"net.weight": torch.zeros(2, 3)}, "net", tmp_path)
-    with pytest.raises(FileError, match=r"net.bias must be torch.float32, but is torch.float64"):
+    with pytest.raises(FileError, match=r"bias must have dtype torch.float32, but has torch.float64"):
         checkpoint.load_into(module, good | {"net.bias": torch.zeros(3, dtype=torch.float64)}, "net", tmp_path)
 
 
@@ -127,7 +128,9 @@ def test_an_optimizer_goes_on_where_it_was(make):
     tensors = checkpoint.optimizer_tensors(first_optimizer, "optimizer.x")
     second, second_optimizer = fresh()
     second.load_state_dict(first.state_dict())
-    checkpoint.load_optimizer(second_optimizer, {k: v.contiguous() for k, v in tensors.items()}, "optimizer.x")
+    checkpoint.load_optimizer(
+        second_optimizer, {k: v.contiguous() for k, v in tensors.items()}, "optimizer.x", Path("x")
+    )
     steps(whole, optimizer, 3)
     steps(second, second_optimizer, 3)
     assert torch.equal(whole.weight, second.weight) and torch.equal(whole.bias, second.bias)

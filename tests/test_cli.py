@@ -126,6 +126,7 @@ class FakeEntryPoint:
     name: str
     load: Callable[[], ModuleType]
     package: str = "ganzoo-fake"
+    module: str = "ganzoo_fake"
 
     @property
     def dist(self) -> Any:
@@ -181,7 +182,7 @@ def as_json(*args: str) -> Any:
 def test_help_names_every_command_and_version_is_printed():
     result = ganzoo("--help")
     assert result.exit_code == 0
-    for command in ("list", "show", "data", "run", "sample", "explore", "check", "plugins"):
+    for command in ("list", "show", "data", "run", "sample", "explore", "export", "check", "plugins"):
         assert f"\n  {command} " in result.stdout
     assert ganzoo("--version").stdout == "ganzoo 0.1.0\n"
 
@@ -297,6 +298,7 @@ def test_list_as_json(zoo: list[FakeEntryPoint]):
         "kinds": ["images", "points"],
         "package": "ganzoo-fake",
         "version": "1.2.3",
+        "weights": False,
     }
     assert found["broken"] == [
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -348,12 +349,21 @@ def test_two_packages_that_claim_one_data_set(plugin_site) -> None:
         registry.variant("dots")
 
 
-def test_a_stranger_that_claims_a_core_data_set_leaves_the_others_usable(plugin_site) -> None:
-    plugin_site.install("ganzoo-thief", {"ganzoo_thief.py": a_dataset("digits")})
+@pytest.mark.parametrize("entry", ["thief", "digits"])
+@pytest.mark.parametrize("load_all_first", [False, True])
+def test_nobody_can_take_a_data_set_from_the_core(plugin_site, entry: str, load_all_first: bool) -> None:
+    plugin_site.install("ganzoo-thief", {"ganzoo_thief.py": a_dataset("digits")}, {entry: "ganzoo_thief"})
     registry = registry_module.registry()
-    with pytest.raises(PluginError, match=r"the data set 'digits' is claimed by ganzoo.* and by ganzoo"):
-        registry.dataset("digits")
-    assert {"mnist", "ring8", "folder"} <= set(registry.datasets())
+    if load_all_first:
+        registry.plugins()
+    assert registry.dataset("digits")[1].package == "ganzoo"
+    errors = {plugin.package: plugin.error for plugin in registry.plugins() if plugin.error}
+    assert list(errors) == ["ganzoo-thief"]
+    assert re.fullmatch(
+        r"the data set 'digits' is claimed by ganzoo[-\w]* [\d.]+ and by ganzoo[-\w]* [\d.]+; uninstall one of them",
+        errors["ganzoo-thief"],
+    )
+    assert registry.datasets()["digits"][1].package == "ganzoo"
 
 
 def test_one_module_behind_two_entry_points(plugin_site) -> None:

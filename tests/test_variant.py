@@ -29,6 +29,9 @@ def test_a_spec_comes_back_from_json() -> None:
         ({"shape": [2.5]}, "the shape of the data tides must be positive whole numbers, but is (2.5,)"),
         ({"shape": "15"}, "the shape of the data tides must be positive whole numbers, but is '15'"),
         ({"shape": 15}, "the shape of the data tides must be positive whole numbers, but is 15"),
+        ({"shape": [True]}, "the shape of the data tides must be positive whole numbers, but is (True,)"),
+        ({"name": 5}, "the name of the data 5 must be text, but is 5"),
+        ({"scale": 10**400}, f"the scale of the data tides must be a finite number, but is {10**400}"),
         ({"classes": [1]}, "the classes of the data tides must be texts, but is (1,)"),
         ({"classes": "ab"}, "the classes of the data tides must be texts, but is 'ab'"),
         (

@@ -17,7 +17,7 @@ from ganzoo_core.errors import GanzooError
 from ganzoo_core.text import one_line
 
 # The module of each command has its name and holds it as `command`.
-_COMMANDS = ("list", "show", "data", "run", "sample", "explore", "new", "check", "plugins")
+_COMMANDS = ("list", "show", "data", "run", "sample", "explore", "export", "new", "check", "plugins")
 
 
 class Zoo(click.Group):

@@ -54,8 +54,9 @@ def command(
 ) -> None:
     """Show what a trained generator has made of its latent space.
 
-    SOURCE is a run folder or a generator.safetensors. A row per position, a column per value, the untouched sample
-    beside them; or --interpolate, or --labels. The path of the file written is printed on stdout.
+    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. A row per position, a
+    column per value, the untouched sample beside them; or --interpolate, or --labels. The path of the file written is
+    printed on stdout.
     """
     _check_usage(positions is not None or values is not None, steps is not None, all_labels, spherical, label)
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)

@@ -39,6 +39,7 @@ def describe(cls: type[Variant], plugin: Plugin) -> dict[str, Any]:
         "kinds": list(cls.kinds),
         "package": plugin.package,
         "version": plugin.version,
+        "weights": plugin.weights(cls.name) is not None,
     }
 
 

@@ -32,7 +32,8 @@ from ganzoo_core.run_folder import RunFolder
 def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, output: Path | None) -> None:
     """Draw samples from a trained generator.
 
-    SOURCE is a run folder or a generator.safetensors. The path of the file written is printed on stdout.
+    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. The path of the file
+    written is printed on stdout.
     """
     if output is not None and output.suffix.lower() == ".gif":
         _animate(source, output)

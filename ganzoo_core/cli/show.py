@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from ganzoo_core.cli._options import data_dir_option, data_option, json_option, 
 from ganzoo_core.cli._output import note, print_json, print_line, print_table, shape_text
 from ganzoo_core.cli.list import describe
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.run_settings import resolve
 from ganzoo_core.settings import Settings
 from ganzoo_core.text import one_line
@@ -64,8 +66,7 @@ def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | N
 
     Only data sets are tried that tell their shape without being loaded; (None, None) where none suits.
     """
-    sources = [cls for cls, _ in registry.registry().datasets().values()]
-    for cls in sorted(sources, key=lambda cls: cls.name != variant.default_data):
+    for cls in _sources(variant.default_data):
         if cls.shape is not None and cls.classes is not None:
             spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind)
             try:
@@ -74,6 +75,14 @@ def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | N
                 continue
     note(f"no installed data set that suits {variant.name} tells its shape; --data NAME shows the networks on it")
     return None, None
+
+
+def _sources(first: str) -> Iterator[type[DataSource]]:
+    """Every data set, the one called `first` before all others: where it suits, no other plugin is imported."""
+    zoo = registry.registry()
+    with contextlib.suppress(UnknownNameError, PluginError):
+        yield zoo.dataset(first)[0]
+    yield from (cls for name, (cls, _) in zoo.datasets().items() if name != first)
 
 
 def _networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
@@ -89,6 +98,8 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
     needs = "needs labels" if shown["conditional"] else "needs no labels"
     click.echo(one_line(f"{shown['paper']} ({shown['year']}), from {shown['package']} {shown['version']}"))
     click.echo(one_line(f"takes {', '.join(shown['kinds'])}; {needs}"))
+    if shown["weights"]:
+        click.echo(one_line(f"comes with trained weights: ganzoo sample {shown['name']}"))
     click.echo()
     value = "value" if with_values else "default"
     print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])
