@@ -27,7 +27,7 @@ def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tenso
     """
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     header = {"kind": kind, "format_version": FORMAT_VERSION, **header}
-    header["digest"] = _digest(header, tensors)
+    header["digest"] = digest(header, tensors)
     write_atomically(path, safetensors.torch.save(tensors, {_HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
 
@@ -54,7 +54,7 @@ def load(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors = safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise FileError(f"{path} can't be read: {error}") from error
-    if header.get("digest") != _digest(header, tensors):
+    if header.get("digest") != digest(header, tensors):
         raise FileError(f"{path} is damaged: its tensors do not match the digest in its header; fetch it again")
     return header, tensors
 
@@ -126,11 +126,11 @@ def _checked_header(path: Path, kind: str, metadata: dict[str, str]) -> dict[str
     return header
 
 
-def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+def digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """SHA-256 over the header (less the digest) and every tensor's name, dtype, shape and bytes."""
-    digest = hashlib.sha256(json.dumps({k: v for k, v in header.items() if k != "digest"}, sort_keys=True).encode())
+    found = hashlib.sha256(json.dumps({k: v for k, v in header.items() if k != "digest"}, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
