@@ -20,12 +20,12 @@ from ganzoo_core.cli import main
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import Digits, Mnist, Ring8
 from ganzoo_core.errors import DataError, FileError, SettingError
-from ganzoo_core.metrics import extractors, keeping
+from ganzoo_core.metrics import extractors, keeping, neighbours
 from ganzoo_core.metrics.classifier import train_classifier
 from ganzoo_core.metrics.evaluation import evaluate
 from ganzoo_core.metrics.opponent import accuracies, load_discriminator
 from ganzoo_core.metrics.reals import Reals, load_reals
-from ganzoo_core.metrics.results import Evaluation, Figure, check_comparable, differing
+from ganzoo_core.metrics.results import TITLES, Evaluation, Figure, check_comparable, differing
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.variant import DataSpec
 
@@ -218,6 +218,7 @@ def test_results_under_other_conditions_are_not_compared():
     one, other = an_evaluation(), an_evaluation(samples=100, digest="abc")
     check_comparable({"a": one, "b": an_evaluation()})
     assert differing(one, other) == ["samples (300 and 100)", "digest (None and abc)"]
+    assert differing(other, one) == ["samples (100 and 300)", "digest (abc and None)"]
     with pytest.raises(DataError) as error:
         check_comparable({"a": one, "b": one, "c": other})
     assert str(error.value) == (
@@ -243,8 +244,9 @@ def test_the_command_prints_a_table_and_keeps_the_result(folders):
     assert result.exit_code == 0, result.output
     assert "toy-conditional at step 3 against ring8" in result.stdout
     assert "FID" in result.stdout and "read as asked, worst class" in result.stdout and "real data" in result.stdout
-    assert "asked, read as" in result.stdout and "NE" in result.stdout
-    assert "200 samples of each of 2 seeds against 200 real ones, features: values" in result.stdout
+    assert "% read as" in result.stdout and "NE" in result.stdout
+    assert "measured: 200 samples of each of 2 seeds, 200 real" in result.stdout
+    assert "features: values" in result.stdout
     assert "judging 200 samples of seed 1" in result.stderr and f"kept in {folder / 'evaluation.json'}" in result.stderr
     assert Evaluation.read(folder / "evaluation.json").conditions["samples"] == 200
 
@@ -259,6 +261,12 @@ def test_the_picture_of_the_nearest_neighbours_lies_beside(folders, digits, tmp_
     assert found.save(tmp_path).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_picture_shows_the_nearest_of_each_class_first():
+    distances, read = torch.tensor([0.4, 0.1, 0.2, 0.3]), torch.tensor([2, 5, 5, 1])
+    assert neighbours._telling(distances, read).tolist() == [1, 3, 0, 2]
+    assert neighbours._telling(distances, None).tolist() == [1, 2, 3, 0]
+
+
 def test_a_folder_of_images_is_judged_with_the_options_of_its_run(tmp_path):
     from PIL import Image
 
@@ -269,6 +277,7 @@ def test_a_folder_of_images_is_judged_with_the_options_of_its_run(tmp_path):
     folder = trained(tmp_path / "run", "toy", data, image_size=16)
     found = evaluate(folder, n=100, seeds=1)
     assert found.conditions["extractor"] == "random" and "folder has no held-out part" in found.left_out["held_out"]
+    assert evaluate(folder, n=5000, seeds=1).conditions["samples"] == 120, "no more than there are real ones"
     alone = evaluate(
         folder / "generator.safetensors", n=100, seeds=1, data=data, options={"image_size": "16", "channels": "1"}
     )
@@ -355,8 +364,9 @@ def test_training_improves_every_figure_of_quality(tmp_path, monkeypatch):
         found.append(evaluate(run.folder, n=1797, seeds=2, reals=reals).figures)
     for name in ("fid", "kid"):
         assert found[0][name].mean > found[1][name].mean > found[2][name].mean, name
-    for name in ("precision", "density", "coverage", "recall", "read_as_asked", "worst_class"):
-        assert found[0][name].mean <= found[1][name].mean < found[2][name].mean, name
+    for name in (name for name, (_, better) in TITLES.items() if better == "higher" and name in found[0]):
+        assert found[0][name].mean <= found[1][name].mean <= found[2][name].mean, name
+        assert found[0][name].mean < found[2][name].mean, name
 
 
 def ganzoo_variants() -> list[str]:

@@ -65,23 +65,23 @@ def test_kid_leaves_the_callers_random_numbers_alone() -> None:
 
 
 REAL = torch.tensor([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0], [10.0, 0.0]])  # radii with k = 1: 1, 1, 2, 7
-FAKE = torch.tensor([[0.5, 0.0], [2.0, 0.0], [0.0, 50.0]])  # radii with k = 1: 1.5, 1.5, about 50
+FAKE = torch.tensor([[0.5, 0.0], [2.0, 0.0], [2.1, 0.0], [0.0, 50.0]])  # 1.5, 0.1, 0.1 and sqrt(2500.25)
 
 
 def test_prdc_by_hand() -> None:
-    """0.5 lies in the balls of 0 and 1; 2 in that of 3 alone (1 is at exactly 1); 50 in none; 10 is 8 from the next."""
     found = prdc(REAL, FAKE, k=1)
-    assert found["precision"] == pytest.approx(2 / 3)
-    assert found["density"] == pytest.approx((2 + 1 + 0) / 3)
-    assert found["coverage"] == pytest.approx(3 / 4)
-    # 0, 1 and 3 lie within 1.5 of a fake; 10 is sqrt(2600) = 50.99 from the far one, whose ball reaches sqrt(2500.25).
-    assert found["recall"] == pytest.approx(3 / 4) and coverage(REAL, FAKE, k=1) == found["coverage"]
+    # 0.5 lies in the balls of 0 and 1; 2 in that of 3 alone, being exactly 1 from 1; 2.1 likewise; the far one in none.
+    assert found["precision"] == pytest.approx(3 / 4)
+    assert found["density"] == pytest.approx((2 + 1 + 1 + 0) / 4)
+    assert found["coverage"] == pytest.approx(3 / 4) and coverage(REAL, FAKE, k=1) == found["coverage"]
+    # 0 and 1 lie within 1.5 of 0.5; 3 is 0.9 from 2.1, whose ball is smaller, and 10 is far from all.
+    assert found["recall"] == pytest.approx(2 / 4)
 
 
 def test_prdc_in_pieces_is_prdc_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = normal(70, 3, 0), normal(50, 3, 1) + 0.3
     whole = prdc(real, fake)
-    monkeypatch.setattr("ganzoo_core.metrics.coverage.PIECE", 16)
+    monkeypatch.setattr("ganzoo_core.metrics.coverage.ENTRIES", 16 * 50)
     assert prdc(real, fake) == whole
 
 
@@ -93,8 +93,8 @@ def test_a_copy_of_the_data_covers_it_and_a_single_point_does_not() -> None:
 
 def test_nearest_neighbours_by_hand() -> None:
     assert nearest_distances(REAL, 1).tolist() == [1, 1, 2, 7]
-    distances, indices = nearest(FAKE[:2], REAL)
-    assert distances.tolist() == [0.5, 1] and indices.tolist()[1] in (1, 2)
+    distances, indices = nearest(FAKE[1:], REAL)
+    assert distances[:2].tolist() == pytest.approx([1, 0.9]) and indices.tolist()[1:] == [2, 0]
 
 
 def test_read_as_asked_counts_by_the_class_asked_for() -> None:

@@ -23,7 +23,7 @@ _MATRIX_CLASSES = 12  # a larger confusion matrix is no pleasure to read; --json
 @data_dir_option
 @click.option(
     "-n", "count", type=click.IntRange(min=100), default=10_000, show_default=True, metavar="N",
-    help="Samples to judge, and real ones to judge them by.",
+    help="Samples to judge, and real ones to judge them by; no more than there are real ones.",
 )  # fmt: skip
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
@@ -79,6 +79,7 @@ def _print(found: Evaluation) -> None:
     click.echo()
     print_line("real data:", found.floor)
     print_line("measured:", _measured(found.conditions))
+    print_line("features:", f"{found.conditions['extractor']} {found.conditions['digest']}")
     for name, reason in found.left_out.items():
         print_line(f"left out: {name.replace('_', ' ')}:", reason)
 
@@ -93,16 +94,17 @@ def _print_classes(classes: dict[str, Any]) -> None:
     )
     if matrix is not None and len(names) <= _MATRIX_CLASSES:
         click.echo()
-        print_table(("asked, read as", *names), [(name, *row) for name, row in zip(names, matrix, strict=True)])
+        rows = [(name, *(_percent(count, sum(row)) for count in row)) for name, row in zip(names, matrix, strict=True)]
+        print_table(("% read as", *names), rows)
 
 
 def _measured(conditions: dict[str, Any]) -> str:
     seeds = len(conditions["seeds"])
-    digest = f" {conditions['digest']}" if conditions["digest"] else ""
-    return (
-        f"{conditions['samples']:,} samples of each of {seeds} seed{'s' * (seeds > 1)} against {conditions['real']:,} "
-        f"real ones, features: {conditions['extractor']}{digest}"
-    )
+    return f"{conditions['samples']:,} samples of each of {seeds} seed{'s' * (seeds > 1)}, {conditions['real']:,} real"
+
+
+def _percent(count: int, total: int) -> str | None:
+    return f"{100 * count / total:.1f}" if count else None
 
 
 def _text(value: float | None) -> str | None:

@@ -74,7 +74,7 @@ def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 1
 
 @torch.inference_mode()
 def in_pieces(
-    function: Callable[[Tensor], Tensor], images: Tensor, size: int = 500, device: torch.device | None = None
+    function: Callable[[Tensor], Tensor], images: Tensor, size: int = 100, device: torch.device | None = None
 ) -> Tensor:
     """Apply a classifier, or its `features`, to many images in bounded memory, on `device` where one is given."""
     return torch.cat([function(piece.to(device)) for piece in images.split(size)])

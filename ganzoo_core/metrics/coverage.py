@@ -5,18 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PIECE = 1000  # rows of a distance matrix in memory at once
+ENTRIES = 4_000_000  # of a distance matrix in memory at once: 16 MB, which the allocator keeps for the next piece
+
+
+def pieces(rows: Tensor, columns: int) -> tuple[Tensor, ...]:
+    """The rows (N, ...) of a distance matrix in parts of at most ENTRIES numbers, or one row."""
+    return rows.split(max(1, ENTRIES // columns))
 
 
 def nearest_distances(features: Tensor, k: int) -> Tensor:
     """Each sample's distance (N,) to its k-th nearest neighbour among the others."""
-    pieces = [torch.cdist(piece, features).topk(k + 1, largest=False).values[:, -1] for piece in features.split(PIECE)]
-    return torch.cat(pieces)
+    parts = pieces(features, len(features))
+    return torch.cat([torch.cdist(part, features).topk(k + 1, largest=False).values[:, -1] for part in parts])
 
 
 def nearest(queries: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
     """The distance (N,) from each of `queries` (N, D) to the nearest of `among` (M, D), and its index (N,)."""
-    found = [torch.cdist(piece, among).min(dim=1) for piece in queries.split(PIECE)]
+    found = [torch.cdist(part, among).min(dim=1) for part in pieces(queries, len(among))]
     return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
 
 
@@ -30,8 +35,8 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]:
     real_radii, fake_radii = nearest_distances(real, k), nearest_distances(fake, k)
     balls_around = torch.zeros(len(fake), device=fake.device)
     recalled, covered = [], []
-    for piece, radii in zip(real.split(PIECE), real_radii.split(PIECE), strict=True):
-        distances = torch.cdist(piece, fake)  # (piece, M)
+    for part, radii in zip(pieces(real, len(fake)), pieces(real_radii, len(fake)), strict=True):
+        distances = torch.cdist(part, fake)  # (part, M)
         inside = distances < radii[:, None]
         balls_around += inside.sum(dim=0)
         covered.append(inside.any(dim=1))

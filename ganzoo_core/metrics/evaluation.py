@@ -40,7 +40,7 @@ def evaluate(
     reals: Reals | None = None,
     tell: Callable[[str], None] = lambda message: None,
 ) -> Evaluation:
-    """Judge a run or a generator.safetensors by n samples of each of so many sampling seeds.
+    """Judge a run or a generator.safetensors by n samples of each of so many sampling seeds, or as many as are real.
 
     `data` is by default what it was trained on, `options` are that data set's, as `--set` gives them. `reals`, made by
     `load_reals`, serve many generators of one data set. `tell` hears what is being done. Raises a `GanzooError`.
@@ -56,6 +56,7 @@ def evaluate(
         where = data_folder(None if data_dir is None else Path(data_dir))
         reals = load_reals(found, where, n, features, pick_device(device), tell)
     _check_fit(generator, reals)
+    n = min(n, len(reals.chosen))  # density and coverage are made for as many generated samples as real ones
     judge = _Judge(generator, reals, folder, n)
     for seed in range(seeds):
         tell(f"judging {n:,} samples of seed {seed}")
@@ -155,7 +156,7 @@ class _Judge:
 
 def _asked(labels: Tensor | None, n: int) -> Tensor | None:
     """Classes (n,) to ask for, in the proportions of the real data."""
-    return None if labels is None else labels[torch.arange(n) % len(labels)]
+    return None if labels is None else labels[:n]
 
 
 def _data_source(

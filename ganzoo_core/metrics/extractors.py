@@ -37,7 +37,7 @@ class Extractor:
 
     def __call__(self, values: Tensor) -> Tensor:
         """Features (N, D) float32 of samples (N, *shape) in [-1, 1], on the extractor's device."""
-        features = in_pieces(self.network, values, 50 if self.slow else 500, self.device)
+        features = in_pieces(self.network, values, device=self.device)
         return features if self.mean is None else (features - self.mean) * self.factor
 
     def fitted(self, values: Tensor) -> Extractor:

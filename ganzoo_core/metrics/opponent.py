@@ -44,7 +44,9 @@ def scores(discriminator: Discriminator, generator: TrainedGenerator, values: Te
 def accuracies(train: Tensor, held_out: Tensor | None, fake: Tensor, boundary: float | None) -> dict[str, float]:
     """The shares told right, from logits. A critic (boundary None) is judged at the midpoint of its mean scores."""
     middle = float(train.mean() + fake.mean()) / 2 if boundary is None else boundary
-    found = {"accuracy_train": train > middle, "accuracy_fake": fake <= middle}
-    if held_out is not None:
-        found["accuracy_held_out"] = held_out > middle
-    return {name: float(right.float().mean()) for name, right in found.items()}
+    right = {
+        "accuracy_train": train > middle,
+        "accuracy_held_out": None if held_out is None else held_out > middle,
+        "accuracy_fake": fake <= middle,
+    }
+    return {name: float(told.float().mean()) for name, told in right.items() if told is not None}

@@ -22,8 +22,8 @@ FORMULAS = 1  # raise it where a figure's meaning changes: older evaluations are
 TITLES: dict[str, tuple[str, str | None]] = {
     "fid": ("FID", "lower"),
     "kid": ("KID", "lower"),
-    "precision": ("precision", "higher"),
-    "recall": ("recall", "higher"),
+    "precision": ("precision", None),  # one outlier's ball is enough to take all samples in, or all real ones:
+    "recall": ("recall", None),  # arXiv:2002.09797, section 3, has density and coverage in their place
     "density": ("density", "higher"),
     "coverage": ("coverage", "higher"),
     "read_as_asked": ("read as asked", "higher"),
