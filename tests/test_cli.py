@@ -181,7 +181,7 @@ def as_json(*args: str) -> Any:
 def test_help_names_every_command_and_version_is_printed():
     result = ganzoo("--help")
     assert result.exit_code == 0
-    for command in ("list", "show", "data", "run", "sample", "explore", "check", "plugins"):
+    for command in ("list", "show", "data", "run", "sample", "explore", "evaluate", "check", "plugins"):
         assert f"\n  {command} " in result.stdout
     assert ganzoo("--version").stdout == "ganzoo 0.1.0\n"
 
@@ -190,7 +190,10 @@ def test_help_names_every_command_and_version_is_printed():
     ("typed", "message"),
     [
         ("lst", "Error: there is no command called 'lst'; did you mean list?"),
-        ("x", "Error: there is no command called 'x'; known: list, show, data, run, sample, explore, evaluate, check, plugins"),
+        (
+            "x",
+            "there is no command called 'x'; known: list, show, data, run, sample, explore, evaluate, check, plugins",
+        ),
     ],
 )
 def test_unknown_command_names_the_near_ones(typed: str, message: str):
