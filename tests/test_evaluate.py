@@ -326,7 +326,7 @@ def test_inception_gives_2048_features_of_grey_and_colour_images(inception_weigh
         extractor = extractors.of_inception(DataSpec("x", (channels, 8, 8)), CPU)
         values = torch.rand(2, channels, 8, 8)
         assert extractor(values).shape == (2, 2048) and extractor.resize == "299x299 bilinear, antialiased"
-        assert extractor.fitted(values) is extractor, "its numbers are left as they are"
+        assert extractor.fitted(extractor(values)) is extractor, "its numbers are left as they are"
 
 
 def test_inception_is_refused_in_a_sentence(monkeypatch):

@@ -128,7 +128,9 @@ def test_the_class_report_means_over_seeds() -> None:
 
 def test_fitted_features_have_mean_0_and_a_fixed_variance() -> None:
     values = normal(500, 3, 0) * 7 + 4
-    features = of_values(torch.device("cpu")).fitted(values)(values)
+    extractor = of_values(torch.device("cpu")).fitted(values)
+    features = extractor(values)
+    assert torch.equal(features, extractor.scaled(values))
     assert features.mean(dim=0).abs().max() < 1e-5
     assert float(features.var(dim=0).sum()) == pytest.approx(VARIANCE, rel=1e-4)
     assert fid(features, torch.zeros(100, 3)) == pytest.approx(VARIANCE, rel=1e-3), (
@@ -157,7 +159,8 @@ def test_more_noise_is_worse_in_every_figure_of_quality(digits: Dataset) -> None
     """Noise, half noise and hardly any, in the order of an untrained, a half-trained and a trained generator."""
     order = torch.randperm(len(digits), generator=torch.Generator().manual_seed(0))
     real, other = (digits.batch(rows)["real"] for rows in order[:1200].split(600))
-    extractor = of_random_network(digits.spec, torch.device("cpu")).fitted(real)
+    raw = of_random_network(digits.spec, torch.device("cpu"))
+    extractor = raw.fitted(raw(real))
     noise = normal(600, 784, 1).view_as(other).clamp(-1, 1)
     levels = [quality(extractor(real), extractor((1 - a) * other + a * noise)) for a in (1.0, 0.5, 0.1, 0.0)]
     for name in ("fid", "kid"):

@@ -37,18 +37,20 @@ class Extractor:
 
     def __call__(self, values: Tensor) -> Tensor:
         """Features (N, D) float32 of samples (N, *shape) in [-1, 1], on the extractor's device."""
-        features = in_pieces(self.network, values, device=self.device)
+        return self.scaled(in_pieces(self.network, values, device=self.device))
+
+    def scaled(self, features: Tensor) -> Tensor:
+        """The network's features (N, D), moved and scaled as this extractor does."""
         return features if self.mean is None else (features - self.mean) * self.factor
 
-    def fitted(self, values: Tensor) -> Extractor:
-        """The extractor whose features of these real samples have mean 0 and variances that add up to VARIANCE.
+    def fitted(self, features: Tensor) -> Extractor:
+        """The extractor that gives these features (N, D), its own of real samples, mean 0 and a variance of VARIANCE.
 
         So distances mean the same whatever the network's scale, and a generator that gives one average sample has an
         FID of about VARIANCE.
         """
         if self.slow:
             return self  # the numbers of others are as they come from the network, and so are these
-        features = self(values)
         total = float(features.var(dim=0).sum())
         if not total > 0:
             raise DataError("the real samples are all alike to the extractor, so that nothing can be judged by it")

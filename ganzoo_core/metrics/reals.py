@@ -68,8 +68,9 @@ class Reals:
         self.spec, self.judge, self.digest, self.size = train.spec, train.judge, data_digest(train), len(train)
         rows = _shuffled(len(train))
         whole = train.batch(rows[:n] if extractor.slow else rows)  # the first n are the chosen ones
-        self.extractor = extractor.fitted(whole["real"])
-        self.everything = Side(whole["real"], self.extractor(whole["real"]), whole.get("labels"))
+        features = extractor(whole["real"])
+        self.extractor = extractor.fitted(features)
+        self.everything = Side(whole["real"], self.extractor.scaled(features), whole.get("labels"))
         self.chosen = self.everything.part(slice(n))
         self.held_out: Side | None = None
         if held_out is not None:
