@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganzoo_core.callbacks import Callback, RunInfo
     from ganzoo_core.data import Dataset
     from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player, Turn
+    from ganzoo_core.metrics.evaluation import evaluate
     from ganzoo_core.samples import Samples
     from ganzoo_core.trained import TrainedGenerator, load
     from ganzoo_core.training import Run, train
@@ -37,6 +38,7 @@ _LAZY = {
     "Run": "training",
     "Samples": "samples",
     "TrainedGenerator": "trained",
+    "evaluate": "metrics.evaluation",
     "load": "trained",
     "train": "training",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "TrainedGenerator",
     "Turn",
     "Variant",
+    "evaluate",
     "hookimpl",
     "load",
     "option",

@@ -46,7 +46,7 @@ def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tenso
     """
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     header = {"kind": kind, "format_version": FORMAT_VERSION, **header}
-    header["digest"] = _digest(header, tensors)
+    header["digest"] = digest(header, tensors)
     write_atomically(path, safetensors.torch.save(tensors, {_HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
 
@@ -66,7 +66,7 @@ class TensorFile:
             tensors = {name: self._file.get_tensor(name) for name in self.shapes}
         except (SafetensorError, OSError) as error:
             raise FileError(f"{self.path} can't be read: {shorten(error)}") from error
-        if self.header.get("digest") != _digest(self.header, tensors):
+        if self.header.get("digest") != digest(self.header, tensors):
             raise FileError(
                 f"{self.path} is damaged: its tensors do not match the digest in its header; fetch it again"
             )
@@ -245,11 +245,11 @@ def _is_at_most(levels: int, value: Any) -> bool:
     return levels > 0 and all(_is_at_most(levels - 1, item) for item in inner)
 
 
-def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+def digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """SHA-256 over the header (less the digest) and every tensor's name, dtype, shape and bytes."""
-    digest = hashlib.sha256(json.dumps({k: v for k, v in header.items() if k != "digest"}, sort_keys=True).encode())
+    found = hashlib.sha256(json.dumps({k: v for k, v in header.items() if k != "digest"}, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()

@@ -17,7 +17,9 @@ from ganzoo_core.errors import GanzooError
 from ganzoo_core.text import one_line
 
 # The module of each command has its name and holds it as `command`.
-_COMMANDS = ("list", "show", "data", "run", "sample", "explore", "export", "new", "check", "plugins")
+_COMMANDS = (
+    "list", "show", "data", "run", "sample", "explore", "evaluate", "export", "new", "check", "plugins",
+)  # fmt: skip
 
 
 class Zoo(click.Group):

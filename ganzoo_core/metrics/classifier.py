@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
+from ganzoo_core.variant import DataSpec
 
 
 class Classifier(nn.Module):
-    """Two convolutions and two linear layers. Expects images (N, C, H, W) float32 in [-1, 1] of at least 8x8."""
+    """Two convolutions and two linear layers. Expects images (N, C, H, W) float32 in [-1, 1] of at least 8x8.
+
+    Voxels (N, C, D, H, W) are taken as images of C * D channels.
+    """
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
@@ -29,11 +36,16 @@ class Classifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Features (N, 128) float32, not negative."""
-        return F.relu(self.hidden(self.convolutions(images).flatten(1)))
+        return F.relu(self.hidden(self.convolutions(images.flatten(1, -3)).flatten(1)))
 
     def forward(self, images: Tensor) -> Tensor:
         """Class logits (N, num_classes)."""
         return self.output(F.dropout(self.features(images), 0.3, self.training))
+
+
+def channels_of(spec: DataSpec) -> int:
+    """The channels a classifier of such samples has."""
+    return math.prod(spec.shape[:-2])
 
 
 def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 128, seed: int = 0) -> Classifier:
@@ -44,7 +56,7 @@ def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 1
     assert dataset.labels is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "classifier"))
-        model = Classifier(dataset.spec.shape[0], dataset.spec.num_classes)
+        model = Classifier(channels_of(dataset.spec), dataset.spec.num_classes)
         model.to(memory_format=torch.channels_last)
         order = BatchOrder(dataset, min(batch_size, len(dataset)), seed, torch.device("cpu"))
         optimizer = torch.optim.Adam(model.parameters(), lr=2e-3, fused=True)
@@ -52,7 +64,7 @@ def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 1
         for step in range(steps):
             batch = dataset.batch(order.indices(step))
             shift = torch.randint(-2, 3, (2,)).tolist()
-            loss = F.cross_entropy(model(torch.roll(batch["real"], shift, (2, 3))), batch["labels"])
+            loss = F.cross_entropy(model(torch.roll(batch["real"], shift, (-2, -1))), batch["labels"])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -61,6 +73,8 @@ def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 1
 
 
 @torch.inference_mode()
-def in_pieces(function: nn.Module, images: Tensor, size: int = 500) -> Tensor:
-    """Apply a classifier, or its `features`, to many images in bounded memory."""
-    return torch.cat([function(piece) for piece in images.split(size)])
+def in_pieces(
+    function: Callable[[Tensor], Tensor], images: Tensor, size: int = 100, device: torch.device | None = None
+) -> Tensor:
+    """Apply a classifier, or its `features`, to many images in bounded memory, on `device` where one is given."""
+    return torch.cat([function(piece.to(device)) for piece in images.split(size)])

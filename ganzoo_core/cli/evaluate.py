@@ -1,0 +1,111 @@
+"""`ganzoo evaluate`: how good a generator is, beside how real data fares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo_core.cli._options import data_dir_option, data_option, json_option, set_option
+from ganzoo_core.cli._output import note, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from ganzoo_core.metrics.results import Evaluation
+
+_MATRIX_CLASSES = 12  # a larger confusion matrix is no pleasure to read; --json holds it
+
+
+@click.command("evaluate")
+@click.argument("source")
+@data_option
+@data_dir_option
+@click.option(
+    "-n", "count", type=click.IntRange(min=100), default=10_000, show_default=True, metavar="N",
+    help="Samples to judge, and real ones to judge them by; no more than there are real ones.",
+)  # fmt: skip
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
+    help="Draw the samples so many times; figures come with their spread.",
+)  # fmt: skip
+@click.option("--features", type=click.Choice(["inception"]), help="Measure by Inception v3 instead (images).")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
+@set_option
+@json_option
+def command(
+    source: str,
+    data: str | None,
+    data_dir: Path | None,
+    count: int,
+    seeds: int,
+    features: str | None,
+    device: str,
+    pairs: tuple[tuple[str, str], ...],
+    as_json: bool,
+) -> None:
+    """Judge a trained generator against real data.
+
+    SOURCE is a run folder or a generator.safetensors. Beside each figure stands its floor, what real data scores. The
+    result is kept in the run folder as evaluation.json, with a picture of the samples nearest to the training data.
+    """
+    from ganzoo_core.metrics.evaluation import evaluate
+
+    found = evaluate(
+        source, data=data, data_dir=data_dir, n=count, seeds=seeds, features=features, device=device,
+        options=dict(pairs), tell=note,
+    )  # fmt: skip
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+    folder = Path(os.path.expanduser(source))
+    if folder.is_dir():
+        note(f"kept in {found.save(folder)}")
+
+
+def _print(found: Evaluation) -> None:
+    from ganzoo_core.metrics.results import TITLES, better
+
+    rows = [
+        (TITLES.get(name, (name.replace("_", " "),))[0], _text(f.mean), _text(f.spread), _text(f.floor), better(name))
+        for name, f in found.figures.items()
+    ]
+    print_line(f"{found.variant} at step {found.step:,}", f"against {found.conditions['data']}")
+    print_table(("figure", "mean", "spread", "real data", "better"), rows)
+    if found.classes is not None:
+        click.echo()
+        _print_classes(found.classes)
+    click.echo()
+    print_line("real data:", found.floor)
+    print_line("measured:", _measured(found.conditions))
+    print_line("features:", f"{found.conditions['extractor']} {found.conditions['digest']}")
+    for name, reason in found.left_out.items():
+        print_line(f"left out: {name.replace('_', ' ')}:", reason)
+
+
+def _print_classes(classes: dict[str, Any]) -> None:
+    names, matrix = classes["names"], classes["confusion"]
+    asked = classes["read_as_asked"] or [None] * len(names)
+    columns = zip(names, asked, classes["share"], classes["real_share"], classes["variety"], strict=True)
+    print_table(
+        ("class", "read as asked", "share", "share of real", "variety"),
+        [(name, *(_text(value) for value in values)) for name, *values in columns],
+    )
+    if matrix is not None and len(names) <= _MATRIX_CLASSES:
+        click.echo()
+        rows = [(name, *(_percent(count, sum(row)) for count in row)) for name, row in zip(names, matrix, strict=True)]
+        print_table(("% read as", *names), rows)
+
+
+def _measured(conditions: dict[str, Any]) -> str:
+    seeds = len(conditions["seeds"])
+    return f"{conditions['samples']:,} samples of each of {seeds} seed{'s' * (seeds > 1)}, {conditions['real']:,} real"
+
+
+def _percent(count: int, total: int) -> str | None:
+    return f"{100 * count / total:.1f}" if count else None
+
+
+def _text(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"

@@ -1,0 +1,51 @@
+"""FID and KID of features, in torchmetrics' arithmetic."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+KID_SUBSETS, KID_SUBSET_SIZE = 50, 1000
+
+
+class _AsTheyAre(nn.Identity):
+    """Stands where torchmetrics expects a network: the features have been extracted already."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+
+def fid(real: Tensor, fake: Tensor) -> float:
+    """The Fréchet distance (arXiv:1706.08500, equation 6) of two sets of features (N, D) and (M, D).
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the Gaussians fitted to them, in double precision.
+    """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(_AsTheyAre(real.shape[1]))
+    metric.update(real.cpu().double(), real=True)
+    metric.update(fake.cpu().double(), real=False)
+    return float(metric.compute())
+
+
+def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
+    """The kernel distance (arXiv:1801.01401, section 3) of two sets of features (N, D) and (M, D).
+
+    The squared MMD under the kernel (x.y / D + 1)^3, without bias, so that it may come out below 0; a mean over
+    subsets of at most KID_SUBSET_SIZE.
+    """
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    size = min(KID_SUBSET_SIZE, len(real), len(fake))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it keeps the features: they are kept anyway
+        metric = KernelInceptionDistance(_AsTheyAre(real.shape[1]), subsets=KID_SUBSETS, subset_size=size)
+    metric.update(real.cpu().float(), real=True)
+    metric.update(fake.cpu().float(), real=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # it draws the subsets from the global generator
+        mean, _ = metric.compute()
+    return float(mean)

@@ -1,0 +1,65 @@
+"""The classifier of a data set, trained once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+
+from ganzoo_core import checkpoint
+from ganzoo_core.data import Dataset
+from ganzoo_core.errors import FileError
+from ganzoo_core.metrics.classifier import Classifier, channels_of, train_classifier
+
+RECIPE = 1  # raise it where the classifier or its training changes: kept ones are then made anew
+_log = logging.getLogger("ganzoo")
+
+
+def data_digest(dataset: Dataset) -> str:
+    """A digest of the samples and their labels."""
+    digest = hashlib.sha256(json.dumps(dataset.spec.to_dict(), sort_keys=True).encode())
+    for column in (dataset.samples, dataset.labels):
+        if column is not None:
+            digest.update(column.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def kept_classifier(dataset: Dataset, data_dir: Path, tell: Callable[[str], None]) -> Classifier:
+    """The classifier of a labelled data set.
+
+    It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained,
+    which `tell` is told, and kept there for the next time.
+    """
+    header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": data_digest(dataset)}
+    homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
+    name = f"{header['data_digest']}-{RECIPE}.safetensors"
+    for path in (home / name for home in homes):
+        if path.is_file():
+            try:
+                return _read(path, dataset)
+            except FileError as error:
+                _log.warning("%s; the classifier is trained again", error)
+    tell(f"training a classifier of {dataset.spec.name} to judge with, once")
+    model = train_classifier(dataset)
+    for home in homes:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            checkpoint.save(home / name, "classifier", header, model.state_dict())
+            return model
+        except (OSError, FileError):
+            continue
+    _log.warning("the classifier can't be kept in %s or %s; it will be trained again", *homes)
+    return model
+
+
+def _read(path: Path, dataset: Dataset) -> Classifier:
+    _, tensors = checkpoint.load(path, "classifier")
+    model = Classifier(channels_of(dataset.spec), dataset.spec.num_classes)
+    checkpoint.load_into(model, {f"classifier.{name}": t for name, t in tensors.items()}, "classifier", path)
+    return model.to(memory_format=torch.channels_last).eval()

@@ -1,0 +1,368 @@
+"""Judging a run: what is found, where it is kept, what is left out, and what may be compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import ganzoo_core as ganzoo
+from ganzoo_core import checkpoint
+from ganzoo_core.cli import main
+from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import Digits, Mnist, Ring8
+from ganzoo_core.errors import DataError, FileError, SettingError
+from ganzoo_core.metrics import extractors, keeping, neighbours
+from ganzoo_core.metrics.classifier import train_classifier
+from ganzoo_core.metrics.evaluation import evaluate
+from ganzoo_core.metrics.opponent import accuracies, load_discriminator
+from ganzoo_core.metrics.reals import Reals, load_reals
+from ganzoo_core.metrics.results import TITLES, Evaluation, Figure, check_comparable, differing
+from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.variant import DataSpec
+
+CPU = torch.device("cpu")
+REAL_DATA = Path(os.environ.get("GANZOO_DATA", "data"))
+QUALITY = {"fid", "kid", "precision", "recall", "density", "coverage"}
+
+
+def trained(out: Path, variant: str, data: str, **settings) -> Path:
+    return ganzoo.train(variant, data=data, steps=3, device="cpu", out=out, **settings).folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> Callable[[str, str], Path]:
+    """The folder of a short run of that variant on that data, trained once."""
+    base, made = tmp_path_factory.mktemp("runs"), {}
+
+    def folder(variant: str, data: str) -> Path:
+        if (variant, data) not in made:
+            made[variant, data] = trained(base / f"{variant}-{data}", variant, data)
+        return made[variant, data]
+
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick_classifier(monkeypatch, tmp_path):
+    monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=25))
+    monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> Reals:
+    """The real side of digits, made once: its classifier takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keeping, "train_classifier", partial(train_classifier, steps=60))
+        return load_reals(Digits(), tmp_path_factory.mktemp("data"), 300)
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+def test_a_conditional_run_is_judged_by_class(folders, digits):
+    found = evaluate(folders("toy-conditional", "digits"), n=300, seeds=2, reals=digits)
+    assert QUALITY | {"read_as_asked", "worst_class", "classes_present", "class_entropy"} < found.figures.keys()
+    assert {"accuracy_train", "accuracy_fake", "nearest_train"} < found.figures.keys()
+    assert all(len(f.values) == 2 for f in found.figures.values())
+    assert found.classes["names"] == list("0123456789")
+    assert sum(map(sum, found.classes["confusion"])) == 600
+    shares = [sum(row) / 600 for row in found.classes["confusion"]]
+    assert shares == pytest.approx(found.classes["real_share"]), "classes are asked for as often as real ones come"
+    assert found.conditions["extractor"] == found.conditions["reader"] == "classifier"
+    assert (found.conditions["samples"], found.conditions["real"], found.conditions["seeds"]) == (300, 300, [0, 1])
+
+
+def test_the_floor_is_what_real_data_scores_and_an_untrained_generator_is_far_from_it(folders, digits):
+    found = evaluate(folders("toy-conditional", "digits"), n=300, seeds=1, reals=digits)
+    assert "two halves of the 300 real samples" in found.floor
+    figures = found.figures
+    assert figures["fid"].floor < 25 < figures["fid"].mean
+    assert figures["kid"].floor < figures["kid"].mean
+    assert all(figures[name].floor > figures[name].mean for name in ("precision", "coverage", "density"))
+    assert figures["read_as_asked"].floor > 0.6 > figures["read_as_asked"].mean
+    assert figures["accuracy_fake"].floor is None and figures["fid"].spread is None
+
+
+def test_digits_has_nothing_held_out_and_says_so(folders, digits):
+    found = evaluate(folders("toy", "digits"), n=300, seeds=1, reals=digits)
+    assert "digits has no held-out part: its only split is 'train'" in found.left_out["held_out"]
+    assert "toy is not conditional: no class was asked for" in found.left_out["read_as_asked"]
+    assert "accuracy_held_out" not in found.figures and "nearest_is_train" not in found.figures
+    assert found.classes["confusion"] is None and found.classes["read_as_asked"] is None
+    assert found.conditions["held_out"] is None
+
+
+def test_a_lone_generator_has_no_discriminator(folders, digits):
+    found = evaluate(folders("toy", "digits") / "generator.safetensors", n=300, seeds=1, reals=digits)
+    assert "a generator's file holds no discriminator; name its run folder" in found.left_out["accuracy"]
+    assert "accuracy_train" not in found.figures
+
+
+def test_a_run_without_its_checkpoint_says_which_file_is_missing(tmp_path, digits):
+    folder = trained(tmp_path / "run", "toy", "digits")
+    (folder / "checkpoint.safetensors").unlink()
+    found = evaluate(folder, n=300, seeds=1, reals=digits)
+    assert "checkpoint.safetensors" in found.left_out["accuracy"] and "there is no file" in found.left_out["accuracy"]
+
+
+def test_points_are_judged_in_their_own_plane_with_their_modes(folders):
+    found = evaluate(folders("toy-conditional", "ring8"), n=400, seeds=1)
+    assert found.conditions["extractor"] == "values" and found.conditions["reader"] == "nearest real sample"
+    assert found.figures["modes_covered"].floor == 8 and found.figures["good_share"].floor > 0.98
+    assert found.figures["read_as_asked"].floor == 1, "the modes of ring8 lie far apart"
+    assert found.figures["accuracy_held_out"].values[0] == pytest.approx(found.figures["accuracy_train"].mean, abs=0.1)
+    assert "400 held-out real samples" in found.floor and found.neighbours is None
+
+
+def test_curves_have_no_classes(folders):
+    found = evaluate(folders("toy", "sine"), n=200, seeds=1)
+    assert found.figures["inside_share"].floor == 1 and found.classes is None
+    assert "sine has no labels, so that nobody can read classes" in found.left_out["classes"]
+
+
+def test_images_without_labels_are_judged_by_a_random_network(tmp_path):
+    dataset = Digits().load(Path())
+    plain = Dataset(dataclasses.replace(dataset.spec, classes=()), dataset.samples)
+    folder = trained(tmp_path / "run", "toy", "digits")
+    reals = Reals(plain, None, 200, extractors.of_random_network(plain.spec, CPU), no_held_out="nothing is held out")
+    found = evaluate(folder, n=200, seeds=1, reals=reals)
+    assert found.conditions["extractor"] == "random" and found.conditions["reader"] is None
+    assert found.figures.keys() > QUALITY and found.left_out["held_out"] == "nothing is held out"
+
+
+def copying(values: torch.Tensor) -> dict[str, float]:
+    """What is said of copying, of ring8's points in the place of generated ones."""
+    train, held_out = (Ring8().load(Path(), split) for split in ("train", "test"))
+    small = [dataclasses.replace(d, samples=d.samples[:2000], labels=d.labels[:2000]) for d in (train, held_out)]
+    reals = Reals(*small, 2000, extractors.of_values(CPU))
+    return reals.copying(reals.extractor(values)) | {"floor": reals.floor["nearest_is_train"]}
+
+
+def test_copies_of_training_data_are_found_out():
+    points = Ring8().load(Path()).samples
+    copied, fresh = copying(points[:500]), copying(points[5000:6000])
+    assert copied["nearest_is_train"] > 0.95 and copied["nearest_train"] < fresh["nearest_train"] / 2
+    assert fresh["nearest_is_train"] == pytest.approx(fresh["floor"], abs=0.06) and fresh["floor"] == 0.5
+
+
+def test_the_discriminator_is_judged_at_its_boundary():
+    train, held_out, fake = torch.tensor([1.0, 2.0, -1.0, 3.0]), torch.tensor([1.0, -1.0]), torch.tensor([-2.0, 0.5])
+    assert accuracies(train, held_out, fake, 0.0) == {
+        "accuracy_train": 0.75, "accuracy_fake": 0.5, "accuracy_held_out": 0.5,
+    }  # fmt: skip
+    # A critic's scores have no zero: the middle of the means 11.25 and 9.25 is 10.25.
+    assert accuracies(train + 10, None, fake + 10, None) == {"accuracy_train": 0.75, "accuracy_fake": 0.5}
+
+
+def test_dropout_is_off_in_the_discriminator(folders):
+    folder = folders("toy", "digits")
+    module = load_discriminator(RunFolder.open(folder), ganzoo.load(folder))
+    x = torch.zeros(50, 1, 28, 28)
+    assert torch.equal(module(x), module(x)) and len(set(module(x).tolist())) == 1
+
+
+def test_the_classifier_is_trained_once_and_kept(tmp_path, monkeypatch, caplog):
+    told: list[str] = []
+    dataset = Digits().load(Path())
+    first = keeping.kept_classifier(dataset, tmp_path, told.append)
+    (path,) = (tmp_path / "classifiers").iterdir()
+    assert told == ["training a classifier of digits to judge with, once"]
+    again = keeping.kept_classifier(dataset, tmp_path, told.append)
+    assert len(told) == 1
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+    digest = extractors.of_classifier(first, "x", CPU).digest
+    assert digest == extractors.of_classifier(again, "x", CPU).digest
+    path.write_bytes(path.read_bytes()[:-7])
+    with caplog.at_level(logging.WARNING, "ganzoo"):
+        keeping.kept_classifier(dataset, tmp_path, told.append)
+    assert len(told) == 2 and "the classifier is trained again" in caplog.text
+    assert checkpoint.load(path, "classifier")[0]["data"] == "digits"
+
+
+def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
+    (tmp_path / "data").write_text("no folder")
+    dataset = Digits().load(Path())
+    keeping.kept_classifier(dataset, tmp_path / "data", lambda message: None)
+    assert list((tmp_path / "cache" / "ganzoo" / "classifiers").iterdir())
+    (tmp_path / "cache" / "ganzoo" / "classifiers").rename(tmp_path / "gone")
+    (tmp_path / "cache" / "ganzoo" / "classifiers").write_text("no folder either")
+    with caplog.at_level(logging.WARNING, "ganzoo"):
+        keeping.kept_classifier(dataset, tmp_path / "data", lambda message: None)
+    assert "the classifier can't be kept in" in caplog.text and "it will be trained again" in caplog.text
+
+
+def test_other_data_has_another_digest():
+    dataset = Digits().load(Path())
+    assert keeping.data_digest(dataset) == keeping.data_digest(Digits().load(Path()))
+    other = dataclasses.replace(dataset, labels=dataset.labels.roll(1))
+    assert keeping.data_digest(other) != keeping.data_digest(dataset)
+
+
+def an_evaluation(**changes) -> Evaluation:
+    conditions = {"data": "digits", "samples": 300, "seeds": [0, 1], "extractor": "classifier"} | changes
+    return Evaluation("toy", 3, conditions, {"fid": Figure((1.0, 3.0), 0.5), "new": Figure((1.0,))}, "halves")
+
+
+def test_results_under_other_conditions_are_not_compared():
+    one, other = an_evaluation(), an_evaluation(samples=100, digest="abc")
+    check_comparable({"a": one, "b": an_evaluation()})
+    assert differing(one, other) == ["samples (300 and 100)", "digest (None and abc)"]
+    assert differing(other, one) == ["samples (100 and 300)", "digest (abc and None)"]
+    with pytest.raises(DataError) as error:
+        check_comparable({"a": one, "b": one, "c": other})
+    assert str(error.value) == (
+        "a and c can't be compared: they were evaluated with different samples (300 and 100), digest (None and abc); "
+        "evaluate both alike with `ganzoo evaluate`"
+    )
+
+
+def test_an_evaluation_is_kept_and_read_again(tmp_path):
+    path = an_evaluation().save(tmp_path)
+    assert path.name == "evaluation.json" and Evaluation.read(path) == an_evaluation()
+    fid = json.loads(path.read_text())["figures"]["fid"]
+    assert fid == {"mean": 2, "spread": pytest.approx(2**0.5), "floor": 0.5, "values": [1, 3], "better": "lower"}
+    assert an_evaluation(extractor="inception").save(tmp_path).name == "evaluation-inception.json"
+    path.write_text("{}")
+    with pytest.raises(FileError, match="holds no evaluation .*; make one: ganzoo evaluate"):
+        Evaluation.read(path)
+
+
+def test_the_command_prints_a_table_and_keeps_the_result(folders):
+    folder = folders("toy-conditional", "ring8")
+    result = invoke(folder, "-n", 200, "--seeds", 2)
+    assert result.exit_code == 0, result.output
+    assert "toy-conditional at step 3 against ring8" in result.stdout
+    assert "FID" in result.stdout and "read as asked, worst class" in result.stdout and "real data" in result.stdout
+    assert "% read as" in result.stdout and "NE" in result.stdout
+    assert "measured: 200 samples of each of 2 seeds, 200 real" in result.stdout
+    assert "features: values" in result.stdout
+    assert "judging 200 samples of seed 1" in result.stderr and f"kept in {folder / 'evaluation.json'}" in result.stderr
+    assert Evaluation.read(folder / "evaluation.json").conditions["samples"] == 200
+
+
+def test_json_is_all_there_is_on_stdout(folders):
+    result = invoke(folders("toy", "sine"), "-n", 100, "--seeds", 1, "--json")
+    assert json.loads(result.stdout)["figures"]["inside_share"]["better"] == "higher"
+
+
+def test_the_picture_of_the_nearest_neighbours_lies_beside(folders, digits, tmp_path):
+    found = evaluate(folders("toy", "digits"), n=300, seeds=1, reals=digits)
+    assert found.save(tmp_path).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_shows_the_nearest_of_each_class_first():
+    distances, read = torch.tensor([0.4, 0.1, 0.2, 0.3]), torch.tensor([2, 5, 5, 1])
+    assert neighbours._telling(distances, read).tolist() == [1, 3, 0, 2]
+    assert neighbours._telling(distances, None).tolist() == [1, 2, 3, 0]
+
+
+def test_a_folder_of_images_is_judged_with_the_options_of_its_run(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    for k, row in enumerate(torch.randint(0, 256, (120, 20, 20), dtype=torch.uint8).numpy()):
+        Image.fromarray(row).save(tmp_path / "photos" / f"{k:03}.png")
+    data = f"folder:{tmp_path / 'photos'}"
+    folder = trained(tmp_path / "run", "toy", data, image_size=16)
+    found = evaluate(folder, n=100, seeds=1)
+    assert found.conditions["extractor"] == "random" and "folder has no held-out part" in found.left_out["held_out"]
+    assert evaluate(folder, n=5000, seeds=1).conditions["samples"] == 120, "no more than there are real ones"
+    alone = evaluate(
+        folder / "generator.safetensors", n=100, seeds=1, data=data, options={"image_size": "16", "channels": "1"}
+    )
+    assert alone.conditions == found.conditions and alone.figures["fid"] == found.figures["fid"]
+
+
+def test_what_does_not_fit_is_refused_in_a_sentence(folders, digits):
+    run = folders("toy", "ring8")
+    with pytest.raises(DataError, match="trained on ring8 and can't be judged by digits: their kind must be the same"):
+        evaluate(run, n=300, reals=digits)
+    with pytest.raises(SettingError, match="seeds must be at least 1, but is 0"):
+        evaluate(run, seeds=0)
+    with pytest.raises(SettingError, match="features must be inception, or left out, but is 'vgg'"):
+        evaluate(run, features="vgg")
+    with pytest.raises(DataError, match="needs at least 100 samples of each kind, but ring8 holds 50000 and n is 50"):
+        evaluate(run, n=50)
+    dataset = Digits().load(Path())
+    same = torch.zeros(200, 3)
+    with pytest.raises(DataError, match="the real samples are all alike to the extractor"):
+        Reals(Dataset(DataSpec("same", (3,), kind="curves"), same), None, 100, extractors.of_values(CPU))
+    assert len(dataset) == 1797
+
+
+def test_a_generator_that_gives_no_numbers_is_refused(tmp_path):
+    folder = trained(tmp_path / "run", "toy", "ring8")
+    header, tensors = checkpoint.load(folder / "generator.safetensors", "generator")
+    header = {k: v for k, v in header.items() if k not in ("digest", "kind", "format_version")}
+    tensors["output.bias"] = torch.full_like(tensors["output.bias"], torch.nan)
+    checkpoint.save(folder / "generator.safetensors", "generator", header, tensors)
+    with pytest.raises(DataError, match="the generator gives numbers that are not finite; its training failed"):
+        evaluate(folder, n=100, seeds=1)
+
+
+@pytest.fixture
+def inception_weights(monkeypatch):
+    """Inception's weights drawn at random, for its real ones are 100 MB."""
+    from torchvision.models import Inception_V3_Weights, inception_v3
+
+    torch.manual_seed(0)
+    state = inception_v3(init_weights=False).state_dict()
+    monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", lambda self, **options: dict(state))
+
+
+def test_inception_gives_2048_features_of_grey_and_colour_images(inception_weights):
+    for channels in (1, 3):
+        extractor = extractors.of_inception(DataSpec("x", (channels, 8, 8)), CPU)
+        values = torch.rand(2, channels, 8, 8)
+        assert extractor(values).shape == (2, 2048) and extractor.resize == "299x299 bilinear, antialiased"
+        assert extractor.fitted(extractor(values)) is extractor, "its numbers are left as they are"
+
+
+def test_inception_is_refused_in_a_sentence(monkeypatch):
+    from torchvision.models import Inception_V3_Weights
+
+    def no_network(self, **options):
+        assert options == {"progress": False, "check_hash": True, "weights_only": True}
+        raise OSError("no route")
+
+    monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", no_network)
+    with pytest.raises(DataError, match=r"weights, which are not here and could not be fetched \(no route\); put the"):
+        extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
+    with pytest.raises(DataError, match="features inception take grey or colour images, but ring8 holds points"):
+        extractors.of_inception(DataSpec("ring8", (2,), kind="points"), CPU)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (REAL_DATA / Mnist.folder).is_dir(), reason="MNIST is not on this machine (GANZOO_DATA)")
+def test_fid_of_real_mnist_against_real_mnist_is_below_3(monkeypatch, tmp_path):
+    monkeypatch.setattr(keeping, "train_classifier", train_classifier)
+    floor = load_reals(Mnist(), REAL_DATA, 10_000).floor
+    assert floor["fid"] < 3 and floor["read_as_asked"] > 0.98 and floor["coverage"] > 0.9
+
+
+@pytest.mark.slow
+def test_training_improves_every_figure_of_quality(tmp_path, monkeypatch):
+    """An untrained, a half-trained and a trained generator come in this order."""
+    monkeypatch.setattr(keeping, "train_classifier", train_classifier)
+    reals = load_reals(Digits(), tmp_path, 1797)
+    run = ganzoo.train("cgan", data="digits", steps=1, device="cpu", out=tmp_path / "run")
+    found = []
+    for steps in (1, 500, 4000):
+        ganzoo.train(resume=run.folder, texts={"steps": str(steps)})
+        found.append(evaluate(run.folder, n=1797, seeds=2, reals=reals).figures)
+    for name in ("fid", "kid"):
+        assert found[0][name].mean > found[1][name].mean > found[2][name].mean, name
+    for name in (name for name, (_, better) in TITLES.items() if better == "higher" and name in found[0]):
+        assert found[0][name].mean <= found[1][name].mean <= found[2][name].mean, name
+        assert found[0][name].mean < found[2][name].mean, name
