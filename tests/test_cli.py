@@ -182,7 +182,19 @@ def as_json(*args: str) -> Any:
 def test_help_names_every_command_and_version_is_printed():
     result = ganzoo("--help")
     assert result.exit_code == 0
-    for command in ("list", "show", "data", "run", "sample", "explore", "evaluate", "export", "new", "check", "plugins"):
+    for command in (
+        "list",
+        "show",
+        "data",
+        "run",
+        "sample",
+        "explore",
+        "evaluate",
+        "export",
+        "new",
+        "check",
+        "plugins",
+    ):
         assert f"\n  {command} " in result.stdout
     assert ganzoo("--version").stdout == "ganzoo 0.1.0\n"
 
