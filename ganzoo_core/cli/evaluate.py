@@ -53,7 +53,7 @@ def command(
 
     found = evaluate(
         source, data=data, data_dir=data_dir, n=count, seeds=seeds, features=features, device=device,
-        options=dict(pairs), tell=note,
+        options=dict(pairs),
     )  # fmt: skip
     if as_json:
         print_json(found.to_dict())

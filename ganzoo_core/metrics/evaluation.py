@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from ganzoo_core.variant import DataSource
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_log = logging.getLogger("ganzoo")
+
 
 def evaluate(
     source: str | Path,
@@ -38,12 +41,11 @@ def evaluate(
     device: str = "auto",
     options: Mapping[str, str] | None = None,
     reals: Reals | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Evaluation:
     """Judge a run or a generator.safetensors by n samples of each of so many sampling seeds, or as many as are real.
 
     `data` is by default what it was trained on, `options` are that data set's, as `--set` gives them. `reals`, made by
-    `load_reals`, serve many generators of one data set. `tell` hears what is being done. Raises a `GanzooError`.
+    `load_reals`, serve many generators of one data set. Raises a `GanzooError`.
     """
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, but is {seeds}")
@@ -54,12 +56,12 @@ def evaluate(
     if reals is None:
         found = _data_source(folder, generator, data, options or {})
         where = data_folder(None if data_dir is None else Path(data_dir))
-        reals = load_reals(found, where, n, features, pick_device(device), tell)
+        reals = load_reals(found, where, n, features, pick_device(device))
     _check_fit(generator, reals)
     n = min(n, len(reals.chosen))  # density and coverage are made for as many generated samples as real ones
     judge = _Judge(generator, reals, folder, n)
     for seed in range(seeds):
-        tell(f"judging {n:,} samples of seed {seed}")
+        _log.info("judging %s samples of seed %d", f"{n:,}", seed)
         judge.add(seed)
     floor = reals.floor
     return Evaluation(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,11 @@ def data_digest(dataset: Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def kept_classifier(dataset: Dataset, data_dir: Path, tell: Callable[[str], None]) -> Classifier:
+def kept_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     """The classifier of a labelled data set.
 
-    It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained,
-    which `tell` is told, and kept there for the next time.
+    It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained
+    and kept there for the next time.
     """
     header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": data_digest(dataset)}
     homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
@@ -45,7 +44,7 @@ def kept_classifier(dataset: Dataset, data_dir: Path, tell: Callable[[str], None
                 return _read(path, dataset)
             except FileError as error:
                 _log.warning("%s; the classifier is trained again", error)
-    tell(f"training a classifier of {dataset.spec.name} to judge with, once")
+    _log.info("training a classifier of %s to judge with, once", dataset.spec.name)
     model = train_classifier(dataset)
     for home in homes:
         try:

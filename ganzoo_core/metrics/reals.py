@@ -153,7 +153,6 @@ def load_reals(
     n: int,
     features: str | None = None,
     device: torch.device | None = None,
-    tell: Callable[[str], None] = lambda message: None,
 ) -> Reals:
     """The real side for a data source. Raises `DataError` where the data can't be had or judged."""
     device = device or torch.device("cpu")
@@ -166,7 +165,7 @@ def load_reals(
         reason = str(error)
     labelled = train.labels is not None and train.spec.num_classes > 0
     pixels = train.spec.kind in ("images", "voxels")
-    classifier = kept_classifier(train, data_dir, tell).to(device) if labelled and pixels else None
+    classifier = kept_classifier(train, data_dir).to(device) if labelled and pixels else None
     if features == "inception":
         extractor = extractors.of_inception(train.spec, device)
     elif classifier is not None:

@@ -20,7 +20,7 @@ GANZOO_API = 1
 class WganGpConfig(ganzoo.Config):
     """Algorithm 1's defaults but for the learning rate, ten times the paper's: lambda = 10, n_critic = 5, beta1 = 0."""
 
-    steps: int = option(4_000, "updates of the generator", minimum=1)
+    steps: int = option(3_000, "updates of the generator", minimum=1)
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 128 for images, 2 for points and curves", minimum=1
     )
