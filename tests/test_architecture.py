@@ -33,6 +33,7 @@ LAYERS: tuple[set[str], ...] = (
     {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained"},
     {"engine", "explore"},
+    {"run_report"},
     {"training"},
     {"testing"},
     {"cli"},

@@ -16,7 +16,7 @@ from ganzoo_core.cli._output import one_line
 from ganzoo_core.errors import GanzooError
 
 # The module of each command has its name and holds it as `command`.
-_COMMANDS = ("list", "show", "data", "run", "sample", "explore", "check", "plugins")
+_COMMANDS = ("list", "show", "data", "run", "sample", "explore", "report", "check", "plugins")
 
 
 class Zoo(click.Group):

@@ -1,0 +1,73 @@
+"""What the HTML pages share: their templates, and pictures inside the file.
+
+A page is one file that asks the network for nothing: its policy forbids it, and allows no script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from ganzoo_core.report.words import duration, number, typed
+
+# Format, divisor of the sides and quality: each is tried until a picture is small enough.
+_ECONOMIES = (("PNG", 1, 0), ("WEBP", 1, 90), ("WEBP", 1, 70), ("WEBP", 2, 80), ("WEBP", 4, 70))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture inside a page. `is_plot`: dark lines on white, which a dark page turns round."""
+
+    uri: str
+    alt: str
+    width: int
+    height: int
+    is_plot: bool = False
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """Small pictures in rows. A row is a name, which may be empty, and its pictures; `columns` stand above them."""
+
+    rows: list[tuple[str, list[Picture]]]
+    columns: list[str]
+
+
+def render(template: str, **values: Any) -> bytes:
+    """A page as UTF-8. All values are escaped, and a name that the template misses is an error."""
+    environment = _environment()
+    script = environment.get_template("page.js").render().encode()
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return environment.get_template(template).render(script_digest=digest, **values).encode()
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ganzoo_core", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "duration": duration, "typed": typed}
+    return environment
+
+
+def inlined(image: Image.Image, alt: str, limit: int, *, is_plot: bool = False) -> Picture:
+    """The picture as a data URI of at most `limit` characters, if shrinking it to a quarter can do that."""
+    for kind, divisor, quality in _ECONOMIES:
+        buffer = io.BytesIO()
+        options: dict[str, Any] = {"optimize": True} if kind == "PNG" else {"quality": quality, "method": 6}
+        image.reduce(divisor).save(buffer, kind, **options)
+        uri = f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        if len(uri) <= limit:
+            break
+    return Picture(uri, alt, image.width, image.height, is_plot)
