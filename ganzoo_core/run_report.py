@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ganzoo_core import checkpoint
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.explore import Exploration, coordinates, interpolation
 from ganzoo_core.files import write_atomically
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.report.animation import read_picture
 from ganzoo_core.report.charts import run_charts
-from ganzoo_core.report.page import Picture, SampleTable, inlined, render
-from ganzoo_core.report.pictures import cells, grouped
+from ganzoo_core.report.page import Look, Picture, SampleTable, Slides, inlined, render
+from ganzoo_core.report.pictures import WIDEST, bare_grid, cells, grouped
 from ganzoo_core.report.plots import class_name
 from ganzoo_core.report.words import typed
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.settings import Settings
-from ganzoo_core.trained import TrainedGenerator, load
+from ganzoo_core.trained import TrainedGenerator, default_count, load
 from ganzoo_core.variant import DataSpec
 
 # Characters of the file that each part may take, so that a page stays below 2 MB.
@@ -62,7 +62,7 @@ def run_page(folder: RunFolder) -> bytes:
     generator, unusable = _generator(folder)
     step = max([0, *(record["step"] for record in records), *(step for step, _ in snapshots)])
     settings = run_settings(info)
-    label = spec.classes[-1] if generator is not None and generator.variant.conditional else None
+    conditional = generator is not None and generator.variant.conditional
     return render(
         "run.html",
         info=info,
@@ -70,9 +70,12 @@ def run_page(folder: RunFolder) -> bytes:
         step=step,
         variant=_variant_facts(info["variant"]),
         elapsed_s=elapsed_s(records, info["settings"]["batch_size"]),
-        rate=statistics.median(rates) if (rates := [r["samples_per_s"] for r in records if "samples_per_s" in r]) else 0,
-        samples=_final_samples(generator, spec, snapshots, info["settings"]["seed"]),
-        snapshots=_snapshots(snapshots, spec),
+        rate=statistics.median(rates)
+        if (rates := [r["samples_per_s"] for r in records if "samples_per_s" in r])
+        else 0,
+        samples=_final_samples(generator, spec, info["settings"]["seed"]),
+        slides=_slides(folder, spec, conditional),
+        conditional=conditional,
         walks=[] if generator is None else _walks(generator),
         unusable=unusable,
         charts=run_charts(records, is_critic=_is_critic(generator)),
@@ -82,8 +85,7 @@ def run_page(folder: RunFolder) -> bytes:
         settings=settings,
         changes=[change for change in info.get("changes", []) if change["settings"].keys() - {"steps"}],
         command=command(info["variant"], settings),
-        usage=usage(folder.path, label),
-        label=label,
+        usage=usage(folder.path, spec.classes[-1] if conditional else None),
     )
 
 
@@ -118,43 +120,49 @@ def elapsed_s(records: Sequence[dict[str, Any]], batch_size: int) -> float:
     return total
 
 
-def _final_samples(
-    generator: TrainedGenerator | None, spec: DataSpec, snapshots: Sequence[tuple[int, Path]], seed: int
-) -> SampleTable | Picture | None:
-    """The run's fixed latents at its end: pixels one by one, points and curves as the last snapshot has them."""
-    if generator is not None and spec.kind in ("images", "voxels"):
-        samples = generator.sample(seed=seed)
-        groups = grouped(len(samples), samples.labels)
-        pictures = _small(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
-        named = [("" if k is None else class_name(spec, k), [pictures[i] for i in members]) for k, members in groups]
-        return SampleTable(named, [])
-    alt = f"Samples of {spec.name} at the end of the run"
-    if snapshots:
-        return inlined(read_picture(snapshots[-1][1]), alt, SAMPLES_LIMIT, is_plot=_is_plot(spec))
-    if generator is not None:
-        return inlined(generator.sample(seed=seed).picture(), alt, SAMPLES_LIMIT, is_plot=_is_plot(spec))
-    return None
+def _final_samples(generator: TrainedGenerator | None, spec: DataSpec, seed: int) -> SampleTable | Picture | None:
+    """The run's fixed latents at its end; None without a generator."""
+    if generator is None:
+        return None
+    samples = generator.sample(seed=seed)
+    if not samples.has_pixels:
+        return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, "plot")
+    pictures = _small(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
+    groups = grouped(len(samples), samples.labels)
+    return SampleTable([(_name(spec, k), [pictures[i] for i in members]) for k, members in groups], [])
 
 
-def _is_plot(spec: DataSpec) -> bool:
-    return spec.kind in ("points", "curves")
+def _name(spec: DataSpec, label: int | None) -> str:
+    return "" if label is None else class_name(spec, label)
 
 
 def _small(values: Tensor, spec: DataSpec, alts: Sequence[str], limit: int) -> list[Picture]:
     """Images or voxels (N, ...) in [-1, 1] as pictures of their own size, within `limit` characters in all."""
     images = cells(values)
     mode = "RGB" if spec.shape[0] == 3 else "L"
-    return [inlined(i.convert(mode), alt, limit // len(images)) for i, alt in zip(images, alts, strict=True)]
+    return [inlined(i.convert(mode), alt, limit // len(images), "pixels") for i, alt in zip(images, alts, strict=True)]
 
 
-def _snapshots(snapshots: Sequence[tuple[int, Path]], spec: DataSpec) -> list[tuple[int, Picture]]:
-    """The pictures through training with their steps: all, or where they are many some, the ends among them."""
-    chosen = thinned_out(snapshots, MOST_SNAPSHOTS)
-    limit = SNAPSHOTS_LIMIT // max(1, len(chosen))
-    return [
-        (step, inlined(read_picture(path), f"Samples after step {step:,}", limit, is_plot=_is_plot(spec)))
-        for step, path in chosen
-    ]
+def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | None:
+    """The pictures through training: all, or where they are many some, the ends among them; None without any."""
+    chosen = thinned_out(folder.snapshots(), MOST_SNAPSHOTS)
+    if not chosen:
+        return None
+    pictures = [(step, f"Samples after step {step:,}", read_picture(path, WIDEST)) for step, path in chosen]
+    limit = SNAPSHOTS_LIMIT // len(chosen)
+    n = default_count(spec, conditional)
+    labels = torch.arange(n) % spec.num_classes if conditional else None
+    grids = [] if _is_plot(spec) else [bare_grid(image, spec, n, labels) for _, _, image in pictures]
+    if grids and all(grids):
+        names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
+        frames = zip(pictures, grids, strict=True)
+        return Slides([(step, inlined(grid, alt, limit, "pixels")) for (step, alt, _), grid in frames if grid], names)
+    look: Look = "plot" if _is_plot(spec) else "print"
+    return Slides([(step, inlined(image, alt, limit, look)) for step, alt, image in pictures], [])
+
+
+def _is_plot(spec: DataSpec) -> bool:
+    return spec.kind in ("points", "curves")
 
 
 def thinned_out(items: Sequence[Any], most: int) -> list[Any]:
@@ -177,13 +185,15 @@ def _walk(name: str, walk: Exploration) -> SampleTable | Picture:
     spec = walk.samples.spec
     if _is_plot(spec):
         alts = {"coordinates": "Samples as single coordinates move", "interpolation": "Samples between two latents"}
-        return inlined(walk.picture(), alts[name], WALKS_LIMIT // 2, is_plot=True)
+        return inlined(walk.picture(), alts[name], WALKS_LIMIT // 2, "plot")
     untouched = len(walk.samples) - len(walk.rows) * len(walk.columns)
-    columns = [*(["untouched"] * untouched), *walk.columns]
-    alts = ["untouched"] * untouched + [f"{row} at {column}".strip() for row in walk.rows for column in walk.columns]
+    rows = [row.removeprefix("position ") for row in walk.rows]
+    columns = [f"{float(share):.0%}" for share in walk.columns] if name == "interpolation" else list(walk.columns)
+    alts = ["as is"] * untouched + [f"{row} at {column}".strip() for row in walk.rows for column in columns]
     pictures = _small(walk.samples.values, spec, alts, WALKS_LIMIT // 2)
-    table = zip(walk.rows, _rows(pictures[untouched:], len(walk.columns)), strict=True)
-    return SampleTable([(row, pictures[:untouched] + made) for row, made in table], columns)
+    made = _rows(pictures[untouched:], len(columns))
+    table = [(row, pictures[:untouched] + some) for row, some in zip(rows, made, strict=True)]
+    return SampleTable(table, ["as is"] * untouched + columns)
 
 
 def _rows(pictures: list[Picture], width: int) -> list[list[Picture]]:
@@ -208,7 +218,7 @@ def _evaluation(folder: Path) -> dict[str, Any] | None:
         "rows": rows,
         "step": found.get("step"),
         "floor": found.get("floor"),
-        "picture": inlined(read_picture(picture), alt, EVALUATION_LIMIT) if picture.exists() else None,
+        "picture": inlined(read_picture(picture), alt, EVALUATION_LIMIT, "print") if picture.exists() else None,
     }
 
 
@@ -226,9 +236,7 @@ def run_settings(info: dict[str, Any]) -> list[Setting]:
     for name, value in info["settings"].items():
         option = known.get(name)
         default = list(option.default) if option and isinstance(option.default, tuple) else option and option.default
-        settings.append(
-            Setting(name, value, option and option.doc, default, option is not None and value == default)
-        )
+        settings.append(Setting(name, value, option and option.doc, default, option is not None and value == default))
     return settings
 
 
@@ -256,13 +264,17 @@ def command(variant: str, settings: Sequence[Setting]) -> str:
 
 def usage(folder: Path, label: str | None) -> str:
     """Three lines of Python that draw samples."""
-    asked = "8" if label is None else f"8, labels=[{label!r}]"
+    asked = "8" if label is None else f"8, labels=[{_quoted(label)}]"
     lines = [
         "import ganzoo_core as ganzoo",
-        f"generator = ganzoo.load({str(folder)!r})",
+        f"generator = ganzoo.load({_quoted(str(folder))})",
         f'generator.sample({asked}).save("samples.png")',
     ]
     return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # JSON's texts are Python's too
 
 
 def _kind_words(spec: DataSpec) -> str:

@@ -57,10 +57,10 @@ def _encoded(frames: list[Image.Image]) -> bytes:
     return buffer.getvalue()
 
 
-def read_picture(path: Path) -> Image.Image:
-    """An RGB picture, a large one shrunk. Raises `FileError` where it can't be read."""
+def read_picture(path: Path, largest_side: int = LARGEST_SIDE) -> Image.Image:
+    """An RGB picture, one with a larger side shrunk. Raises `FileError` where it can't be read."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB").reduce(math.ceil(max(image.size) / LARGEST_SIDE))
+            return image.convert("RGB").reduce(math.ceil(max(image.size) / largest_side))
     except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow makes of a damaged PNG
         raise FileError(f"{path} can't be read as a picture: {error}; delete it, and the rest can be shown") from error

@@ -11,14 +11,16 @@ from ganzoo_core.report.words import number
 
 Records = Sequence[dict[str, Any]]
 
-MOST_POINTS = 160
+MOST_POINTS = 120
 SIZE = 1_000  # of a chart in its own units; the page stretches it
 _BALANCE = ("d_real", "d_fake", "accuracy_real", "accuracy_fake")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One number through training. Of a long run each point is the mean of a bucket, which spans `low` to `high`."""
+    """One number through training. In a long run a point is the mean of the records since the last one, and they span
+    `low` to `high`.
+    """
 
     name: str
     steps: list[float]
@@ -122,7 +124,8 @@ def run_charts(records: Records, *, is_critic: bool) -> list[Chart]:
     charts += [
         _chart(records, _words(key), {key: _words(key)}, _SHARES if key.endswith("_share") else None) for key in others
     ]
-    charts.append(_chart(records, "Speed", {"samples_per_s": "samples/s"}))
+    rates = [record["samples_per_s"] for record in records if record.get("samples_per_s")]
+    charts.append(_chart(records, "Speed", {"samples_per_s": "samples/s"}, axis(0, 1.05 * max(rates, default=1))))
     return [chart for chart in charts if chart is not None]
 
 
@@ -160,7 +163,7 @@ def thinned(records: Records, key: str, name: str) -> Line | None:
     columns = [tuple(zip(*bucket, strict=True)) for bucket in buckets]
     return Line(
         name,
-        [math.fsum(steps) / len(steps) for steps, _ in columns],
+        [steps[-1] for steps, _ in columns],
         [math.fsum(values) / len(values) for _, values in columns],
         [min(values) for _, values in columns],
         [max(values) for _, values in columns],

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
@@ -20,16 +20,26 @@ from ganzoo_core.report.words import duration, number, typed
 # Format, divisor of the sides and quality: each is tried until a picture is small enough.
 _ECONOMIES = (("PNG", 1, 0), ("WEBP", 1, 90), ("WEBP", 1, 70), ("WEBP", 2, 80), ("WEBP", 4, 70))
 
+Look = Literal["print", "plot", "pixels"]
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture inside a page. `is_plot`: dark lines on white, which a dark page turns round."""
+    """A picture inside a page. `look`: "print" keeps its white paper, "plot" takes the page's, "pixels" have none."""
 
     uri: str
     alt: str
     width: int
     height: int
-    is_plot: bool = False
+    look: Look
+
+
+@dataclass(frozen=True)
+class Slides:
+    """Pictures with their steps, to be shown one at a time; `rows` are names beside them, from the top on."""
+
+    frames: list[tuple[int, Picture]]
+    rows: list[str]
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ def _environment() -> Environment:
     return environment
 
 
-def inlined(image: Image.Image, alt: str, limit: int, *, is_plot: bool = False) -> Picture:
+def inlined(image: Image.Image, alt: str, limit: int, look: Look) -> Picture:
     """The picture as a data URI of at most `limit` characters, if shrinking it to a quarter can do that."""
     for kind, divisor, quality in _ECONOMIES:
         buffer = io.BytesIO()
@@ -70,4 +80,4 @@ def inlined(image: Image.Image, alt: str, limit: int, *, is_plot: bool = False) 
         uri = f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
         if len(uri) <= limit:
             break
-    return Picture(uri, alt, image.width, image.height, is_plot)
+    return Picture(uri, alt, image.width, image.height, look)

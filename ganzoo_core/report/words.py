@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 
 def duration(seconds: float) -> str:
     """A time span as people say it: 42 s, 3 min 5 s, 2 h 10 min."""
@@ -13,8 +15,9 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A number to three digits, from a thousand on to the whole: 0.0457, 12.3, 45,312."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """A number to three digits, from a thousand on to the whole: 0.0457, −12.3, 45,312."""
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
+    return text.replace("-", "−")
 
 
 def typed(value: object) -> str:

@@ -1,7 +1,7 @@
 "use strict";
 const root = document.documentElement;
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const number = (v) => (Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en") : String(Number(v.toPrecision(3))));
+const number = (v) => v.toLocaleString("en", Math.abs(v) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 }).replace("-", "−");
 const clamped = (i, n) => Math.max(0, Math.min(n - 1, i));
 
 // Light or dark: the system's until the reader says otherwise; kept where the browser lets a file keep anything.
@@ -20,7 +20,7 @@ systemDark.addEventListener("change", showTheme);
 showTheme();
 
 for (const show of all(".slideshow")) {
-  const frames = all(".stage img", show);
+  const frames = all("img", show);
   const [slider, output, play] = ["input", "output", ".play"].map((name) => show.querySelector(name));
   let timer = 0;
   const go = (index) => {
