@@ -26,13 +26,13 @@ from ganzoo_core.report.plots import class_name
 from ganzoo_core.report.words import typed
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.settings import Settings
+from ganzoo_core.settings import Option, Settings
 from ganzoo_core.trained import TrainedGenerator, default_count, load
 from ganzoo_core.variant import DataSpec
 
 # Characters of the file that each part may take, so that a page stays below 2 MB.
-SAMPLES_LIMIT, SNAPSHOTS_LIMIT, WALKS_LIMIT, EVALUATION_LIMIT = 500_000, 700_000, 300_000, 200_000
-MOST_SNAPSHOTS = 40
+SAMPLES_LIMIT, SNAPSHOTS_LIMIT, WALKS_LIMIT, EVALUATION_LIMIT = 500_000, 800_000, 300_000, 200_000
+MOST_SNAPSHOTS = 24
 _FLAGS = ("steps", "batch_size", "seed")  # settings that have a flag of their own
 
 
@@ -61,8 +61,10 @@ def run_page(folder: RunFolder) -> bytes:
     spec = DataSpec.from_dict(info["data"])
     generator, unusable = _generator(folder)
     step = max([0, *(record["step"] for record in records), *(step for step, _ in snapshots)])
+    rates = [record["samples_per_s"] for record in records if record.get("samples_per_s")]
     settings = run_settings(info)
     conditional = generator is not None and generator.variant.conditional
+    slides = _slides(folder, spec, conditional)
     return render(
         "run.html",
         info=info,
@@ -70,11 +72,9 @@ def run_page(folder: RunFolder) -> bytes:
         step=step,
         variant=_variant_facts(info["variant"]),
         elapsed_s=elapsed_s(records, info["settings"]["batch_size"]),
-        rate=statistics.median(rates)
-        if (rates := [r["samples_per_s"] for r in records if "samples_per_s" in r])
-        else 0,
-        samples=_final_samples(generator, spec, info["settings"]["seed"]),
-        slides=_slides(folder, spec, conditional),
+        rate=statistics.median(rates) if rates else 0,
+        samples=_final_samples(generator, spec, info["settings"]["seed"], is_shown=slides is not None),
+        slides=slides,
         conditional=conditional,
         walks=[] if generator is None else _walks(generator),
         unusable=unusable,
@@ -120,12 +120,14 @@ def elapsed_s(records: Sequence[dict[str, Any]], batch_size: int) -> float:
     return total
 
 
-def _final_samples(generator: TrainedGenerator | None, spec: DataSpec, seed: int) -> SampleTable | Picture | None:
-    """The run's fixed latents at its end; None without a generator."""
-    if generator is None:
+def _final_samples(
+    generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_shown: bool
+) -> SampleTable | Picture | None:
+    """The run's fixed latents at its end; of points and curves only where no slide `is_shown`, which has them."""
+    if generator is None or (_is_plot(spec) and is_shown):
         return None
     samples = generator.sample(seed=seed)
-    if not samples.has_pixels:
+    if _is_plot(spec):
         return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, "plot")
     pictures = _small(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
     groups = grouped(len(samples), samples.labels)
@@ -184,8 +186,8 @@ def _walks(generator: TrainedGenerator) -> list[tuple[str, SampleTable | Picture
 def _walk(name: str, walk: Exploration) -> SampleTable | Picture:
     spec = walk.samples.spec
     if _is_plot(spec):
-        alts = {"coordinates": "Samples as single coordinates move", "interpolation": "Samples between two latents"}
-        return inlined(walk.picture(), alts[name], WALKS_LIMIT // 2, "plot")
+        alt = "Samples between two latents" if name == "interpolation" else "Samples as single coordinates move"
+        return inlined(walk.picture(), alt, WALKS_LIMIT // 2, "plot")
     untouched = len(walk.samples) - len(walk.rows) * len(walk.columns)
     rows = [row.removeprefix("position ") for row in walk.rows]
     columns = [f"{float(share):.0%}" for share in walk.columns] if name == "interpolation" else list(walk.columns)
@@ -232,12 +234,14 @@ def _finite(value: Any) -> float | None:
 def run_settings(info: dict[str, Any]) -> list[Setting]:
     """All settings of a run beside their defaults and docs, as far as its variant and data set are installed."""
     known = {option.name: option for owner in _owners(info) for option in owner.options()}
-    settings = []
-    for name, value in info["settings"].items():
-        option = known.get(name)
-        default = list(option.default) if option and isinstance(option.default, tuple) else option and option.default
-        settings.append(Setting(name, value, option and option.doc, default, option is not None and value == default))
-    return settings
+    return [_setting(name, value, known.get(name)) for name, value in info["settings"].items()]
+
+
+def _setting(name: str, value: Any, option: Option | None) -> Setting:
+    if option is None:
+        return Setting(name, value, None, None, False)
+    default = list(option.default) if isinstance(option.default, tuple) else option.default
+    return Setting(name, value, option.doc, default, value == default)
 
 
 def _owners(info: dict[str, Any]) -> list[type[Settings]]:

@@ -89,7 +89,7 @@ class Chart:
     def data(self) -> dict[str, Any]:
         """What the page's script needs to read values off."""
         lines = [
-            {"name": line.name, "x": [round(s) for s in line.steps], "y": [float(f"{v:.4g}") for v in line.values]}
+            {"name": line.name, "x": [round(s) for s in line.steps], "y": [float(f"{v:.6g}") for v in line.values]}
             for line in self.lines
         ]
         x, y = self.x_axis, self.y_axis

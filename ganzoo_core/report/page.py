@@ -9,6 +9,7 @@ import base64
 import functools
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +18,15 @@ from PIL import Image
 
 from ganzoo_core.report.words import duration, number, typed
 
-# Format, divisor of the sides and quality: each is tried until a picture is small enough.
-_ECONOMIES = (("PNG", 1, 0), ("WEBP", 1, 90), ("WEBP", 1, 70), ("WEBP", 2, 80), ("WEBP", 4, 70))
+# Format, quality, and by how much the sides shrink further: each is tried until a picture is small enough.
+_ECONOMIES: tuple[tuple[str, dict[str, Any], int], ...] = (
+    ("PNG", {}, 1),
+    ("WEBP", {"quality": 85}, 1),
+    ("WEBP", {"quality": 60}, 1),
+    ("WEBP", {"quality": 70}, 2),
+    ("WEBP", {"quality": 70}, 4),
+)
+_PIXELS_PER_CHARACTER = 16  # more can't be had at any quality worth a look, and trying takes long
 
 Look = Literal["print", "plot", "pixels"]
 
@@ -72,11 +80,11 @@ def _environment() -> Environment:
 
 
 def inlined(image: Image.Image, alt: str, limit: int, look: Look) -> Picture:
-    """The picture as a data URI of at most `limit` characters, if shrinking it to a quarter can do that."""
-    for kind, divisor, quality in _ECONOMIES:
+    """The picture as a data URI of about `limit` characters at most: as it is, or with fewer colours and pixels."""
+    shrunk = image.reduce(math.ceil(math.sqrt(image.width * image.height / (_PIXELS_PER_CHARACTER * limit))))
+    for kind, options, divisor in _ECONOMIES:
         buffer = io.BytesIO()
-        options: dict[str, Any] = {"optimize": True} if kind == "PNG" else {"quality": quality, "method": 6}
-        image.reduce(divisor).save(buffer, kind, **options)
+        shrunk.reduce(divisor).save(buffer, kind, **options)
         uri = f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
         if len(uri) <= limit:
             break
