@@ -33,6 +33,7 @@ from ganzoo_core.variant import DataSpec
 # Characters of the file that each part may take, so that a page stays below 2 MB.
 SAMPLES_LIMIT, SNAPSHOTS_LIMIT, WALKS_LIMIT, EVALUATION_LIMIT = 500_000, 800_000, 300_000, 200_000
 MOST_SNAPSHOTS = 24
+LARGEST_PIXELATED = 40  # side of an image
 _FLAGS = ("steps", "batch_size", "seed")  # settings that have a flag of their own
 
 
@@ -142,7 +143,9 @@ def _small(values: Tensor, spec: DataSpec, alts: Sequence[str], limit: int) -> l
     """Images or voxels (N, ...) in [-1, 1] as pictures of their own size, within `limit` characters in all."""
     images = cells(values)
     mode = "RGB" if spec.shape[0] == 3 else "L"
-    return [inlined(i.convert(mode), alt, limit // len(images), "pixels") for i, alt in zip(images, alts, strict=True)]
+    return [
+        inlined(i.convert(mode), alt, limit // len(images), _look(spec)) for i, alt in zip(images, alts, strict=True)
+    ]
 
 
 def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | None:
@@ -158,9 +161,16 @@ def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | No
     if grids and all(grids):
         names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
         frames = zip(pictures, grids, strict=True)
-        return Slides([(step, inlined(grid, alt, limit, "pixels")) for (step, alt, _), grid in frames if grid], names)
+        return Slides(
+            [(step, inlined(grid, alt, limit, _look(spec))) for (step, alt, _), grid in frames if grid], names
+        )
     look: Look = "plot" if _is_plot(spec) else "print"
     return Slides([(step, inlined(image, alt, limit, look)) for step, alt, image in pictures], [])
+
+
+def _look(spec: DataSpec) -> Look:
+    """How bare images are shown: small ones are enlarged, and then each pixel is to be seen."""
+    return "pixels" if max(spec.shape[-2:]) <= LARGEST_PIXELATED else "photo"
 
 
 def _is_plot(spec: DataSpec) -> bool:
@@ -220,7 +230,7 @@ def _evaluation(folder: Path) -> dict[str, Any] | None:
         "rows": rows,
         "step": found.get("step"),
         "floor": found.get("floor"),
-        "picture": inlined(read_picture(picture), alt, EVALUATION_LIMIT, "print") if picture.exists() else None,
+        "picture": inlined(read_picture(picture, WIDEST), alt, EVALUATION_LIMIT, "print") if picture.exists() else None,
     }
 
 

@@ -190,7 +190,11 @@ def test_help_names_every_command_and_version_is_printed():
     ("typed", "message"),
     [
         ("lst", "Error: there is no command called 'lst'; did you mean list?"),
-        ("x", "Error: there is no command called 'x'; known: list, show, data, run, sample, explore, check, plugins"),
+        (
+            "x",
+            "Error: there is no command called 'x'; known: list, show, data, run, sample, explore, report, check, "
+            "plugins",
+        ),
     ],
 )
 def test_unknown_command_names_the_near_ones(typed: str, message: str):

@@ -317,7 +317,7 @@ def test_a_long_line_shows_means_and_ranges() -> None:
 
 def test_points_stand_where_they_belong() -> None:
     (chart,) = run_charts([{"step": 0, "d_real": 0.0}, {"step": 100, "d_real": 0.75}], is_critic=False)
-    assert chart.path(chart.lines[0]) == "M0.0 1000.0L1000.0 250.0"
+    assert chart.path(chart.lines[0]) == "M0.0 980.8L1000.0 259.6"
     assert chart.summary() == (
         "Balance: what the discriminator believes: D(x), on real from 0 at step 0 to 0.75 at step 100."
     )

@@ -22,7 +22,7 @@ _ECONOMIES = ((128, 1), (64, 2), (64, 4))
 
 def snapshots_gif(snapshots: Sequence[tuple[int, Path]]) -> bytes:
     """The pictures of a run, each with its step above it, as a GIF. Raises `FileError` for one that can't be read."""
-    return gif_bytes([captioned(read_picture(path), f"step {step:,}") for step, path in snapshots])
+    return gif_bytes([captioned(read_picture(path, LARGEST_SIDE), f"step {step:,}") for step, path in snapshots])
 
 
 def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
@@ -57,7 +57,7 @@ def _encoded(frames: list[Image.Image]) -> bytes:
     return buffer.getvalue()
 
 
-def read_picture(path: Path, largest_side: int = LARGEST_SIDE) -> Image.Image:
+def read_picture(path: Path, largest_side: int) -> Image.Image:
     """An RGB picture, one with a larger side shrunk. Raises `FileError` where it can't be read."""
     try:
         with Image.open(path) as image:

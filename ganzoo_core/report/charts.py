@@ -96,7 +96,7 @@ class Chart:
         return {"x": [x.low, x.high], "y": [y.low, y.high], "lines": lines}
 
 
-_SHARES = Axis(0.0, 1.0, [0.0, 0.5, 1.0])
+_SHARES = Axis(-0.02, 1.02, [0.0, 0.5, 1.0])  # a line along an end keeps its width
 
 
 def run_charts(records: Records, *, is_critic: bool) -> list[Chart]:

@@ -28,12 +28,14 @@ _ECONOMIES: tuple[tuple[str, dict[str, Any], int], ...] = (
 )
 _PIXELS_PER_CHARACTER = 16  # more can't be had at any quality worth a look, and trying takes long
 
-Look = Literal["print", "plot", "pixels"]
+Look = Literal["print", "plot", "pixels", "photo"]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture inside a page. `look`: "print" keeps its white paper, "plot" takes the page's, "pixels" have none."""
+    """A picture inside a page. `look`: "print" keeps its white paper, "plot" takes the page's; "pixels" and
+    "photo" have none.
+    """
 
     uri: str
     alt: str
