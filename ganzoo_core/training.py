@@ -28,6 +28,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.report.animation import snapshots_gif
 from ganzoo_core.report.losses import loss_picture
 from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.run_report import write_report
 from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.trained import TrainedGenerator, default_count, export, generate, load
@@ -166,6 +167,7 @@ class _Session:
         loss_picture(self.folder.records(), self.folder.path / "loss.png")
         if snapshots := self.folder.snapshots():
             write_atomically(self.folder.path / "samples.gif", snapshots_gif(snapshots))
+        self.report()
         if self.signal is not None:
             raise Interrupted(
                 f"stopped by {self.signal.name} at step {self.engine.step} of {self.info.total_steps}, all saved; "
@@ -189,6 +191,18 @@ class _Session:
         self.tell("on_snapshot", step, path)
         if self.dataset.judge is not None:
             self.record({"step": step, **self.dataset.judge(values * spec.scale + spec.offset)})
+
+    def report(self) -> None:
+        """Write the run's page. The run is safe on the disk by now: what goes wrong here is a warning."""
+        try:
+            write_report(self.folder.path)
+        except Exception as error:  # noqa: BLE001 - a plugin's own, when the page asks it for samples
+            logging.getLogger("ganzoo").warning(
+                "report.html was not written: %s: %s; try again with: ganzoo report %s",
+                type(error).__name__,
+                error,
+                self.folder.path,
+            )
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call every observer; one that raises is dropped with a warning, as it must not end a night of training."""

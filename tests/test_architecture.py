@@ -36,6 +36,7 @@ LAYERS: tuple[set[str], ...] = (
     {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
     {"engine", "explore", "onnx"},
+    {"run_report"},
     {"training"},
     {"testing"},
     {"cli"},

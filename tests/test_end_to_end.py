@@ -54,6 +54,7 @@ def test_a_pipe_gets_plain_lines_and_the_folder(in_tmp):
     result = ganzoo("run", "toy", "--data", "ring8", "--steps", "20", "--snapshots", "20", "--out", "runs/x")
     assert result.exit_code == 0 and result.stdout == "runs/x\n"
     for words in ("variant     toy", "writes to   runs/x", "step 20/20", "weights    runs/x/generator.safetensors",
+                  "report     runs/x/report.html",
                   "ganzoo sample runs/x"):  # fmt: skip
         assert words in result.stderr
     assert "\x1b" not in result.stderr

@@ -46,7 +46,7 @@ def test_a_run_is_a_folder(in_tmp):
     assert run.folder == Path("runs/toy-ring8-1")
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
     assert names == {"run.json", "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "loss.png",
-                     "samples.gif",
+                     "samples.gif", "report.html",
                      "samples/step-000010.png", "samples/step-000030.png"}  # fmt: skip
     assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20, 25, 30]
     info = run.info

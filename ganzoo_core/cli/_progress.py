@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.cli._output import new_console, note, on_terminal, shape_text
+from ganzoo_core.report.words import duration
 from ganzoo_core.text import one_line, visible
 
 if TYPE_CHECKING:
@@ -138,12 +139,3 @@ def losses_of(record: dict[str, float]) -> dict[str, float]:
         if slash:
             losses[player] = losses.get(player, 0.0) + value
     return losses
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it: 42 s, 3 min 5 s, 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

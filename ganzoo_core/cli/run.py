@@ -138,6 +138,8 @@ def _close(progress: Progress, info: RunInfo, run: Run) -> None:
     note(f"weights    {visible(run.folder / 'generator.safetensors')}")
     if progress.picture is not None:
         note(f"samples    {visible(progress.picture)}")
+    if (page := run.folder / "report.html").exists():
+        note(f"report     {visible(page)}")
     folder = visible(shlex.quote(str(run.folder)))
     note(f"\nnext       ganzoo sample {folder}{_label(info)}")
     note(f"           ganzoo run --resume {folder} --steps {2 * info.total_steps}")

@@ -16,6 +16,7 @@ from ganzoo_core.cli._output import note, print_json, print_line, print_table, s
 from ganzoo_core.cli.list import describe
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, PluginError, UnknownNameError
+from ganzoo_core.report.words import typed
 from ganzoo_core.run_settings import resolve
 from ganzoo_core.settings import Settings
 from ganzoo_core.text import one_line
@@ -112,7 +113,7 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
 
 def _setting_row(setting: dict[str, Any]) -> tuple[str, ...]:
     """A setting as it is, its default among the words where that differs."""
-    value, default = _text(setting["value"]), _text(setting["default"])
+    value, default = typed(setting["value"]), typed(setting["default"])
     words = [setting["doc"]]
     words += [f"({' | '.join(setting['choices'])})"] if setting["choices"] else []
     words += [f"(default {default})"] if value != default else []
@@ -122,10 +123,3 @@ def _setting_row(setting: dict[str, Any]) -> tuple[str, ...]:
 def _layer_row(layer: dict[str, Any]) -> tuple[Any, ...]:
     shape = layer["shape"]
     return (layer["name"], layer["type"], None if shape is None else shape_text(shape), layer["parameters"])
-
-
-def _text(value: Any) -> str:
-    """A value as `--set` takes it."""
-    if isinstance(value, list | tuple):
-        return ",".join(str(item) for item in value)
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -22,7 +22,7 @@ _ECONOMIES = ((128, 1), (64, 2), (64, 4))
 
 def snapshots_gif(snapshots: Sequence[tuple[int, Path]]) -> bytes:
     """The pictures of a run, each with its step above it, as a GIF. Raises `FileError` for one that can't be read."""
-    return gif_bytes([captioned(_read(path), f"step {step:,}") for step, path in snapshots])
+    return gif_bytes([captioned(read_picture(path, LARGEST_SIDE), f"step {step:,}") for step, path in snapshots])
 
 
 def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
@@ -57,9 +57,10 @@ def _encoded(frames: list[Image.Image]) -> bytes:
     return buffer.getvalue()
 
 
-def _read(path: Path) -> Image.Image:
+def read_picture(path: Path, largest_side: int) -> Image.Image:
+    """An RGB picture, one with a larger side shrunk. Raises `FileError` where it can't be read."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB").reduce(math.ceil(max(image.size) / LARGEST_SIDE))
+            return image.convert("RGB").reduce(math.ceil(max(image.size) / largest_side))
     except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow makes of a damaged PNG
         raise FileError(f"{path} can't be read as a picture: {error}; delete it, and the rest can be shown") from error

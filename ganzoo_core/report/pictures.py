@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -44,8 +45,7 @@ def picture(
     if spec.kind == "curves":
         return curves_picture(values, spec, real, title)
     groups = grouped(len(values), labels)
-    most = max((len(members) for _, members in groups), default=0)
-    columns = max(1, min(columns or max(8, math.ceil(math.sqrt(len(values)))), most))
+    columns = _columns(len(values), groups, columns)
     images = cells(values, enlargement(spec, columns))
     named_rows = [
         (label if start == 0 else None, [images[i] for i in members[start : start + columns]])
@@ -56,6 +56,33 @@ def picture(
     names = [None if k is None else drawable(class_name(spec, k), f"class {k}")[0] for k, _ in named_rows]
     lettered = _lettered(grid, names)
     return lettered if title is None else captioned(lettered, title)
+
+
+def _columns(n: int, groups: Sequence[tuple[int | None, list[int]]], wanted: int | None = None) -> int:
+    """How many of n images stand side by side."""
+    most = max((len(members) for _, members in groups), default=0)
+    return max(1, min(wanted or max(8, math.ceil(math.sqrt(n))), most))
+
+
+def bare_grid(image: Image.Image, spec: DataSpec, n: int, labels: Tensor | None = None) -> Image.Image | None:
+    """The n images or voxels in what `picture` drew of them: at their own size, on no paper, without names.
+
+    None where `image` is no such picture.
+    """
+    columns = _columns(n, grouped(n, labels))
+    height, width = spec.shape[-2:]
+    factor = enlargement(spec, columns)
+    across, down = width * factor + GUTTER, height * factor + GUTTER
+    left = image.width - MARGIN - columns * across + GUTTER
+    rows, rest = divmod(image.height - 2 * MARGIN + GUTTER, down)
+    if left < MARGIN or rest or not rows:
+        return None
+    grid = Image.new("RGBA", (columns * (width + 1) - 1, rows * (height + 1) - 1))
+    for i, j in itertools.product(range(rows), range(columns)):
+        x, y = left + j * across, MARGIN + i * down
+        cell = image.crop((x, y, x + width * factor, y + height * factor)).reduce(factor)
+        grid.paste(cell, (j * (width + 1), i * (height + 1)))
+    return grid
 
 
 def table_picture(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-INK, MUTED, RULE = "#2b2f36", "#8b929c", "#e7e9ec"
+INK, MUTED, RULE = "#2b2f36", "#69707a", "#e7e9ec"
 BLUE, ORANGE = "#2c6fb3", "#d8692a"
 PALETTE = (BLUE, ORANGE, "#3b9173", "#b5436b", "#7a62b3", "#b08a1e", "#3aa0b5", "#8a5a44", "#6b7a2f", "#5d6673")
 REAL = "#c3c8cf"

@@ -1,0 +1,27 @@
+"""Numbers and time spans as people say them. Needs no torch."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: 42 s, 3 min 5 s, 2 h 10 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def number(value: float) -> str:
+    """A number to three digits, from a thousand on to the whole: 0.0457, −12.3, 45,312."""
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
+    return text.replace("-", "−")
+
+
+def typed(value: object) -> str:
+    """A setting's value as `--set` takes it: lists with commas, none, true, false."""
+    if isinstance(value, list | tuple):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
