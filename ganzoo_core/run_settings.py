@@ -27,6 +27,7 @@ class RunSettings(Settings):
     )
     log_every: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
     checkpoint_every_s: float = option(30.0, "seconds between two checkpoints", minimum=0)
+    keep: int = option(0, "older checkpoints to keep beside the last one, in checkpoints/", minimum=0)
     tensorboard: bool = option(False, "write TensorBoard event files (extra `tensorboard`)")
 
     def snapshot_steps(self, total_steps: int) -> set[int]:

@@ -113,7 +113,7 @@ def test_an_empty_dict_passes_the_turn():
     moves = e.train_step()
     assert set(moves) == {"generator"}
     assert torch.equal(before["discriminator.hidden.weight"], weights(e)["discriminator.hidden.weight"])
-    assert set(e.record(moves)) == {"step", "generator/adversarial"}
+    assert set(e.record(moves)) == {"step", "generator/adversarial", "generator_gradient"}
 
 
 def test_after_update_follows_each_update():
@@ -178,7 +178,7 @@ def test_a_record_names_each_term_and_the_balance():
     e = engine()
     record = e.record(e.train_step())
     assert set(record) == {"step", "discriminator/real", "discriminator/fake", "generator/adversarial", "d_real",
-                           "d_fake", "accuracy_real", "accuracy_fake"}  # fmt: skip
+                           "d_fake", "accuracy_real", "accuracy_fake", "generator_gradient"}  # fmt: skip
     assert record["step"] == 1
     assert 0 < record["d_real"] < 1 and 0 <= record["accuracy_fake"] <= 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -43,7 +42,8 @@ def test_a_run_is_a_folder(in_tmp):
     run = train(snapshots=[10])
     assert run.folder == Path("runs/toy-ring8-1")
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
-    assert names == {"run.json", "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "loss.png",
+    assert names == {".lock", "run.json", "metrics.jsonl",
+                     "checkpoint.safetensors", "generator.safetensors", "loss.png",
                      "samples.gif",
                      "samples/step-000010.png", "samples/step-000030.png"}  # fmt: skip
     assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20, 25, 30]
@@ -169,9 +169,11 @@ def test_a_damaged_run_json_is_a_sentence(in_tmp):
     (run.folder / "run.json").write_text("{")
     with pytest.raises(FileError, match=r"run.json can't be read"):
         ganzoo.train(resume=run.folder)
-    (run.folder / "run.json").write_text("{}")
-    with pytest.raises(FileError, match=r"run.json is damaged: it holds no settings"):
-        ganzoo.train(resume=run.folder)
+    whole = {"settings": {}, "variant": "toy", "data": {}}
+    for key in whole:
+        (run.folder / "run.json").write_text(json.dumps({k: v for k, v in whole.items() if k != key}))
+        with pytest.raises(FileError, match=f"run.json is damaged: it holds no {key}"):
+            ganzoo.train(resume=run.folder)
 
 
 def test_a_folder_that_holds_something_is_left_alone(in_tmp):
@@ -212,9 +214,10 @@ def test_a_setting_with_two_owners_is_the_plugins_fault():
 
 
 def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(in_tmp):
-    with pytest.raises(TrainingError, match=r"the loss term discriminator/real is nan at step 25; the last good"):
+    with pytest.raises(TrainingError, match=r"the loss term discriminator/real is nan at step 25; it began at step 23, "
+                       r"where the loss term discriminator/real was nan, though every layer was finite; the last good"):  # fmt: skip
         train(out="a", poison_step=23, checkpoint_every_s=1000)
-    with pytest.raises(TrainingError, match=r"the weight generator.* not finite at step 23; the last good"):
+    with pytest.raises(TrainingError, match=r"the weight generator.* not finite at step 23; it began at step 23"):
         train(out="b", poison_step=23, checkpoint_every_s=0)
     header, tensors = checkpoint.load(Path("b/checkpoint.safetensors"), "checkpoint")
     assert header["step"] == 22
@@ -241,31 +244,6 @@ def wait_for(path: Path, seconds: float = 60) -> None:
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"
         time.sleep(0.01)
-
-
-def test_kill_9_at_any_moment_then_resume(in_tmp, subprocess_env):
-    """Checkpoints are written all the time, so most kills hit the writing of one."""
-    steps = ["--steps", "120", "--set", "checkpoint_every_s=0", "--snapshots", "50"]
-    assert start(subprocess_env, "toy", *OPTIONS, *steps, "--out", "whole").wait() == 0
-    moments = random.Random(0)
-    process = start(subprocess_env, "toy", *OPTIONS, *steps, "--out", "killed")
-    wait_for(Path("killed/checkpoint.safetensors"))
-    kills = 0
-    while process.poll() is None and kills < 4:
-        time.sleep(moments.uniform(0, 0.4))
-        process.kill()
-        process.wait()
-        kills += 1
-        mark = Path("killed/metrics.jsonl").stat().st_mtime_ns if Path("killed/metrics.jsonl").exists() else 0
-        process = start(subprocess_env, "--resume", "killed")
-        while process.poll() is None and (
-            not Path("killed/metrics.jsonl").exists() or Path("killed/metrics.jsonl").stat().st_mtime_ns == mark
-        ):
-            time.sleep(0.01)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert kills >= 2
-    assert_same_end(Path("whole"), Path("killed"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
