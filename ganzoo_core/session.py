@@ -87,6 +87,7 @@ class Session:
         values = generate(self.engine.sampler, n, labels, self.plan.run.seed, self.engine.device)
         real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
         path = self.folder.sample(step)
+        self.folder.check_still_ours()
         Samples(values, spec, labels, real).save(path)
         self.tell("on_snapshot", step, path)
         if self.dataset.judge is not None:

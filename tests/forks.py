@@ -187,11 +187,40 @@ class Forks:
         return self._mother.stdout.readline().strip()
 
 
+def run_contents(folder: Path) -> dict[str, object]:
+    """A run's files: bytes, or records less their times."""
+    files: dict[str, object] = {}
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if name == "metrics.jsonl":
+            records = [json.loads(line) for line in path.read_text().splitlines()]
+            files[name] = [{k: v for k, v in record.items() if k != "samples_per_s"} for record in records]
+        elif path.is_file() and name != "run.json":
+            files[name] = path.read_bytes()
+    return files
+
+
+def assert_same_run(found: Path, expected: Path) -> None:
+    """Two folders hold the same run, bit for bit, and nothing else."""
+    a, b = run_contents(found), run_contents(expected)
+    assert a.keys() == b.keys(), "a leftover, or a file that is missing"
+    assert not [name for name in a if a[name] != b[name]]
+    settings = [json.loads((folder / "run.json").read_text()) for folder in (found, expected)]
+    assert settings[0] == settings[1]
+
+
 def _serve() -> None:
-    import matplotlib.backends.backend_agg  # noqa: F401 - what every child needs
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+    import sklearn.datasets  # noqa: F401
+    import torch._dynamo  # noqa: F401
     from PIL import GifImagePlugin, PngImagePlugin  # noqa: F401
 
+    import ganzoo_core.cli
     import ganzoo_core.training  # noqa: F401
+    from ganzoo_core.registry import registry
+
+    registry().variants()
 
     pid = 0
     for line in sys.stdin:

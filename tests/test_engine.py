@@ -215,6 +215,43 @@ def test_a_nan_term_stops_the_run_with_step_term_and_advice():
         e.record(e.train_step())
 
 
+def test_a_step_reads_no_number_on_the_host():
+    from ganzoo_core.testing.rules import _NoHostSync
+
+    e = engine(ema_decay=0.9, n_critic=2)
+    e.train_step()
+    with _NoHostSync() as mode:
+        moves = e.train_step()
+    assert mode.reads == 0
+    with _NoHostSync() as mode:
+        e.record(moves)
+        assert bool(e.networks.generator.hidden.weight.sum() != 7)  # the mode does see a read
+    assert mode.reads == 1
+
+
+def test_a_log_line_checks_every_weight():
+    e = engine(ema_decay=0.9)
+    moves = e.train_step()
+    with torch.no_grad():
+        e.average.hidden.weight[0, 0] = 1e30  # large, and its square is infinite, but a number
+    e.record(moves)
+    e.state()
+    with torch.no_grad():
+        e.average.hidden.weight[0, 0] = torch.nan
+    with pytest.raises(
+        TrainingError, match=r"the weight average\.hidden\.weight holds a number .* not finite at step 1"
+    ):
+        e.record(moves)
+
+
+def test_what_an_optimizer_remembers_is_checked_before_it_is_saved():
+    e = engine()
+    e.train_step()
+    next(iter(e.players[0].optimizer.state.values()))["exp_avg_sq"].fill_(torch.inf)
+    with pytest.raises(TrainingError, match=r"the weight optimizer\.discriminator\.0\.exp_avg_sq holds a number"):
+        e.state()
+
+
 def test_a_weight_that_is_not_finite_is_never_saved():
     e = engine()
     with torch.no_grad():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from forks import assert_same_run
 
 from ganzoo_core import registry
 
@@ -17,27 +17,6 @@ from ganzoo_core import registry
 TOY = ["toy", "--data", "ring8", "--batch-size", "8", "--set", "ema_decay=0.9", "--set", "n_critic=2", "--precision",
        "bf16", "--keep", "2", "--set", "log_every=5", "--set", "checkpoint_every_s=0", "--snapshots", "3,10",
        "--device", "cpu"]  # fmt: skip
-
-
-def contents(folder: Path) -> dict[str, object]:
-    """A run's files: bytes, or records less their times."""
-    files: dict[str, object] = {}
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
-        if name == "metrics.jsonl":
-            records = [json.loads(line) for line in path.read_text().splitlines()]
-            files[name] = [{k: v for k, v in record.items() if k != "samples_per_s"} for record in records]
-        elif path.is_file() and name != "run.json":
-            files[name] = path.read_bytes()
-    return files
-
-
-def assert_same(found: Path, expected: Path) -> None:
-    a, b = contents(found), contents(expected)
-    assert a.keys() == b.keys(), "a leftover, or a file that is missing"
-    assert not [name for name in a if a[name] != b[name]]
-    settings = [json.loads((folder / "run.json").read_text()) for folder in (found, expected)]
-    assert settings[0] == settings[1]
 
 
 def go_on(forks, folder: Path, begin: list[str], **faults):
@@ -73,7 +52,7 @@ def kill_and_resume(forks, begin: list[str], kills: int, seed: int = 0) -> int:
             torn += any(folder.rglob(".*.tmp"))
         process = go_on(forks, folder, begin)
         assert process.wait() == 0, process.errors
-        assert_same(folder, Path("whole"))
+        assert_same_run(folder, Path("whole"))
     return torn
 
 
@@ -92,36 +71,37 @@ def test_killed_at_random_moments_in_all_variants(in_tmp, forks, variant, capsys
         print(f"\n{variant}: 20 kills, {torn} of them in the middle of writing a file")
 
 
-def count_operations(forks, begin: list[str]) -> int:
-    code, errors = forks.run(
-        "run", *begin, "--out", "whole", "--quiet", count_operations=[str(Path("count").absolute())]
-    )
-    assert code == 0, errors
-    return int(Path("count").read_text())
-
-
-def killed_at(forks, begin: list[str], number: int) -> None:
-    folder = Path(f"killed-{number}")
-    process = forks.start("run", *begin, "--out", folder, "--quiet", die_at=[number])
-    assert process.wait() == -signal.SIGKILL, process.errors
-    process = go_on(forks, folder, begin)
-    assert process.wait() == 0, process.errors
-    assert_same(folder, Path("whole"))
-
-
 BRIEF = [*TOY[:-6], "--set", "checkpoint_every_s=0", "--snapshots", "1", "--device", "cpu", "--steps", "3"]
 
 
-@pytest.mark.parametrize("place", [0.02, 0.35, 0.6, 0.93])
-def test_killed_at_an_operation_on_files(in_tmp, forks, place):
-    count = count_operations(forks, BRIEF)
-    killed_at(forks, BRIEF, 1 + int(place * count))
+def killed_at(forks, number: int) -> None:
+    folder = Path(f"killed-{number}")
+    process = forks.start("run", *BRIEF, "--out", folder, "--quiet", die_at=[number])
+    assert process.wait() == -signal.SIGKILL, process.errors
+    process = go_on(forks, folder, BRIEF)
+    assert process.wait() == 0, process.errors
+    assert_same_run(folder, Path("whole"))
+
+
+def whole_run(forks) -> int:
+    """How many operations on files it takes to be killed at."""
+    count = Path("count").absolute()
+    code, errors = forks.run("run", *BRIEF, "--out", "whole", "--quiet", count_operations=[str(count)])
+    assert code == 0, errors
+    return int(count.read_text())
+
+
+def test_killed_at_some_operations_on_files(in_tmp, forks):
+    """The first, those around the last checkpoint, and some between."""
+    count = whole_run(forks)
+    for number in (1, 9, count // 2, count - 12, count - 3):
+        killed_at(forks, number)
 
 
 @pytest.mark.slow
 def test_killed_at_each_operation_on_files(in_tmp, forks, capsys):
-    count = count_operations(forks, BRIEF)
+    count = whole_run(forks)
     for number in range(1, count + 1):
-        killed_at(forks, BRIEF, number)
+        killed_at(forks, number)
     with capsys.disabled():
         print(f"\nkilled at each of {count} operations on files")
