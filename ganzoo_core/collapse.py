@@ -7,7 +7,7 @@ import logging
 from ganzoo_core.callbacks import Callback
 
 CERTAIN_LOSS = 0.01  # mean cross-entropy: D gives the right answer a probability of 99%
-NO_GRADIENT = 1e-4  # norm over all of G; games that go on are seldom below 1e-2
+NO_GRADIENT = 1e-3  # norm over all of G; games that go on were seen between 0.06 and 30
 PATIENCE_STEPS = 200
 
 
