@@ -1,18 +1,24 @@
-"""Writing files so that a reader sees the old one or the new one, never half of either."""
+"""Writing files so that a reader sees the old one or the new one, never half of either; and locking them."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ganzoo_core.errors import FileError
 
 _WAYS_OUT = {
     errno.ENOSPC: "free some space or write elsewhere",
+    errno.EDQUOT: "free some space, ask for a larger quota, or write elsewhere",
+    errno.EFBIG: "raise the limit on the size of a file or write elsewhere",
     errno.EACCES: "check the permissions of {folder} or write elsewhere",
     errno.EPERM: "check the permissions of {folder} or write elsewhere",
     errno.EROFS: "{folder} can't be written to, so write elsewhere",
@@ -37,18 +43,78 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises `FileError` where that can't be done; the old file is then still whole and nothing is left beside it.
     """
+    with _replacing(path) as temporary, temporary.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def duplicate_atomically(source: Path, path: Path) -> None:
+    """Let `path` be the file that `source` now is, also when `source` is replaced: a second name, or else a copy.
+
+    Raises `FileError` as `write_atomically` does.
+    """
+    with _replacing(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(source, temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name for a new file beside `path`, which it replaces at the end, or vanishes where that fails."""
     target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
     temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
     with as_file_error(path):
         try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a killed process had begun to write in `folder` or below and never put in its place."""
+    with as_file_error(folder):
+        for path in folder.rglob(".*-????????.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def try_lock(path: Path) -> BinaryIO | None:
+    """Make and lock the file `path`; None where another process has locked it.
+
+    The lock ends when the file given back is closed or the process ends, however it ends. Raises `FileError` where the
+    file can't be made. Where the file system knows no locks there is a warning, and nothing is locked.
+    """
+    with as_file_error(path):
+        file = path.open("ab")
+    try:
+        _lock(file)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            file.close()
+            return None
+        logging.getLogger("ganzoo").warning(
+            "%s can't be locked here (%s): see to it that no second process trains into this folder",
+            path,
+            error.strerror,
+        )
+    return file
+
+
+def _lock(file: BinaryIO) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from io import TextIOWrapper
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.files import as_file_error, write_atomically
+from ganzoo_core.files import (
+    as_file_error,
+    duplicate_atomically,
+    remove_leftovers,
+    sync_folder,
+    try_lock,
+    write_atomically,
+)
+
+_LOCK = ".lock"
 
 _LONGEST_STEM = 60  # in characters, of four bytes each at most; file systems allow names of 255 bytes
 
 
 class RunFolder:
-    """The files of one run. Made by `create` or `open`."""
+    """The files of one run: to train into, by `create` or `resume`, locked until it is closed; to read, by `open`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._metrics: TextIOWrapper | None = None
+        self._metrics: FileIO | None = None
+        self._lock: BinaryIO | None = None
 
     @classmethod
     def create(cls, path: Path | None, stem: str) -> RunFolder:
@@ -29,14 +40,26 @@ class RunFolder:
         """
         with as_file_error(path or Path("runs")):
             if path is None:
-                return cls(_next_free(Path("runs"), stem))
-            if (path / "run.json").exists():
-                raise FileError(f"{path} holds another run; give a new --out, or go on with that one: --resume {path}")
-            if path.is_dir() and any(path.iterdir()):
-                raise FileError(f"{path} is not empty; give a new or an empty folder as --out")
+                path = _next_free(Path("runs"), stem)
+            _check_free(path)
             path.mkdir(parents=True, exist_ok=True)
-            (path / "samples").mkdir()
-        return cls(path)
+            folder = cls(path)
+            folder.lock()
+            try:
+                _check_free(path)  # another process may have begun there in between
+                (path / "samples").mkdir(exist_ok=True)
+            except BaseException:
+                folder.close()
+                raise
+        sync_folder(path.parent)
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path) -> RunFolder:
+        """The folder of a run to go on with. Raises `FileError` where there is none, or another process trains it."""
+        folder = cls.open(path)
+        folder.lock()
+        return folder
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -55,6 +78,39 @@ class RunFolder:
         """The result."""
         return self.path / "generator.safetensors"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lock(self) -> None:
+        """Keep other processes from training here until this is closed, and clear away what a killed one left.
+
+        Raises `FileError` where one trains here.
+        """
+        lock = try_lock(self.path / _LOCK)
+        if lock is None:
+            raise FileError(
+                f"{self.path} is in use: another process trains there; "
+                f"wait until it ends or stop it, or train into another folder: --out"
+            )
+        self._lock = lock
+        remove_leftovers(self.path)
+
+    def check_still_ours(self) -> None:
+        """Raise `FileError` where the folder was removed under the run, as another run may have begun in its place."""
+        assert self._lock is not None
+        try:
+            if os.path.samestat(os.fstat(self._lock.fileno()), (self.path / _LOCK).stat()):
+                return
+        except FileNotFoundError:
+            if (self.path / "run.json").exists():  # only the lock was removed
+                self._lock.close()
+                self.lock()
+                return
+        raise FileError(f"{self.path} was removed while its run went on; the run ends, as it has no place to write to")
+
     def sample(self, step: int) -> Path:
         """The picture of the fixed latents after `step` steps."""
         return self.path / "samples" / f"step-{step:06d}.png"
@@ -71,8 +127,9 @@ class RunFolder:
             info = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise FileError(f"{path} can't be read: {error}") from error
-        if not isinstance(info, dict) or not isinstance(info.get("settings"), dict):
-            raise FileError(f"{path} is damaged: it holds no settings")
+        for key, kind in (("settings", dict), ("variant", str), ("data", dict)):
+            if not isinstance(info, dict) or not isinstance(info.get(key), kind):
+                raise FileError(f"{path} is damaged: it holds no {key}")
         return info
 
     def write_info(self, info: dict[str, Any]) -> None:
@@ -82,15 +139,16 @@ class RunFolder:
         write_atomically(self.path / "run.json", text.encode(errors="backslashreplace"))
 
     def records(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a last line that a crash cut short is left out."""
+        """The lines of metrics.jsonl; what follows a line that a crash cut short is left out."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         records = []
-        for line in lines:
+        for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
-                records.append(json.loads(line))
-            except ValueError:
+                record = json.loads(line)
+                record["step"] + 0  # a number
+            except (ValueError, TypeError, KeyError):
                 break
+            records.append(record)
         return records
 
     def truncate_records(self, step: int) -> None:
@@ -100,16 +158,47 @@ class RunFolder:
 
     def append_record(self, record: dict[str, Any]) -> None:
         """Write a line of metrics.jsonl."""
+        line = (json.dumps(record) + "\n").encode()
         with as_file_error(self.path / "metrics.jsonl"):
             if self._metrics is None:
-                self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
-            self._metrics.write(json.dumps(record) + "\n")
-            self._metrics.flush()
+                self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
+            while line:  # a disk that fills up takes a part, and says why only when given the rest
+                line = line[self._metrics.write(line) :]
+
+    def sync_records(self) -> None:
+        """Have the lines of metrics.jsonl on the disk, so that a power cut leaves those a checkpoint counts on."""
+        if self._metrics is not None:
+            with as_file_error(self.path / "metrics.jsonl"):
+                os.fsync(self._metrics.fileno())
+
+    def keep_checkpoint(self, step: int, count: int) -> None:
+        """Before the checkpoint of `step` is replaced: keep it as one of the `count` latest older ones."""
+        if count == 0 or not self.checkpoint.exists():
+            return
+        folder = self.path / "checkpoints"
+        with as_file_error(folder):
+            folder.mkdir(exist_ok=True)
+            duplicate_atomically(self.checkpoint, folder / f"step-{step:06d}.safetensors")
+            kept = sorted(folder.glob("step-*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+            for path in kept[:-count]:
+                path.unlink()
 
     def close(self) -> None:
-        """Close what is open."""
-        if self._metrics is not None:
-            self._metrics.close()
+        """Close what is open, and let other processes train here."""
+        for file in (self._metrics, self._lock):
+            if file is not None:
+                file.close()
+
+
+def _check_free(path: Path) -> None:
+    """Raise `FileError` unless a run may begin in `path`: there is nothing, or only what a run killed at birth left."""
+    if (path / "run.json").exists():
+        raise FileError(f"{path} holds another run; give a new --out, or go on with that one: --resume {path}")
+    found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if "samples" in found and not any((path / "samples").iterdir()):
+        found.remove("samples")
+    if any(name != _LOCK and not name.endswith(".tmp") for name in found):
+        raise FileError(f"{path} is not empty; give a new or an empty folder as --out")
 
 
 def _next_free(parent: Path, stem: str) -> Path:
@@ -124,5 +213,4 @@ def _next_free(parent: Path, stem: str) -> Path:
         except FileExistsError:
             number += 1
             continue
-        (path / "samples").mkdir()
         return path

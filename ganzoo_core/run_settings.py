@@ -28,6 +28,7 @@ class RunSettings(Settings):
     )
     log_every: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
     checkpoint_every_s: float = option(30.0, "seconds between two checkpoints", minimum=0)
+    keep: int = option(0, "older checkpoints to keep beside the last one, in checkpoints/", minimum=0)
 
     def snapshot_steps(self, total_steps: int) -> set[int]:
         """The steps after which to draw; the last step is always one of them."""

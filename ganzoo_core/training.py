@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import math
 import platform
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from ganzoo_core import __version__, checkpoint
-from ganzoo_core.callbacks import Callback, RunInfo
+from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.engine import Engine, LoopEvents, train_loop
-from ganzoo_core.errors import GanzooError, Interrupted, SettingError
-from ganzoo_core.files import write_atomically
-from ganzoo_core.registry import registry
-from ganzoo_core.report.animation import snapshots_gif
-from ganzoo_core.report.losses import loss_picture
+from ganzoo_core.engine import Engine
+from ganzoo_core.errors import SettingError
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_report import write_report
 from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
-from ganzoo_core.trained import TrainedGenerator, default_count, export, generate, load
+from ganzoo_core.session import Session, parameter_counts
+from ganzoo_core.trained import TrainedGenerator, load
 
 
 @dataclass(frozen=True)
@@ -85,9 +77,10 @@ def train(
         plan = _with_epochs(plan, epochs, len(dataset))
     with _global_random_state_kept():
         engine = Engine(plan.variant, dataset, plan.run)
-        folder = RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}")
-        folder.write_info(_info(plan, dataset, engine))
-        return _Session(plan, dataset, engine, folder, callbacks).run()
+        with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
+            folder.write_info(_info(plan, dataset, engine))
+            Session(plan, dataset, engine, folder, callbacks).run()
+            return Run(folder.path)
 
 
 def _resume(
@@ -101,155 +94,61 @@ def _resume(
 ) -> Run:
     if out is not None:
         raise SettingError("--out and --resume exclude each other: a resumed run stays in its folder")
-    folder = RunFolder.open(path)
-    info = folder.read_info()
-    if variant not in (None, info["variant"]):
-        raise SettingError(f"{path} is a run of {info['variant']}, not of {variant}")
+    with RunFolder.resume(path) as folder, _global_random_state_kept():
+        info = folder.read_info()
+        if variant not in (None, info["variant"]):
+            raise SettingError(f"{path} is a run of {info['variant']}, not of {variant}")
+        plan = _resumed_plan(path, info, values, texts)
+        step, tensors = _last_state(folder)
+        steps = plan.variant.config.steps
+        if steps < step:
+            raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
+        if steps == step:
+            return Run(path)
+        dataset = _load_data(plan, data_dir)
+        if dataset.spec.to_dict() != info["data"]:
+            raise SettingError(f"{path} was begun on other data: {info['data']} then, {dataset.spec.to_dict()} now")
+        engine = Engine(plan.variant, dataset, plan.run)
+        if step:
+            engine.restore(step, tensors, folder.checkpoint)
+        folder.truncate_records(step)
+        _note_changes(folder, info, _info(plan, dataset, engine), step)
+        Session(plan, dataset, engine, folder, callbacks).run()
+        return Run(path)
+
+
+def _resumed_plan(path: Path, info: dict[str, Any], values: dict[str, Any], texts: dict[str, str]) -> Plan:
+    """What the run was begun with, steps and what `texts` name aside. Raises `SettingError` for other differences."""
     stored = info["settings"]
-    steps = values.pop("steps", stored["steps"])
-    changed = {key: value for key, value in values.items() if stored.get(key) != value}
+    asked = _settings(resolve(info["variant"], stored | values))
+    changed = [key for key in values if key != "steps" and asked[key] != stored.get(key)]
     if changed:
-        shown = ", ".join(f"{key} was {stored.get(key)!r} and would be {value!r}" for key, value in changed.items())
+        shown = ", ".join(f"{key} was {stored.get(key)!r} and would be {asked[key]!r}" for key in changed)
         raise SettingError(f"{path} was begun with other settings: {shown}; to change one knowingly, name it in --set")
-    plan = resolve(info["variant"], stored | {"steps": steps}, texts)
+    return resolve(info["variant"], stored | values, texts)
+
+
+def _last_state(folder: RunFolder) -> tuple[int, dict[str, torch.Tensor]]:
+    """The last checkpoint's step and tensors; step 0 and nothing for a run that was killed before its first one."""
+    if not folder.checkpoint.exists() and not folder.records():
+        return 0, {}
     header, tensors = checkpoint.load(folder.checkpoint, "checkpoint")
     checkpoint.check_fields(folder.checkpoint, header, {"step": int})
-    if header["step"] >= plan.variant.config.steps:
-        if plan.variant.config.steps < header["step"]:
-            raise SettingError(f"steps must be at least {header['step']}, where {path} stands, but is {steps}")
-        return Run(path)
-    dataset = _load_data(plan, data_dir)
-    if dataset.spec.to_dict() != info["data"]:
-        raise SettingError(f"{path} was begun on other data: {info['data']} then, {dataset.spec.to_dict()} now")
-    with _global_random_state_kept():
-        engine = Engine(plan.variant, dataset, plan.run)
-        engine.restore(header["step"], tensors, folder.checkpoint)
-        folder.truncate_records(engine.step)
-        new = _info(plan, dataset, engine)
-        if new["settings"] != stored:
-            change = {key: value for key, value in new["settings"].items() if stored.get(key) != value}
-            new["changes"] = [*info.get("changes", []), {"step": engine.step, "settings": change}]
-            folder.write_info(new)
-        return _Session(plan, dataset, engine, folder, callbacks).run()
+    return header["step"], tensors
 
 
-class _Session:
-    """One process's part of a run: what the loop's events do."""
+def _note_changes(folder: RunFolder, old: dict[str, Any], new: dict[str, Any], step: int) -> None:
+    """Let run.json tell of the run as it goes on, and from which step on what differs: settings, versions, machine."""
+    change = {key: _difference(old.get(key), new[key]) for key in new if old.get(key) != new[key]}
+    if change:
+        folder.write_info(new | {"changes": [*old.get("changes", []), {"step": step, **change}]})
 
-    def __init__(
-        self, plan: Plan, dataset: Dataset, engine: Engine, folder: RunFolder, callbacks: Sequence[Callback]
-    ) -> None:
-        self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
-        self.info = RunInfo(
-            folder=folder.path,
-            variant=plan.variant.name,
-            data=dataset.spec,
-            settings=plan.settings(),
-            device=str(engine.device),
-            parameters=_parameter_counts(engine),
-            first_step=engine.step,
-            total_steps=plan.variant.config.steps,
-        )
-        self.callbacks = [*callbacks, *registry().callbacks(self.info)]
-        self.signal: signal.Signals | None = None
 
-    def run(self) -> Run:
-        if self.engine.step == 0:
-            self.save()  # so that a run killed in its first seconds resumes too
-        self.tell("on_start", self.info)
-        events = LoopEvents(self.record, self.snapshot, self.save, lambda: self.signal is not None)
-        try:
-            with self._signals_caught():
-                train_loop(self.engine, self.plan.run, self.info.total_steps, events)
-        finally:
-            self.folder.close()
-            self.tell("on_end", self.engine.step)
-        loss_picture(self.folder.records(), self.folder.path / "loss.png")
-        if snapshots := self.folder.snapshots():
-            write_atomically(self.folder.path / "samples.gif", snapshots_gif(snapshots))
-        self.report()
-        if self.signal is not None:
-            raise Interrupted(
-                f"stopped by {self.signal.name} at step {self.engine.step} of {self.info.total_steps}, all saved; "
-                f"go on with: ganzoo run --resume {self.folder.path}"
-            )
-        return Run(self.folder.path)
-
-    def record(self, record: dict[str, float]) -> None:
-        self.folder.append_record(record)
-        self.tell("on_log", record)
-
-    def snapshot(self, step: int) -> None:
-        """Draw the run's fixed latents, and labels, as they are after `step` steps."""
-        variant, spec = self.plan.variant, self.dataset.spec
-        n = default_count(spec, variant.conditional)
-        labels = torch.arange(n) % spec.num_classes if variant.conditional else None
-        values = generate(self.engine.sampler, n, labels, self.plan.run.seed, self.engine.device)
-        real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
-        path = self.folder.sample(step)
-        Samples(values, spec, labels, real).save(path)
-        self.tell("on_snapshot", step, path)
-        if self.dataset.judge is not None:
-            self.record({"step": step, **self.dataset.judge(values * spec.scale + spec.offset)})
-
-    def report(self) -> None:
-        """Write the run's page. The run is safe on the disk by now: what goes wrong here is a warning."""
-        try:
-            write_report(self.folder.path)
-        except Exception as error:  # noqa: BLE001 - a plugin's own, when the page asks it for samples
-            logging.getLogger("ganzoo").warning(
-                "report.html was not written: %s: %s; try again with: ganzoo report %s",
-                type(error).__name__,
-                error,
-                self.folder.path,
-            )
-
-    def tell(self, event: str, *arguments: Any) -> None:
-        """Call every observer; one that raises is dropped with a warning, as it must not end a night of training."""
-        for callback in list(self.callbacks):
-            try:
-                getattr(callback, event)(*arguments)
-            except GanzooError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever a stranger's callback raises
-                self.callbacks.remove(callback)
-                logging.getLogger("ganzoo").warning(
-                    "%s is dropped, as its %s failed: %s: %s",
-                    type(callback).__name__,
-                    event,
-                    type(error).__name__,
-                    error,
-                )
-
-    def save(self) -> None:
-        """Write the checkpoint, then the generator; each replaces the last one in one piece."""
-        checkpoint.save(self.folder.checkpoint, "checkpoint", {"step": self.engine.step}, self.engine.state())
-        export(
-            self.folder.generator,
-            self.engine.sampler,
-            self.plan.plugin,
-            self.plan.variant,
-            self.dataset.spec,
-            self.engine.step,
-        )
-
-    @contextlib.contextmanager
-    def _signals_caught(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM asks the loop to stop; a second one ends the process as it always does."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may catch signals
-            return
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            self.signal = signal.Signals(number)
-            signal.signal(number, signal.SIG_DFL)
-
-        previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+def _difference(old: Any, new: Any) -> Any:
+    """What is new: of two dictionaries the entries that differ."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return {key: value for key, value in new.items() if old.get(key) != value}
 
 
 def _load_data(plan: Plan, data_dir: str | Path | None) -> Dataset:
@@ -263,22 +162,17 @@ def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
     return dataclasses.replace(plan, variant=type(plan.variant)(dataclasses.replace(config, steps=steps)))
 
 
-def _parameter_counts(engine: Engine) -> dict[str, int]:
-    counts = {name: sum(p.numel() for p in m.parameters()) for name, m in engine.networks._asdict().items()}
-    return {name: count for name, count in counts.items() if count}
-
-
 def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
     return {
         "ganzoo": __version__,
         "variant": plan.variant.name,
         "package": plan.plugin.package,
         "package_version": plan.plugin.version,
-        "settings": plan.settings() | {"data": _data_name(plan)},
+        "settings": _settings(plan),
         "data": dataset.spec.to_dict(),
         "data_size": len(dataset),
         "data_left_out": dataset.left_out,
-        "parameters": _parameter_counts(engine),
+        "parameters": parameter_counts(engine),
         "environment": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -289,9 +183,10 @@ def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _data_name(plan: Plan) -> str:
-    """The data set by a name that also a resume from another folder understands."""
-    return plan.run.data if plan.source.path is None else f"{plan.source.name}:{plan.source.path}"
+def _settings(plan: Plan) -> dict[str, Any]:
+    """All settings by name; the data set by a name that also a resume from another folder understands."""
+    data = plan.run.data if plan.source.path is None else f"{plan.source.name}:{plan.source.path}"
+    return plan.settings() | {"data": data}
 
 
 @contextlib.contextmanager

@@ -9,13 +9,18 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ganzoo_core import registry as registry_module
 from ganzoo_core.registry import Registry
 
+if TYPE_CHECKING:
+    from forks import Forks
+
 TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
+sys.path.insert(0, str(Path(__file__).parent))  # for `forks`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 
@@ -23,13 +28,37 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a
 @pytest.fixture
 def subprocess_env(tmp_path: Path) -> dict[str, str]:
     """An environment for `python -m ganzoo_core` that knows the toy plugin and no data folder of the user's."""
+    return _offline_env(tmp_path)
+
+
+def _offline_env(folder: Path) -> dict[str, str]:
     paths = [str(TOY_PLUGIN), os.environ.get("PYTHONPATH", "")]
     nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")  # tests run offline, everywhere
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(p for p in paths if p),
-        "GANZOO_DATA": str(tmp_path / "data"),
+        "GANZOO_DATA": str(folder / "data"),
         **nowhere,
     }
+
+
+@pytest.fixture(scope="session")
+def mother(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Starts commands in processes of their own, at little cost."""
+    if os.name != "posix":
+        pytest.skip("needs fork")
+    from forks import Forks
+
+    folder = tmp_path_factory.mktemp("forks")
+    forks = Forks(folder, _offline_env(folder))
+    yield forks
+    forks.close()
+
+
+@pytest.fixture
+def forks(mother: Forks) -> Iterator[Forks]:
+    """The same for one test: nothing of it runs on."""
+    yield mother
+    mother.stop()
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_an_empty_dict_passes_the_turn():
     moves = e.train_step()
     assert set(moves) == {"generator"}
     assert torch.equal(before["discriminator.hidden.weight"], weights(e)["discriminator.hidden.weight"])
-    assert set(e.record(moves)) == {"step", "generator/adversarial"}
+    assert set(e.record(moves)) == {"step", "generator/adversarial", "generator_gradient"}
 
 
 def test_after_update_follows_each_update():
@@ -178,7 +178,7 @@ def test_a_record_names_each_term_and_the_balance():
     e = engine()
     record = e.record(e.train_step())
     assert set(record) == {"step", "discriminator/real", "discriminator/fake", "generator/adversarial", "d_real",
-                           "d_fake", "accuracy_real", "accuracy_fake"}  # fmt: skip
+                           "d_fake", "accuracy_real", "accuracy_fake", "generator_gradient"}  # fmt: skip
     assert record["step"] == 1
     assert 0 < record["d_real"] < 1 and 0 <= record["accuracy_fake"] <= 1
 
@@ -213,6 +213,43 @@ def test_a_nan_term_stops_the_run_with_step_term_and_advice():
     e = engine(poison_step=1)
     with pytest.raises(TrainingError, match=r"the loss term discriminator/real is nan at step 1; .*generator_lr"):
         e.record(e.train_step())
+
+
+def test_a_step_reads_no_number_on_the_host():
+    from ganzoo_core.testing.rules import _NoHostSync
+
+    e = engine(ema_decay=0.9, n_critic=2)
+    e.train_step()
+    with _NoHostSync() as mode:
+        moves = e.train_step()
+    assert mode.reads == 0
+    with _NoHostSync() as mode:
+        e.record(moves)
+        assert bool(e.networks.generator.hidden.weight.sum() != 7)  # the mode does see a read
+    assert mode.reads == 1
+
+
+def test_a_log_line_checks_every_weight():
+    e = engine(ema_decay=0.9)
+    moves = e.train_step()
+    with torch.no_grad():
+        e.average.hidden.weight[0, 0] = 1e30  # large, and its square is infinite, but a number
+    e.record(moves)
+    e.state()
+    with torch.no_grad():
+        e.average.hidden.weight[0, 0] = torch.nan
+    with pytest.raises(
+        TrainingError, match=r"the weight average\.hidden\.weight holds a number .* not finite at step 1"
+    ):
+        e.record(moves)
+
+
+def test_what_an_optimizer_remembers_is_checked_before_it_is_saved():
+    e = engine()
+    e.train_step()
+    next(iter(e.players[0].optimizer.state.values()))["exp_avg_sq"].fill_(torch.inf)
+    with pytest.raises(TrainingError, match=r"the weight optimizer\.discriminator\.0\.exp_avg_sq holds a number"):
+        e.state()
 
 
 def test_a_weight_that_is_not_finite_is_never_saved():

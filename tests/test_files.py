@@ -73,6 +73,8 @@ def test_an_interrupt_leaves_the_old_file_and_nothing_else(tmp_path: Path, monke
         (errno.EPERM, "check the permissions of {folder} or write elsewhere"),
         (errno.EROFS, "{folder} can't be written to, so write elsewhere"),
         (errno.EIO, "write elsewhere"),
+        (errno.EDQUOT, "free some space, ask for a larger quota, or write elsewhere"),
+        (errno.EFBIG, "raise the limit on the size of a file or write elsewhere"),
     ],
 )
 def test_every_failure_names_a_way_out(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +15,7 @@ import ganzoo_core as ganzoo
 from ganzoo_core import checkpoint
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, GanzooError, Interrupted, SettingError, TrainingError, UnknownNameError
+from ganzoo_core.run_folder import RunFolder
 
 OPTIONS = ["--data", "ring8", "--set", "log_every=5", "--set", "ema_decay=0.9", "--set", "n_critic=2"]
 
@@ -45,8 +43,9 @@ def test_a_run_is_a_folder(in_tmp):
     run = train(snapshots=[10])
     assert run.folder == Path("runs/toy-ring8-1")
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
-    assert names == {"run.json", "metrics.jsonl", "checkpoint.safetensors", "generator.safetensors", "loss.png",
-                     "samples.gif", "report.html",
+    assert names == {".lock", "run.json", "metrics.jsonl", "report.html",
+                     "checkpoint.safetensors", "generator.safetensors", "loss.png",
+                     "samples.gif",
                      "samples/step-000010.png", "samples/step-000030.png"}  # fmt: skip
     assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20, 25, 30]
     info = run.info
@@ -171,9 +170,11 @@ def test_a_damaged_run_json_is_a_sentence(in_tmp):
     (run.folder / "run.json").write_text("{")
     with pytest.raises(FileError, match=r"run.json can't be read"):
         ganzoo.train(resume=run.folder)
-    (run.folder / "run.json").write_text("{}")
-    with pytest.raises(FileError, match=r"run.json is damaged: it holds no settings"):
-        ganzoo.train(resume=run.folder)
+    whole = {"settings": {}, "variant": "toy", "data": {}}
+    for key in whole:
+        (run.folder / "run.json").write_text(json.dumps({k: v for k, v in whole.items() if k != key}))
+        with pytest.raises(FileError, match=f"run.json is damaged: it holds no {key}"):
+            ganzoo.train(resume=run.folder)
 
 
 def test_a_folder_that_holds_something_is_left_alone(in_tmp):
@@ -224,9 +225,12 @@ def test_a_setting_with_two_owners_is_the_plugins_fault():
 
 
 def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(in_tmp):
-    with pytest.raises(TrainingError, match=r"the loss term discriminator/real is nan at step 25; the last good"):
+    began = (
+        "it began at step 23, where the loss term discriminator/real was nan, though every layer was finite; the last"
+    )
+    with pytest.raises(TrainingError, match=rf"the loss term discriminator/real is nan at step 25; {began} good"):
         train(out="a", poison_step=23, checkpoint_every_s=1000)
-    with pytest.raises(TrainingError, match=r"the weight generator.* not finite at step 23; the last good"):
+    with pytest.raises(TrainingError, match=r"the weight generator.* not finite at step 23; it began at step 23"):
         train(out="b", poison_step=23, checkpoint_every_s=0)
     header, tensors = checkpoint.load(Path("b/checkpoint.safetensors"), "checkpoint")
     assert header["step"] == 22
@@ -243,54 +247,144 @@ def test_an_unknown_device_is_a_sentence(in_tmp):
             train(device="cuda")
 
 
-def start(env, *arguments, **options) -> subprocess.Popen:
-    command = [sys.executable, "-m", "ganzoo_core", "run", *arguments]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def wait_for(path: Path, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
+def begun(forks, *options: str, **faults):
+    """A run that would never end, some steps after its start."""
+    process = forks.start("run", "toy", *OPTIONS, "--steps", "1000000", "--snapshots", "1000000", "--out", "run",
+                          *options, **faults)  # fmt: skip
+    while not Path("run/metrics.jsonl").exists():
+        assert process.is_running(), process.errors
         time.sleep(0.01)
+    return process
 
 
-def test_kill_9_at_any_moment_then_resume(in_tmp, subprocess_env):
-    """Checkpoints are written all the time, so most kills hit the writing of one."""
-    steps = ["--steps", "120", "--set", "checkpoint_every_s=0", "--snapshots", "50"]
-    assert start(subprocess_env, "toy", *OPTIONS, *steps, "--out", "whole").wait() == 0
-    moments = random.Random(0)
-    process = start(subprocess_env, "toy", *OPTIONS, *steps, "--out", "killed")
-    wait_for(Path("killed/checkpoint.safetensors"))
-    kills = 0
-    while process.poll() is None and kills < 4:
-        time.sleep(moments.uniform(0, 0.4))
-        process.kill()
-        process.wait()
-        kills += 1
-        mark = Path("killed/metrics.jsonl").stat().st_mtime_ns if Path("killed/metrics.jsonl").exists() else 0
-        process = start(subprocess_env, "--resume", "killed")
-        while process.poll() is None and (
-            not Path("killed/metrics.jsonl").exists() or Path("killed/metrics.jsonl").stat().st_mtime_ns == mark
-        ):
-            time.sleep(0.01)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert kills >= 2
-    assert_same_end(Path("whole"), Path("killed"))
+def saved_step() -> int:
+    return checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")[0]["step"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(in_tmp, subprocess_env, number):
-    process = start(subprocess_env, "toy", *OPTIONS, "--steps", "1000000", "--out", "run")
-    wait_for(Path("run/metrics.jsonl"))
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert f"stopped by {number.name} at step" in errors and "ganzoo run --resume run" in errors
-    assert "Traceback" not in errors
-    header, _ = checkpoint.read_header(Path("run/checkpoint.safetensors"), "checkpoint")
-    assert header["step"] > 0
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_saves_and_says_how_to_go_on(in_tmp, forks, name):
+    process = begun(forks)
+    signalled_s = time.time()
+    process.send(getattr(signal, name))
+    assert process.wait() == 1
+    assert f"stopped by {name} at step {saved_step()} of 1000000, all saved; go on with: ganzoo run" in process.errors
+    assert "Traceback" not in process.errors and saved_step() > 0
+    assert Path("run/checkpoint.safetensors").stat().st_mtime - signalled_s < 5, "a preempted job has some seconds"
+
+
+def test_a_second_signal_ends_at_once_and_the_last_checkpoint_stays(in_tmp, forks):
+    process = begun(forks, "--set", "checkpoint_every_s=1000", slow_disk=[0.5])
+    process.send(signal.SIGINT)
+    while not list(Path("run").glob(".*.tmp")):  # the last checkpoint, or what comes before it, is being written
+        assert process.is_running()
+    process.send(signal.SIGINT)
+    assert process.wait() == -signal.SIGINT, "ended by the signal, not by itself"
+    assert saved_step() == 0
+    assert ganzoo.train(resume="run", texts={"steps": "8"}).records()[-1]["step"] == 8
+
+
+def test_nohup_and_background_jobs_ignore_what_they_are_told_to(in_tmp, forks):
+    process = begun(forks, ignore=[signal.SIGHUP, signal.SIGINT])
+    process.send(signal.SIGHUP)
+    process.send(signal.SIGINT)
+    records = Path("run/metrics.jsonl").stat().st_size
+    while Path("run/metrics.jsonl").stat().st_size == records:
+        assert process.is_running(), process.errors
+    process.send(signal.SIGTERM)
+    assert process.wait() == 1 and "stopped by SIGTERM" in process.errors
+
+
+def test_a_signal_in_the_last_step_leaves_a_finished_run(in_tmp):
+    class StopAtTheEnd(ganzoo.Callback):
+        def on_log(self, record):
+            if record["step"] == 30 and "d_real" in record:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    run = train(callbacks=[StopAtTheEnd()])
+    assert (run.folder / "loss.png").exists()
+
+
+def test_a_second_process_is_refused_and_a_killed_one_is_not_missed(in_tmp, forks):
+    process = begun(forks)
+    with pytest.raises(FileError, match=r"run is in use: another process trains there; wait until it ends or stop it"):
+        ganzoo.train(resume="run")
+    with pytest.raises(FileError, match="run holds another run"):
+        train(out="run")
+    assert process.is_running()
+    process.send(signal.SIGKILL)
+    process.wait()
+    assert ganzoo.train(resume="run", texts={"steps": str(saved_step() + 1)}).folder == Path("run")
+
+
+def test_two_that_begin_in_one_folder_at_once(in_tmp):
+    folder = RunFolder.create(Path("run"), "")
+    with pytest.raises(FileError, match="run is in use"):
+        RunFolder.create(Path("run"), "")
+    folder.close()
+    with RunFolder.create(Path("run"), ""):
+        pass
+
+
+def test_a_lock_removed_by_hand_is_made_anew(in_tmp):
+    with RunFolder.create(Path("run"), "") as folder:
+        folder.write_info({})
+        Path("run/.lock").unlink()
+        folder.check_still_ours()
+        with pytest.raises(FileError, match="run is in use"):
+            RunFolder.resume(Path("run"))
+
+
+def test_a_torn_last_line_of_the_metrics_is_left_out(in_tmp):
+    run = train(steps=20)
+    path = run.folder / "metrics.jsonl"
+    whole = path.read_bytes()
+    for torn in (b'{"step": 25, "discr', b"\0" * 99, b"7\n", b'{"step": null}\n', "né".encode("latin-1")):
+        path.write_bytes(whole + torn)
+        assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20]
+    ganzoo.train(resume=run.folder, steps=25)
+    assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20, 25]
+
+
+def test_older_checkpoints_are_kept(in_tmp):
+    run = train(steps=6, keep=2, checkpoint_every_s=0)
+    kept = sorted((run.folder / "checkpoints").iterdir())
+    assert [path.name for path in kept] == ["step-000004.safetensors", "step-000005.safetensors"]
+    assert [checkpoint.load(path, "checkpoint")[0]["step"] for path in kept] == [4, 5]
+    end = (run.folder / "checkpoint.safetensors").read_bytes()
+    (run.folder / "checkpoint.safetensors").write_bytes(kept[0].read_bytes())
+    ganzoo.train(resume=run.folder)
+    assert (run.folder / "checkpoint.safetensors").read_bytes() == end
+    assert not (train(steps=6).folder / "checkpoints").exists()
+
+
+def test_a_run_without_its_checkpoint(in_tmp):
+    whole, run = train(), train()
+    (run.folder / "checkpoint.safetensors").unlink()
+    with pytest.raises(FileError, match=r"there is no file .*checkpoint.safetensors"):
+        ganzoo.train(resume=run.folder)  # rather than train it all again over what is there
+    (run.folder / "metrics.jsonl").unlink()  # but before the first line there is nothing to lose
+    ganzoo.train(resume=run.folder)
+    assert_same_end(whole.folder, run.folder)
+
+
+def test_what_is_the_same_is_no_change_on_resume(in_tmp):
+    run = train(snapshots=(10,))
+    ganzoo.train(resume=run.folder, snapshots=(10,), data="ring8", steps=31)
+    with pytest.raises(SettingError, match=r"snapshots was \[10\] and would be \[11\]; to change one knowingly"):
+        ganzoo.train(resume=run.folder, snapshots=(11,))
+    with pytest.raises(UnknownNameError, match="no setting called 'widht'; did you mean width?"):
+        ganzoo.train(resume=run.folder, widht=3)
+
+
+def test_a_resume_notes_the_versions_that_differ(in_tmp):
+    run = train()
+    info = run.info
+    info["package_version"], info["environment"]["torch"] = "0.9", "2.0"
+    (run.folder / "run.json").write_text(json.dumps(info))
+    ganzoo.train(resume=run.folder, steps=31)
+    (change,) = run.info["changes"]
+    assert change["step"] == 30 and change["package_version"] == "1.0" and change["settings"] == {"steps": 31}
+    assert list(change["environment"]) == ["torch"]
 
 
 def test_training_in_a_thread_leaves_signals_alone(in_tmp):

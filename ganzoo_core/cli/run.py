@@ -42,6 +42,7 @@ _NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "texts")
     help="Settings from a file; --set and flags win over it.",
 )  # fmt: skip
 @click.option("--snapshots", metavar="N,N,...", help="The steps at which samples are drawn.")
+@click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
 @click.option("--quiet", is_flag=True, help="Print the run folder, and nothing else.")

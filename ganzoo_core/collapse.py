@@ -1,0 +1,40 @@
+"""A warning for a game that has stopped: D is certain and G no longer learns."""
+
+from __future__ import annotations
+
+import logging
+
+from ganzoo_core.callbacks import Callback
+
+CERTAIN_LOSS = 0.01  # mean cross-entropy: D gives the right answer a probability of 99%
+NO_GRADIENT = 1e-3  # norm over all of G; games that go on were seen between 0.06 and 30
+PATIENCE_STEPS = 200
+
+
+class CollapseWarning(Callback):
+    """Warns once where, for 200 steps of log lines in a row, D's loss was nearly 0 and G's gradient gone."""
+
+    def __init__(self) -> None:
+        self.since_step: float | None = None
+        self.warned = False
+
+    def on_log(self, record: dict[str, float]) -> None:
+        """See whether the game goes on."""
+        terms = [value for key, value in record.items() if key.startswith("discriminator/")]
+        gradient = record.get("generator_gradient")
+        if self.warned or not terms or gradient is None:
+            return
+        if abs(sum(terms)) > CERTAIN_LOSS or gradient > NO_GRADIENT:
+            self.since_step = None
+        elif self.since_step is None:
+            self.since_step = record["step"]
+        elif record["step"] - self.since_step >= PATIENCE_STEPS:
+            self.warned = True
+            logging.getLogger("ganzoo").warning(
+                "the game has collapsed since step %d: the discriminator's loss is %.2g and the norm of the "
+                "generator's gradient %.2g, so the generator no longer learns. The run goes on; stop it with Ctrl-C "
+                "and try a lower discriminator_lr, a higher generator_lr, n_critic=1, or a Wasserstein critic",
+                self.since_step,
+                sum(terms),
+                gradient,
+            )

@@ -1,0 +1,185 @@
+"""One process's part of a run: what the loop's events do to the folder and the observers, and what ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any
+
+import torch
+
+from ganzoo_core import checkpoint
+from ganzoo_core.callbacks import Callback, RunInfo
+from ganzoo_core.collapse import CollapseWarning
+from ganzoo_core.data import Dataset
+from ganzoo_core.engine import Engine, LoopEvents, NotFiniteError, train_loop
+from ganzoo_core.errors import GanzooError, Interrupted
+from ganzoo_core.files import write_atomically
+from ganzoo_core.numerics import located
+from ganzoo_core.registry import registry
+from ganzoo_core.report.animation import snapshots_gif
+from ganzoo_core.report.losses import loss_picture
+from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.run_report import write_report
+from ganzoo_core.run_settings import Plan
+from ganzoo_core.samples import Samples
+from ganzoo_core.trained import default_count, export, generate
+
+
+class Session:
+    """One process's part of a run: what the loop's events do."""
+
+    def __init__(
+        self, plan: Plan, dataset: Dataset, engine: Engine, folder: RunFolder, callbacks: Sequence[Callback]
+    ) -> None:
+        self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
+        self.info = RunInfo(
+            folder=folder.path,
+            variant=plan.variant.name,
+            data=dataset.spec,
+            settings=plan.settings(),
+            device=str(engine.device),
+            parameters=parameter_counts(engine),
+            first_step=engine.step,
+            total_steps=plan.variant.config.steps,
+        )
+        self.callbacks = [*callbacks, CollapseWarning(), *registry().callbacks(self.info)]
+        self.saved_step = engine.step
+        self.signal: signal.Signals | None = None
+
+    def run(self) -> None:
+        """Train to the end. Raises `Interrupted` where a signal came first, `TrainingError` where numbers fail."""
+        if self.engine.step == 0:
+            self.save()  # so that a run killed in its first seconds resumes too
+        self.tell("on_start", self.info)
+        events = LoopEvents(self.record, self.snapshot, self.save, self.is_stopped)
+        try:
+            with self._signals_caught():
+                train_loop(self.engine, self.plan.run, self.info.total_steps, events)
+        except NotFiniteError as error:
+            raise located(error, self.engine, self.folder.checkpoint, self.is_stopped) from error
+        finally:
+            self.tell("on_end", self.engine.step)
+        if self.engine.step < self.info.total_steps:
+            self.draw()
+            assert self.signal is not None
+            raise Interrupted(
+                f"stopped by {self.signal.name} at step {self.engine.step} of {self.info.total_steps}, all saved; "
+                f"go on with: ganzoo run --resume {self.folder.path}"
+            )
+
+    def is_stopped(self) -> bool:
+        """Whether a signal asked the run to end."""
+        return self.signal is not None
+
+    def record(self, record: dict[str, float]) -> None:
+        self.folder.append_record(record)
+        self.tell("on_log", record)
+
+    def snapshot(self, step: int) -> None:
+        """Draw the run's fixed latents, and labels, as they are after `step` steps."""
+        variant, spec = self.plan.variant, self.dataset.spec
+        n = default_count(spec, variant.conditional)
+        labels = torch.arange(n) % spec.num_classes if variant.conditional else None
+        values = generate(self.engine.sampler, n, labels, self.plan.run.seed, self.engine.device)
+        real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
+        path = self.folder.sample(step)
+        self.folder.check_still_ours()
+        Samples(values, spec, labels, real).save(path)
+        self.tell("on_snapshot", step, path)
+        if self.dataset.judge is not None:
+            self.record({"step": step, **self.dataset.judge(values * spec.scale + spec.offset)})
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        """Call every observer; one that raises is dropped with a warning, as it must not end a night of training."""
+        for callback in list(self.callbacks):
+            try:
+                getattr(callback, event)(*arguments)
+            except GanzooError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a stranger's callback raises
+                self.callbacks.remove(callback)
+                logging.getLogger("ganzoo").warning(
+                    "%s is dropped, as its %s failed: %s: %s",
+                    type(callback).__name__,
+                    event,
+                    type(error).__name__,
+                    error,
+                )
+
+    def save(self) -> None:
+        """Write the result, then the checkpoint, each in one piece.
+
+        The checkpoint comes last: what it says is done is on the disk, so that a finished run has all its files.
+        """
+        tensors = self.engine.state()
+        self.folder.check_still_ours()
+        self.folder.sync_records()
+        export(
+            self.folder.generator,
+            self.engine.sampler,
+            self.plan.plugin,
+            self.plan.variant,
+            self.dataset.spec,
+            self.engine.step,
+        )
+        try:
+            if self.engine.step == self.info.total_steps:
+                self.draw()
+        finally:
+            if self.saved_step != self.engine.step:
+                self.folder.keep_checkpoint(self.saved_step, self.plan.run.keep)
+            checkpoint.save(self.folder.checkpoint, "checkpoint", {"step": self.engine.step}, tensors)
+            self.saved_step = self.engine.step
+
+    def draw(self) -> None:
+        """Draw what shows the run as a whole."""
+        loss_picture(self.folder.records(), self.folder.path / "loss.png")
+        if snapshots := self.folder.snapshots():
+            write_atomically(self.folder.path / "samples.gif", snapshots_gif(snapshots))
+        self.report()
+
+    def report(self) -> None:
+        """Write the run's page. The result is on the disk by now: what goes wrong here is a warning."""
+        try:
+            write_report(self.folder.path)
+        except Exception as error:  # noqa: BLE001 - a plugin's own, when the page asks it for samples
+            logging.getLogger("ganzoo").warning(
+                "report.html was not written: %s: %s; try again with: ganzoo report %s",
+                type(error).__name__,
+                error,
+                self.folder.path,
+            )
+
+    @contextlib.contextmanager
+    def _signals_caught(self) -> Iterator[None]:
+        """The first SIGINT, SIGTERM or SIGHUP asks the loop to stop; a second one ends the process as it always does.
+
+        A signal that was to be ignored is: nohup means SIGHUP, a shell's `&` in a script SIGINT.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may catch signals
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.signal = signal.Signals(number)
+            signal.signal(number, signal.SIG_DFL)
+
+        caught = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        handled = [number for number in caught if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, stop) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def parameter_counts(engine: Engine) -> dict[str, int]:
+    """How many parameters each network has, those without any left out."""
+    counts = {name: sum(p.numel() for p in m.parameters()) for name, m in engine.networks._asdict().items()}
+    return {name: count for name, count in counts.items() if count}

@@ -1,0 +1,51 @@
+"""A game that has stopped is told of, once; a game that goes on is not."""
+
+from __future__ import annotations
+
+import ganzoo_core as ganzoo
+from ganzoo_core import collapse
+from ganzoo_core.collapse import CollapseWarning
+
+
+def messages(caplog, *games: tuple[int, float, float]) -> list[str]:
+    """The warnings of log lines every 20 steps: how many, with which loss of D, and which gradient of G."""
+    watch, step = CollapseWarning(), 0
+    for lines, loss, gradient in games:
+        for _ in range(lines):
+            step += 20
+            watch.on_log(
+                {
+                    "step": step,
+                    "discriminator/real": loss / 2,
+                    "discriminator/fake": loss / 2,
+                    "generator_gradient": gradient,
+                }
+            )
+            watch.on_log({"step": step, "modes_covered": 8})
+    return [record.message for record in caplog.records]
+
+
+def test_a_collapse_is_told_of_once_with_advice(caplog):
+    (message,) = messages(caplog, (5, 0.7, 0.1), (50, 1e-3, 1e-6))
+    assert message.startswith(
+        "the game has collapsed since step 120: the discriminator's loss is 0.001 and the norm of"
+    )
+    assert (
+        "the generator's gradient 1e-06" in message and "The run goes on" in message and "discriminator_lr" in message
+    )
+
+
+def test_a_game_that_goes_on_is_left_alone(caplog):
+    assert not messages(caplog, (100, 0.7, 0.1))
+    assert not messages(caplog, (100, 1e-3, 0.1)), "D is sure, but G learns"
+    assert not messages(caplog, (100, 0.7, 1e-6)), "G stands still, but D is not sure"
+    assert not messages(caplog, *[(10, 1e-3, 1e-6), (1, 0.7, 0.1)] * 5), "never for long"
+
+
+def test_a_run_is_watched_and_goes_on(in_tmp, caplog, monkeypatch):
+    for name in ("CERTAIN_LOSS", "NO_GRADIENT"):
+        monkeypatch.setattr(collapse, name, 1e9)
+    monkeypatch.setattr(collapse, "PATIENCE_STEPS", 10)
+    run = ganzoo.train("toy", data="ring8", device="cpu", log_every=5)
+    assert ["collapsed since step 5" in record.message for record in caplog.records] == [True]
+    assert run.records()[-1]["step"] == 30
