@@ -188,13 +188,15 @@ class Forks:
 
 
 def run_contents(folder: Path) -> dict[str, object]:
-    """A run's files: bytes, or records less their times."""
+    """A run's files: bytes, records less their times, and whether there is a report, which names the run and its speed."""
     files: dict[str, object] = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
         if name == "metrics.jsonl":
             records = [json.loads(line) for line in path.read_text().splitlines()]
             files[name] = [{k: v for k, v in record.items() if k != "samples_per_s"} for record in records]
+        elif name == "report.html":
+            files[name] = path.stat().st_size > 0
         elif path.is_file() and name != "run.json":
             files[name] = path.read_bytes()
     return files
