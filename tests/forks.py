@@ -188,7 +188,7 @@ class Forks:
 
 
 def run_contents(folder: Path) -> dict[str, object]:
-    """A run's files: bytes, records less their times, and whether there is a report, which names the run and its speed."""
+    """A run's files: bytes, records less their times, and whether there is a report: it names the run and its speed."""
     files: dict[str, object] = {}
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
