@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganzoo_core import checkpoint
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
-from ganzoo_core.devices import default_generator, pick_device, place
+from ganzoo_core.devices import default_generator, pick_device, pick_precision, place
 from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
 from ganzoo_core.run_settings import RunSettings
@@ -63,7 +63,8 @@ class Engine:
         self._draws_per_step = max(player.steps for player in self.players)
         self._shared_draws = max(p.steps for p, moves in zip(self.players, self._moves_generator, strict=True) if moves)
         self._autocast: Callable[[], Any] = contextlib.nullcontext
-        if run.precision == "bf16":
+        self.precision = pick_precision(run.precision, self.device, dataset.spec.kind)
+        if self.precision == "bf16":
             self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
         if run.compile:
             self.networks.generator.compile()

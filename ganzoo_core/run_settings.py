@@ -21,7 +21,11 @@ class RunSettings(Settings):
     data: str = option("digits", "name of the data set, or folder:PATH; the variant may have another default")
     seed: int = option(0, "where all that is random comes from", minimum=0)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = option("auto", "arithmetic of the networks", choices=("auto", "fp32", "bf16"))
+    precision: str = option(
+        "auto",
+        "arithmetic of the networks; auto: bf16 where the device has it natively, for images and voxels",
+        choices=("auto", "fp32", "bf16"),
+    )
     compile: bool = option(False, "compile the networks with torch.compile")
     snapshots: tuple[int, ...] | None = option(
         None, "steps after which to draw the fixed latents; none: 1, 10, 100, 200, 500, 1000, ...", minimum=1

@@ -178,6 +178,7 @@ def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
             "torch": torch.__version__,
             "platform": platform.platform(),
             "device": str(engine.device),
+            "precision": engine.precision,
             "threads": torch.get_num_threads(),
         },
     }

@@ -9,6 +9,7 @@ import torch
 from ganzoo_toy import Toy, ToyConditional, ToyConfig
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.devices import pick_precision
 from ganzoo_core.engine import Engine
 from ganzoo_core.errors import DataError, TrainingError
 from ganzoo_core.run_settings import RunSettings
@@ -285,3 +286,24 @@ def test_training_leaves_convolutions_channels_last():
     place(conv, torch.device("cpu"))
     assert conv[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert conv.pairs.is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "native", "picked"),
+    [
+        ("auto", "images", True, "bf16"),
+        ("auto", "voxels", True, "bf16"),
+        ("auto", "images", False, "fp32"),
+        ("auto", "points", True, "fp32"),
+        ("bf16", "points", False, "bf16"),
+        ("fp32", "images", True, "fp32"),
+    ],
+)
+def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, native, picked, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert pick_precision(asked, torch.device("cpu"), kind) == picked
+    if native:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+        assert pick_precision(asked, torch.device("cuda", 0), kind) == picked
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+        assert pick_precision("auto", torch.device("cuda", 0), kind) == "fp32"
