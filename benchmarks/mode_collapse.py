@@ -53,7 +53,8 @@ def picture(runs: dict[tuple[str, str], ganzoo.Run], variants: Sequence[str], da
     figure, axes = plt.subplots(len(data), len(variants), figsize=(3 * len(variants), 3 * len(data)), squeeze=False)
     for line, name in zip(axes, data, strict=True):
         for axis, variant in zip(line, variants, strict=True):
-            points = runs[variant, name].sample(1000, seed=0).samples
+            samples = runs[variant, name].sample(1000, seed=0)
+            points = samples.values.numpy() * samples.spec.scale + samples.spec.offset
             axis.scatter(*points.T, s=2)
             axis.set(title=f"{variant} on {name}", aspect="equal", xlim=(-5, 5), ylim=(-5, 5))
     figure.tight_layout()
