@@ -89,7 +89,7 @@ def test_a_disk_with_any_room(small_disk, forks, monkeypatch, capsys):
     monkeypatch.chdir(small_disk)
     failed = [fails_and_goes_on(forks, small_disk, free) for free in range(0, 400_000, 10_000)]
     with capsys.disabled():
-        print(f"\n{sum(failed)} of {len(failed)} runs found the disk full, each at another moment")
+        print(f"\n{sum(failed)} of {len(failed)} runs found the disk full, each with another amount of room")
     assert sum(failed) >= 20
 
 
@@ -158,5 +158,5 @@ def test_another_run_in_the_place_of_a_removed_one_is_left_alone(in_tmp, forks):
         assert process.is_running(), process.errors
     Path("run").rename("gone")
     Path("other").rename("run")
-    assert_one_sentence((process.wait(), process.errors), "run")
+    assert_one_sentence((process.wait(), process.errors), "run was removed while its run went on; the run ends")
     assert run_contents(Path("run")) == before
