@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,13 @@ TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
 sys.path.insert(0, str(Path(__file__).parent))  # for `forks`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
+
+for ignored in (
+    signal.SIGINT,
+    signal.SIGTERM,
+):  # as a shell's & leaves them; the runs that are signalled must hear them
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.default_int_handler if ignored == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
