@@ -25,12 +25,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `forks`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 
-for ignored in (
-    signal.SIGINT,
-    signal.SIGTERM,
-):  # as a shell's & leaves them; the runs that are signalled must hear them
-    if signal.getsignal(ignored) is signal.SIG_IGN:
-        signal.signal(ignored, signal.default_int_handler if ignored == signal.SIGINT else signal.SIG_DFL)
+# A background shell leaves some signals ignored; the runs that the tests signal must hear them.
+for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
