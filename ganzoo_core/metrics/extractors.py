@@ -90,7 +90,7 @@ def of_inception(spec: DataSpec, device: torch.device) -> Extractor:
     from torchvision.models import Inception_V3_Weights, inception_v3
 
     weights = Inception_V3_Weights.IMAGENET1K_V1
-    try:
+    try:  # torchvision gives them as pickle alone; weights_only reads tensors out of it and runs nothing
         state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
