@@ -27,6 +27,7 @@ class RunSettings(Settings):
         choices=("auto", "fp32", "bf16"),
     )
     compile: bool = option(False, "compile the networks with torch.compile")
+    cuda_graph: bool = option(False, "on a CUDA device, record a step once as a graph and replay it")
     snapshots: tuple[int, ...] | None = option(
         None, "steps after which to draw the fixed latents; none: 1, 10, 100, 200, 500, 1000, ...", minimum=1
     )

@@ -111,7 +111,8 @@ def condition(case: Case) -> None:
 def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     """Each player of an engine with a turn of its own."""
     for player, moves in zip(engine.players, engine._moves_generator, strict=True):
-        draw = engine._draw(engine._draws_per_step - 1)
+        last = engine._draws_per_step - 1
+        draw = engine._draw(last, engine.order.indices(last))
         yield player, Turn(draw, *engine.networks[:2], moves_generator=moves, joint=engine.joint)
 
 
