@@ -15,12 +15,15 @@ from torch import Tensor, nn
 
 from ganzoo_core import checkpoint, cuda_graph
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
-from ganzoo_core.devices import default_generator, pick_device, pick_precision, place
+from ganzoo_core.devices import default_generator, keep_freed_memory, pick_device, pick_precision, place
 from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
 from ganzoo_core.optimizers import OptimizerMemory
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
+
+
+AVERAGED_EVERY = 4
 
 
 class NotFiniteError(TrainingError):
@@ -50,6 +53,7 @@ class Engine:
         self.config = variant.config
         self.seed = run.seed
         self.device = pick_device(run.device)
+        keep_freed_memory()
         self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
         self.dataset = dataset.to(self.device)
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
@@ -133,11 +137,12 @@ class Engine:
         """Move the averaged generator by 1 - decay towards the trained one (arXiv:1806.04498, equation 2).
 
         The decay grows to `ema_decay`, so that the random weights at the start are soon forgotten: after step k it
-        averages over about the last third of k.
+        averages over about the last third of k. Every fourth step is averaged, as to read and write all weights takes
+        a small network some percent of a step.
         """
-        if self.average is None:
+        if self.average is None or self.step % AVERAGED_EVERY:
             return
-        decay = min(self.config.ema_decay, self.step / (self.step + 3))
+        decay = min(self.config.ema_decay, self.step / (self.step + 3)) ** AVERAGED_EVERY
         with torch.no_grad():
             generator = self.networks.generator
             average: list[Tensor] = list(self.average.parameters())
