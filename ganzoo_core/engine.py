@@ -22,7 +22,6 @@ from ganzoo_core.optimizers import OptimizerMemory
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
 
-
 AVERAGED_EVERY = 4
 
 
