@@ -170,7 +170,7 @@ class Session:
             self.files[path] = text
         elif path.endswith(".py"):
             self.install()
-            exec(compile(text, path, "exec"), {"__name__": "file"})
+            exec(compile(text, path, "exec", dont_inherit=True), {"__name__": "file"})
         else:
             Path(path).write_text(text)
 
@@ -189,7 +189,7 @@ class Session:
     def python(self, block: Block) -> None:
         text = re.sub(r"\bsteps=[\d_]+", "steps=1", block.text)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile("\n" * block.line + text, str(self.page), "exec"), self.namespace)
+            exec(compile("\n" * block.line + text, str(self.page), "exec", dont_inherit=True), self.namespace)
         if block.output is not None:
             agree(block.output, printed.getvalue())
 
