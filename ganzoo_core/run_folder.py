@@ -127,7 +127,8 @@ class RunFolder:
             info = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise FileError(f"{path} can't be read: {error}") from error
-        for key, kind in (("settings", dict), ("variant", str), ("data", dict)):
+        kinds = {"settings": dict, "variant": str, "package": str, "package_version": str, "data": dict}
+        for key, kind in kinds.items():
             if not isinstance(info, dict) or not isinstance(info.get(key), kind):
                 raise FileError(f"{path} is damaged: it holds no {key}")
         return info
