@@ -34,7 +34,7 @@ LAYERS: tuple[set[str], ...] = (
     {"registry", "run_folder"},
     {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout"},
-    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
+    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "sample_files", "samples", "trained", "bounds"},
     {"optimizers"},
     {"engine", "explore", "onnx", "numerics"},
     {"run_report"},
