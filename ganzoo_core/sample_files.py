@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import tempfile
-import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
+from PIL import Image
 
 from ganzoo_core.errors import DataError, FileError
 from ganzoo_core.files import as_file_error, replaced, sync_folder
-from ganzoo_core.report.pictures import to_uint8
+from ganzoo_core.report.pictures import png_bytes
 from ganzoo_core.report.plots import natural_units
 from ganzoo_core.text import few, file_name
 from ganzoo_core.variant import DataSpec
@@ -93,7 +92,7 @@ def _write_folder(path: Path, batches: Iterator[Samples], n: int) -> None:
                 for home in set(homes):
                     home.mkdir(exist_ok=True)
             paths = [home / f"{next(numbers):0{digits}d}.png" for home in homes]
-            images = to_uint8(batch.values).contiguous()
+            images = batch.images
             begun = [pool.submit(_write_images, images[k::threads], paths[k::threads]) for k in range(threads)]
             for future in at_work:
                 future.result()
@@ -102,13 +101,12 @@ def _write_folder(path: Path, batches: Iterator[Samples], n: int) -> None:
             future.result()
 
 
-def _write_images(images: Tensor, paths: list[Path]) -> None:
-    """Images (N, C, H, W) uint8, a PNG each. Torchvision's encoder lets other threads run, which Pillow's does not."""
-    from torchvision.io import encode_png
-
+def _write_images(images: np.ndarray, paths: list[Path]) -> None:
+    """Images (N, C, H, W) uint8, a PNG each. While Pillow encodes, other threads run."""
     for image, path in zip(images, paths, strict=True):
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
         with path.open("xb") as file:
-            file.write(encode_png(image).numpy().data)
+            file.write(png_bytes(Image.fromarray(pixels)))
 
 
 def _check_images(spec: DataSpec) -> None:
@@ -125,9 +123,9 @@ def _check_images(spec: DataSpec) -> None:
 
 
 def class_folders(spec: DataSpec) -> list[str]:
-    """The name of each class as that of a folder. Where two would be one, in some file system, all bear their index."""
+    """The name of each class as that of a folder. Where two differ in case at most, all bear their index."""
     names = [file_name(name, "class") for name in spec.classes]
-    if len({unicodedata.normalize("NFC", name).casefold() for name in names}) == len(names):
+    if len({name.casefold() for name in names}) == len(names):
         return names
     digits = len(str(len(names) - 1))
     return [f"{index:0{digits}d}-{name}" for index, name in enumerate(names)]

@@ -24,7 +24,8 @@ def one_line(value: object) -> str:
 
 def file_name(text: str, instead: str) -> str:
     """A name fit for a file or folder, neither hidden nor a path; `instead` where nothing fit is left of the text."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:_LONGEST_NAME] or instead
+    composed = unicodedata.normalize("NFC", text)  # as which file systems compare names
+    return re.sub(r"[^\w.-]+", "-", composed).strip("-.")[:_LONGEST_NAME] or instead
 
 
 def few(items: Iterable[str]) -> str:
