@@ -227,6 +227,7 @@ def figures_of(*arguments: str) -> list[dict[str, Any]]:
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", ["64", "1"])
 def test_the_benchmark_of_sampling_runs(batch_size: str) -> None:
     rows = figures_of("benchmarks.sample", "cgan", "-n", "70", "--rounds", "1", "--batch-size", batch_size)
