@@ -201,13 +201,6 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
     assert "the classifier can't be kept in" in caplog.text and "it will be trained again" in caplog.text
 
 
-def test_other_data_has_another_digest():
-    dataset = Digits().load(Path())
-    assert keeping.data_digest(dataset) == keeping.data_digest(Digits().load(Path()))
-    other = dataclasses.replace(dataset, labels=dataset.labels.roll(1))
-    assert keeping.data_digest(other) != keeping.data_digest(dataset)
-
-
 def an_evaluation(**changes) -> Evaluation:
     conditions = {"data": "digits", "samples": 300, "seeds": [0, 1], "extractor": "classifier"} | changes
     return Evaluation("toy", 3, conditions, {"fid": Figure((1.0, 3.0), 0.5), "new": Figure((1.0,))}, "halves")
