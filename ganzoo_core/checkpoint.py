@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -149,55 +148,6 @@ def check_fit(
         for rule, (wanted, found) in rules.items():
             if wanted != found:
                 raise FileError(f"{path} does not fit this {what}: {name} must have {rule} {wanted}, but has {found}")
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
-    """What an optimizer remembers, as tensors named `prefix.<parameter index>.<what>`."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{prefix}.{index}.{name}": torch.as_tensor(value)
-        for index, values in state.items()
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
-    """Give an optimizer back what `optimizer_tensors` took. Its settings stay those it was made with.
-
-    Raises `FileError` for what this optimizer never remembers: fused kernels trust sizes and would write beyond them.
-    """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    found: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith(f"{prefix}."):
-            index, _, key = name.removeprefix(f"{prefix}.").partition(".")
-            found.setdefault(index, {})[key] = tensor
-    expected = _memory_after_a_step(optimizer) if found else {}
-    state: dict[int, dict[str, Tensor]] = {}
-    for index, values in found.items():
-        shapes, dtypes = {k: tuple(t.shape) for k, t in values.items()}, {k: t.dtype for k, t in values.items()}
-        check_fit(path, f"{prefix}.{index}", expected.get(index, {}), shapes, dtypes)
-        parameter = parameters[int(index)]
-        state[int(index)] = {  # in the parameter's memory format, which fused kernels count on
-            key: torch.empty_like(parameter, dtype=t.dtype).copy_(t) if t.shape == parameter.shape else t
-            for key, t in values.items()
-        }
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _memory_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
-    """What an optimizer remembers of each parameter, by index: a copy of it makes a step, its gradients zero."""
-    probe = copy.deepcopy(optimizer)
-    for group in probe.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
-    probe.step()
-    memory: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in optimizer_tensors(probe, "x").items():
-        _, index, key = name.split(".", 2)
-        memory.setdefault(index, {})[key] = tensor
-    return memory
 
 
 def _check_header_size(path: Path) -> None:

@@ -18,6 +18,7 @@ from ganzoo_core.data import BatchOrder, Dataset, derive_seed
 from ganzoo_core.devices import default_generator, pick_device, pick_precision, place
 from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
+from ganzoo_core.optimizers import OptimizerMemory
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
 
@@ -35,7 +36,7 @@ class NotFiniteError(TrainingError):
 
 @dataclass(frozen=True)
 class Move:
-    """What a player did last in a step: the turn it saw and the terms it minimised."""
+    """What a player did last in a step: the turn it saw and the terms it minimised, none where it passed."""
 
     turn: Turn
     terms: dict[str, Tensor]
@@ -56,6 +57,7 @@ class Engine:
         for module in self.networks:
             place(module, self.device)
         self.players = variant.players(self.networks)
+        self._memories = [OptimizerMemory(player.optimizer, f"optimizer.{player.name}") for player in self.players]
         self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
         self.joint = not self.networks.discriminator.mixes_samples
         owned = {id(p) for p in self.networks.generator.parameters()}
@@ -79,7 +81,7 @@ class Engine:
     def train_step(self) -> dict[str, Move]:
         """Algorithm 1 of arXiv:1406.2661 for any players: each in its order, `steps` updates each, on shared draws.
 
-        Returns each player's last move; a player whose loss had no terms passed and is left out.
+        Returns each player's last move; one without terms passed its turn.
         """
         default_generator(self.device).manual_seed(derive_seed(self.seed, "step", self.step))
         draws = [self._draw(number) for number in range(self._draws_per_step)]
@@ -89,9 +91,9 @@ class Engine:
                 turn = Turn(draw, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
                 with self._autocast():
                     terms = player.terms(turn)
+                moves[player.name] = Move(turn, terms)
                 if terms:
                     self._update(player, terms)
-                    moves[player.name] = Move(turn, terms)
             if moves_generator:
                 for draw in draws:
                     draw.forget()
@@ -174,21 +176,21 @@ class Engine:
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the rest of the run depends on. Raises `NotFiniteError` where one is not finite."""
         tensors = self._weights()
-        for player in self.players:
-            tensors |= checkpoint.optimizer_tensors(player.optimizer, f"optimizer.{player.name}")
+        for memory in self._memories:
+            tensors |= memory.tensors()
         self._check_finite(tensors, float(joint_norm(tensors.values())))
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
         """Go on from what `state` gave after `step` steps. Raises `FileError` where it does not fit."""
-        owners = [*dict(self._modules()), *(f"optimizer.{player.name}" for player in self.players)]
+        owners = [*dict(self._modules()), *(memory.prefix for memory in self._memories)]
         for tensor in tensors:
             if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
                 raise FileError(f"{path} does not fit this run: it has an unknown tensor {shorten(tensor)}")
+        for memory in self._memories:
+            memory.restore(tensors, path)
         for name, module in self._modules():
             checkpoint.load_into(module, tensors, name, path)
-        for player in self.players:
-            checkpoint.load_optimizer(player.optimizer, tensors, f"optimizer.{player.name}", path)
         self.step = step
 
     def _modules(self) -> list[tuple[str, nn.Module]]:

@@ -83,6 +83,7 @@ class Draw:
 class Turn:
     """One mini-batch as one player sees it. Each attribute is computed on first use, once; the rest is never computed.
 
+    What the networks give carries gradients, even where it is first asked for under `torch.no_grad()`.
     `batch` holds all that the data set gave, `real` (N, *shape) and `labels` (N,) among it.
     """
 
@@ -117,11 +118,13 @@ class Turn:
         return self._draw.fake(with_graph=self._moves_generator)
 
     @cached_property
+    @torch.enable_grad()
     def on_real(self) -> Any:
         """The discriminator's output on `real`. In its own turn real and fake go through in one pass."""
         return self._on_both[0] if self._joint else self.discriminator(self.real, self.labels)
 
     @cached_property
+    @torch.enable_grad()
     def on_fake(self) -> Any:
         """The discriminator's output on `fake`."""
         return self._on_both[1] if self._joint else self.discriminator(self.fake, self.labels)
@@ -131,6 +134,7 @@ class Turn:
         return logits_of(self.discriminator(x, self.labels))
 
     @cached_property
+    @torch.enable_grad()
     def _on_both(self) -> tuple[Any, Any]:
         n = len(self.real)
         labels = None if self.labels is None else torch.cat([self.labels, self.labels])

@@ -35,6 +35,7 @@ LAYERS: tuple[set[str], ...] = (
     {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
+    {"optimizers"},
     {"engine", "explore", "onnx", "numerics"},
     {"run_report"},
     {"session", "training"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -106,31 +105,3 @@ def test_load_into_refuses_what_does_not_fit(tmp_path):
         checkpoint.load_into(module, good | {"net.weight": torch.zeros(2, 3)}, "net", tmp_path)
     with pytest.raises(FileError, match=r"bias must have dtype torch.float32, but has torch.float64"):
         checkpoint.load_into(module, good | {"net.bias": torch.zeros(3, dtype=torch.float64)}, "net", tmp_path)
-
-
-@pytest.mark.parametrize("make", [lambda p: torch.optim.Adam(p, fused=True), torch.optim.RMSprop, torch.optim.SGD])
-def test_an_optimizer_goes_on_where_it_was(make):
-    def steps(module, optimizer, n):
-        for k in range(n):
-            optimizer.zero_grad()
-            module(torch.full((2, 3, 6, 6), float(k + 1))).square().mean().backward()
-            optimizer.step()
-
-    def fresh():
-        torch.manual_seed(0)
-        module = nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
-        return module, make(module.parameters())
-
-    whole, optimizer = fresh()
-    steps(whole, optimizer, 3)
-    first, first_optimizer = fresh()
-    steps(first, first_optimizer, 3)
-    tensors = checkpoint.optimizer_tensors(first_optimizer, "optimizer.x")
-    second, second_optimizer = fresh()
-    second.load_state_dict(first.state_dict())
-    checkpoint.load_optimizer(
-        second_optimizer, {k: v.contiguous() for k, v in tensors.items()}, "optimizer.x", Path("x")
-    )
-    steps(whole, optimizer, 3)
-    steps(second, second_optimizer, 3)
-    assert torch.equal(whole.weight, second.weight) and torch.equal(whole.bias, second.bias)

@@ -112,9 +112,16 @@ def test_an_empty_dict_passes_the_turn():
     e.players[0].terms = lambda turn: {}
     before = weights(e)
     moves = e.train_step()
-    assert set(moves) == {"generator"}
+    assert [name for name, move in moves.items() if not move.terms] == ["discriminator"]
     assert torch.equal(before["discriminator.hidden.weight"], weights(e)["discriminator.hidden.weight"])
     assert set(e.record(moves)) == {"step", "generator/adversarial", "generator_gradient"}
+
+
+def test_a_discriminator_that_looked_and_passed_is_still_logged(monkeypatch):
+    e = engine()
+    monkeypatch.setattr(e.networks.loss, "figures", lambda turn: {"spread": turn.on_real.std()})
+    e.players[0].terms = lambda turn: {} if turn.on_real.mean() < turn.on_fake.mean() + 99 else {"x": turn.on_real}
+    assert {"spread", "d_real", "d_fake", "accuracy_real", "accuracy_fake"} <= set(e.record(e.train_step()))
 
 
 def test_after_update_follows_each_update():
@@ -173,6 +180,26 @@ def test_restored_equals_uninterrupted(variant, config):
     for _ in range(5):
         second.train_step()
     assert_equal(weights(whole), weights(second))
+
+
+def test_a_schedule_in_the_optimizers_groups_is_restored():
+    def decaying(**config):
+        e = engine(**config)
+        for player in e.players:
+            group = player.optimizer.param_groups[0]
+            player.after_update = lambda group=group: group.update(lr=group["lr"] * 0.5)
+        return e
+
+    whole, first, second = decaying(), decaying(), decaying()
+    for _ in range(4):
+        whole.train_step()
+    for _ in range(2):
+        first.train_step()
+    second.restore(2, weights(first), "a file")
+    for _ in range(2):
+        second.train_step()
+    assert_equal(weights(whole), weights(second))
+    assert second.players[0].optimizer.param_groups[0]["lr"] == CONFIG.discriminator_lr / 16
 
 
 def test_a_record_names_each_term_and_the_balance():

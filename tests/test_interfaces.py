@@ -167,6 +167,20 @@ def test_a_generator_that_moved_makes_new_samples() -> None:
     assert generator.calls == 2
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_what_is_first_asked_for_without_gradients_has_them_later(joint: bool) -> None:
+    turn, _, discriminator = a_turn(False, joint=joint)
+    with torch.no_grad():
+        assert turn.on_real.mean() + turn.on_fake.mean() < 1e9
+    (turn.on_real.mean() - turn.on_fake.mean()).backward()
+    assert discriminator.linear.weight.grad is not None
+    turn, generator, _ = a_turn(True)
+    with torch.no_grad():
+        assert turn.on_fake.mean() < 1e9
+    turn.on_fake.mean().backward()
+    assert generator.linear.weight.grad is not None
+
+
 @pytest.mark.parametrize("labels", [False, True])
 def test_one_joint_pass_equals_two(labels: bool) -> None:
     joint, _, discriminator = a_turn(False, joint=True, labels=labels)

@@ -331,9 +331,9 @@ def optimizer(key: str) -> str:
 
 RESUMED: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
     "an index there is not": (
-        lambda t: t.update({"optimizer.generator.999.exp_avg": torch.zeros(3)}), "has an unknown tensor exp_avg",
+        lambda t: t.update({"optimizer.generator.999.exp_avg": torch.zeros(3)}), "it has an unknown part 999",
     ),
-    "no index": (lambda t: t.update({"optimizer.generator.x.exp_avg": torch.zeros(3)}), "has an unknown tensor"),
+    "no index": (lambda t: t.update({"optimizer.generator.x.exp_avg": torch.zeros(3)}), "it has an unknown part x"),
     "too small for the kernel": (
         lambda t: t.update({optimizer("exp_avg"): torch.zeros(1)}), "exp_avg must have shape (3, 4), but has (1,)",
     ),
