@@ -126,9 +126,14 @@ def load_into(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: 
     shapes, dtypes = {k: tuple(t.shape) for k, t in found.items()}, {k: t.dtype for k, t in found.items()}
     check_fit(path, prefix, module.state_dict(), shapes, dtypes)
     for name, tensor in found.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise FileError(f"{path} is of no use: {prefix}.{name} holds numbers that are not finite (NaN or infinity)")
+        check_finite(path, f"{prefix}.{name}", tensor)
     module.load_state_dict(found)
+
+
+def check_finite(path: Path, name: str, tensor: Tensor) -> None:
+    """Raise `FileError` where a tensor of the file holds NaN or an infinity."""
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        raise FileError(f"{path} is of no use: {name} holds numbers that are not finite (NaN or infinity)")
 
 
 def check_fit(

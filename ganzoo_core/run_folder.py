@@ -59,6 +59,12 @@ class RunFolder:
         """The folder of a run to go on with. Raises `FileError` where there is none, or another process trains it."""
         folder = cls.open(path)
         folder.lock()
+        try:
+            with as_file_error(path / "samples"):
+                (path / "samples").mkdir(exist_ok=True)  # it may have been cleared away, or left behind in a copy
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -188,6 +189,17 @@ def test_a_folder_that_holds_something_is_left_alone(in_tmp):
     with pytest.raises(FileError, match="b is not empty; give a new or an empty folder"):
         train(out="b")
     assert [p.name for p in Path("b").iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_whose_pictures_were_cleared_away_goes_on(in_tmp):
+    run = train()
+    shutil.rmtree(run.folder / "samples")
+    ganzoo.train(resume=run.folder, steps=31)
+    assert [path.name for path in (run.folder / "samples").iterdir()] == ["step-000031.png"]
+    shutil.rmtree(run.folder / "samples")
+    (run.folder / "samples").write_text("no folder")
+    with pytest.raises(FileError, match="could not write .*samples: File exists; write elsewhere"):
+        ganzoo.train(resume=run.folder, steps=32)
 
 
 def test_nothing_to_run():
