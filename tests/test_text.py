@@ -193,7 +193,8 @@ def test_a_run_is_named_after_any_data(in_tmp):
 
 def test_run_json_keeps_paths_of_any_bytes(in_tmp):
     folder = RunFolder.create(Path("x"), "")
-    info = {"settings": {"data": "folder:/caf\udce9/猫"}, "variant": "toy", "data": {}}
+    info = ganzoo.train("toy", data="ring8", steps=1, device="cpu", out="whole").info
+    info["settings"]["data"] = "folder:/caf\udce9/猫"
     folder.write_info(info)
     assert folder.read_info() == info
     assert "猫" in (folder.path / "run.json").read_text(encoding="utf-8")

@@ -171,11 +171,6 @@ def test_a_damaged_run_json_is_a_sentence(in_tmp):
     (run.folder / "run.json").write_text("{")
     with pytest.raises(FileError, match=r"run.json can't be read"):
         ganzoo.train(resume=run.folder)
-    whole = {"settings": {}, "variant": "toy", "data": {}}
-    for key in whole:
-        (run.folder / "run.json").write_text(json.dumps({k: v for k, v in whole.items() if k != key}))
-        with pytest.raises(FileError, match=f"run.json is damaged: it holds no {key}"):
-            ganzoo.train(resume=run.folder)
 
 
 def test_a_folder_that_holds_something_is_left_alone(in_tmp):
