@@ -16,7 +16,6 @@ Check = Callable[[Any], bool]
 Rule = tuple[Check, str]
 
 _LONGEST = 5000  # characters: paths have 4,096 bytes
-_MOST_ITEMS = 100_000
 _DEEPEST = 5
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,999}")  # a variant's, or a package's
 
@@ -65,7 +64,7 @@ def _is_count(value: Any) -> bool:
 def _is_plain(value: Any) -> bool:
     """Whether a setting can have that value: a number, a text, a truth, none, or a list of such."""
     if isinstance(value, list):
-        return len(value) <= _MOST_ITEMS and not any(isinstance(v, list) for v in value) and all(map(_is_plain, value))
+        return not any(isinstance(v, list) for v in value) and all(map(_is_plain, value))
     return value is None or isinstance(value, int) or _is_text(value) or _is_finite(value)
 
 
@@ -84,9 +83,7 @@ def _is_never(value: Any) -> bool:
 def _table(check: Check, **known: Check) -> Check:
     """Whether a value is a table of texts to what `check` allows, or to what `known` says for that name."""
     return lambda value: (
-        isinstance(value, dict)
-        and len(value) <= _MOST_ITEMS
-        and all(_is_text(name) and known.get(name, check)(item) for name, item in value.items())
+        isinstance(value, dict) and all(_is_text(name) and known.get(name, check)(item) for name, item in value.items())
     )
 
 
@@ -99,7 +96,7 @@ def _is_positive(value: Any) -> bool:
 
 
 def _is_list_of_tables(value: Any) -> bool:
-    return isinstance(value, list) and len(value) <= _MOST_ITEMS and all(isinstance(item, dict) for item in value)
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 # Known to every run, and counted on by its page; a variant's own settings are checked by the variant, on a resume.
@@ -125,11 +122,12 @@ _RULES: dict[str, Rule] = {
     "data_size": (_is_positive, "a whole number above 0"),
     "data_digest": (_is_text, _TEXT),
     "data_left_out": (_table(_is_text), "a table of texts"),
+    "data_left_out_count": (_is_count, "a whole number"),
     "parameters": (_table(_is_count), "a table of whole numbers"),
     "environment": (_table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
     "changes": (_is_list_of_tables, "a list of tables"),
 }
 _FIXED = {"variant", "data", "changes"}  # no resume changes these
-_OPTIONAL = {"data_size", "data_digest", "data_left_out", "changes"}  # ganzoo has not always written them
+_OPTIONAL = {"data_size", "data_digest", "data_left_out", "data_left_out_count", "changes"}  # older runs lack them
 _REQUIRED = [field for field in _RULES if field not in _OPTIONAL]
 _STEP: Rule = (_is_count, "a whole number")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import platform
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
 from ganzoo_core.trained import TrainedGenerator, load
+
+_MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,8 @@ def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
         "data": dataset.spec.to_dict(),
         "data_size": len(dataset),
         "data_digest": dataset.digest,
-        "data_left_out": dataset.left_out,
+        "data_left_out": dict(itertools.islice(dataset.left_out.items(), _MOST_LEFT_OUT)),
+        "data_left_out_count": len(dataset.left_out),
         "parameters": parameter_counts(engine),
         "environment": {
             "python": platform.python_version(),

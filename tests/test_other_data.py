@@ -112,6 +112,14 @@ def test_a_run_of_before_there_were_digests_goes_on(images):
     assert run.info["data_size"] == 10
 
 
+def test_of_a_text_beside_each_image_some_are_named(images, monkeypatch):
+    monkeypatch.setattr("ganzoo_core.training._MOST_LEFT_OUT", 3)
+    for k in range(5):
+        (images / "cat" / f"{k}.txt").write_text("a cat")
+    info = begun(images).info
+    assert list(info["data_left_out"]) == ["cat/0.txt", "cat/1.txt", "cat/2.txt"] and info["data_left_out_count"] == 5
+
+
 def write_mnist(folder: Path, count: int) -> None:
     """So many images in MNIST's format, in place of the 60,000."""
     folder.mkdir(parents=True, exist_ok=True)
