@@ -264,6 +264,24 @@ def test_the_wrong_variant(folder, tmp_path):
         ganzoo.load(path)
 
 
+def test_a_file_imports_nothing_by_its_words(folder, tmp_path, monkeypatch):
+    """A module of that name lies on the path, but no plugin offers it."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "lurking.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    (tmp_path / "run").mkdir()
+    info = json.loads((folder / "run.json").read_text())
+    words = {"variant": "lurking", "package": "lurking"}
+    path = changed(folder, tmp_path / "x", "generator", lambda t: None, **words)
+    with pytest.raises(GanzooError, match="the variant 'lurking', whose package is not installed: pip install lurking"):
+        ganzoo.load(path)
+    for other in (words, {"settings": info["settings"] | {"data": "lurking"}}):
+        (tmp_path / "run" / "run.json").write_text(json.dumps(info | other))
+        with pytest.raises(GanzooError, match="there is no (variant|data set) called 'lurking'"):
+            ganzoo.train(resume=tmp_path / "run")
+    assert "lurking" not in sys.modules and not (tmp_path / "ran").exists()
+
+
 DEEP = """
 from dataclasses import dataclass
 import torch
