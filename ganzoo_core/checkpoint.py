@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ganzoo_core import json_files
 from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.files import write_atomically
 
@@ -126,9 +127,14 @@ def load_into(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: 
     shapes, dtypes = {k: tuple(t.shape) for k, t in found.items()}, {k: t.dtype for k, t in found.items()}
     check_fit(path, prefix, module.state_dict(), shapes, dtypes)
     for name, tensor in found.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise FileError(f"{path} is of no use: {prefix}.{name} holds numbers that are not finite (NaN or infinity)")
+        check_finite(path, f"{prefix}.{name}", tensor)
     module.load_state_dict(found)
+
+
+def check_finite(path: Path, name: str, tensor: Tensor) -> None:
+    """Raise `FileError` where a tensor of the file holds NaN or an infinity."""
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        raise FileError(f"{path} is of no use: {name} holds numbers that are not finite (NaN or infinity)")
 
 
 def check_fit(
@@ -165,11 +171,11 @@ def _checked_header(path: Path, kind: str, metadata: dict[str, str]) -> dict[str
     if _HEADER_KEY not in metadata:
         raise FileError(f"{path} is a safetensors file, but not one that ganzoo wrote")
     try:
-        header = json.loads(metadata[_HEADER_KEY], parse_constant=_refuse)
+        header = json_files.parse(metadata[_HEADER_KEY])
         json.dumps(header, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise FileError(f"{path} has a header that is not JSON: it is damaged") from error
-    if not _is_at_most(_DEEPEST, header):
+    if not json_files.is_at_most(_DEEPEST, header):
         raise FileError(f"{path} is damaged: its header is nested more than {_DEEPEST} levels deep")
     if not isinstance(header, dict) or header.get("kind") != kind:
         found = header.get("kind") if isinstance(header, dict) else None
@@ -181,18 +187,6 @@ def _checked_header(path: Path, kind: str, metadata: dict[str, str]) -> dict[str
             f"install the ganzoo that wrote it"
         )
     return header
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _is_at_most(levels: int, value: Any) -> bool:
-    """Whether a JSON value is nested at most so deep: a plain one is at level 0."""
-    if not isinstance(value, dict | list):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_at_most(levels - 1, item) for item in inner)
 
 
 def digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -12,6 +15,8 @@ from torch import Tensor
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.variant import DataSpec
+
+_MOST_DIGESTED = 2**28  # bytes of a column: a folder's samples are mapped, and never read whole
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:
@@ -43,6 +48,15 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @cached_property
+    def digest(self) -> str:
+        """Tells this data from other: 16 hexadecimal digits over all of it, or rows evenly spread of large columns."""
+        found = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        for column in (self.samples, self.labels, *self.extra.values()):
+            if column is not None:
+                _digest_rows(found, column)
+        return found.hexdigest()[:16]
+
     def to(self, device: torch.device) -> Self:
         """The same data set, its tensors on `device`.
 
@@ -60,6 +74,14 @@ class Dataset:
             real = real.to(torch.float32).div_(127.5).sub_(1)
         columns = {"real": real} | {name: column[indices] for name, column in self.extra.items()}
         return columns if self.labels is None else columns | {"labels": self.labels[indices]}
+
+
+def _digest_rows(digest: hashlib._Hash, column: Tensor) -> None:
+    """Take in how many rows (N, ...) there are, and the rows, or so many of them as hold _MOST_DIGESTED bytes."""
+    digest.update(f"{tuple(column.shape)}".encode())
+    rows = column[:: max(1, math.ceil(column.nbytes / _MOST_DIGESTED))]
+    for piece in rows.split(1024):
+        digest.update(piece.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def _fits(samples: Tensor, device: torch.device) -> bool:

@@ -23,7 +23,7 @@ class UnknownNameError(GanzooError):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"there is no {what} called {name!r}; {hint}")
+        super().__init__(f"there is no {what} called {shorten(repr(name))}; {hint}")
 
 
 class SettingError(GanzooError):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganzoo_core.checkpoint import check_fit
+from ganzoo_core.checkpoint import check_finite, check_fit
 from ganzoo_core.errors import FileError, shorten
 
 _GROUP = "group"
+_NAMES = "names"
 
 
 class OptimizerMemory:
-    """An optimizer's memory: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`.
+    """An optimizer's memory: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`, and
+    `prefix.names`, (32,) uint8, a digest of their names, as which there are depends on how the run went.
 
     Of `param_groups` those numbers are kept that were changed or added since this was made: a learning rate that a
     schedule moved, a count. The rest follow the run's settings, which a resumed run may change.
@@ -38,20 +42,22 @@ class OptimizerMemory:
             for name, number in _numbers(group).items():
                 if name not in made or not torch.equal(number, made[name]):
                     memory[f"{_GROUP}.{index}.{name}"] = number
+        memory[_NAMES] = _digest(memory)
         return {f"{self.prefix}.{name}": tensor for name, tensor in memory.items()}
 
     def restore(self, tensors: dict[str, Tensor], path: Path) -> None:
         """Take back what `tensors` gave. The parameters change on the way: load them after this.
 
-        Raises `FileError` for what this optimizer never remembers: fused kernels trust sizes and would write beyond
-        them.
+        Raises `FileError` for what this optimizer never remembers, as fused kernels trust sizes and would write beyond
+        them, and for anything less or more than was saved.
         """
         self._step_with_zeros()
+        memory = {k.removeprefix(f"{self.prefix}."): t for k, t in tensors.items() if k.startswith(f"{self.prefix}.")}
+        names = memory.pop(_NAMES, None)
         found: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith(f"{self.prefix}."):
-                owner, _, key = name.removeprefix(f"{self.prefix}.").rpartition(".")
-                found.setdefault(owner, {})[key] = tensor
+        for name, tensor in memory.items():
+            owner, _, key = name.rpartition(".")
+            found.setdefault(owner, {})[key] = tensor
         for index, parameter in enumerate(self._parameters()):
             if values := found.pop(str(index), None):
                 self._restore_moments(index, parameter, values, path)
@@ -63,6 +69,8 @@ class OptimizerMemory:
                     raise FileError(f"{path} does not fit this {self.prefix}: its group {index} can't have this {key}")
         for owner in found:
             raise FileError(f"{path} does not fit this {self.prefix}: it has an unknown part {shorten(owner)}")
+        if names is None or names.dtype != torch.uint8 or names.tolist() != _digest(memory).tolist():
+            raise FileError(f"{path} does not fit this {self.prefix}: a tensor of it was left out, added or renamed")
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -84,10 +92,15 @@ class OptimizerMemory:
         shapes, dtypes = {k: tuple(t.shape) for k, t in values.items()}, {k: t.dtype for k, t in values.items()}
         check_fit(path, f"{self.prefix}.{index}", expected, shapes, dtypes)
         for name, value in values.items():
+            check_finite(path, f"{self.prefix}.{index}.{name}", value)
             if isinstance(memory[name], Tensor):
                 memory[name].copy_(value)
             else:
                 memory[name] = value.item()
+
+
+def _digest(names: Iterable[str]) -> Tensor:
+    return torch.tensor(list(hashlib.sha256("\n".join(sorted(names)).encode()).digest()), dtype=torch.uint8)
 
 
 def _numbers(group: dict[str, Any]) -> dict[str, Tensor]:
@@ -112,6 +125,8 @@ def _set_number(group: dict[str, Any], name: str, number: Tensor) -> bool:
     """Give a group back one of its numbers, in the type it has there; False where that can't be."""
     old = group.get(name, 0)
     if not _is_number(old) or _tensor(old).shape != number.shape or not bool(torch.isfinite(number).all()):
+        return False
+    if number.dtype not in ({old.dtype} if isinstance(old, Tensor) else {torch.int64, torch.float64}):
         return False
     if isinstance(old, Tensor):
         old.copy_(number)

@@ -8,6 +8,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from ganzoo_core import run_info
 from ganzoo_core.errors import FileError
 from ganzoo_core.files import (
     as_file_error,
@@ -57,6 +58,12 @@ class RunFolder:
         """The folder of a run to go on with. Raises `FileError` where there is none, or another process trains it."""
         folder = cls.open(path)
         folder.lock()
+        try:
+            with as_file_error(path / "samples"):
+                (path / "samples").mkdir(exist_ok=True)  # it may have been cleared away, or left behind in a copy
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     @classmethod
@@ -120,16 +127,7 @@ class RunFolder:
 
     def read_info(self) -> dict[str, Any]:
         """What run.json holds. Raises `FileError` where it is damaged."""
-        path = self.path / "run.json"
-        try:
-            info = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FileError(f"{path} can't be read: {error}") from error
-        kinds = {"settings": dict, "variant": str, "package": str, "package_version": str, "data": dict}
-        for key, kind in kinds.items():
-            if not isinstance(info, dict) or not isinstance(info.get(key), kind):
-                raise FileError(f"{path} is damaged: it holds no {key}")
-        return info
+        return run_info.read(self.path / "run.json")
 
     def write_info(self, info: dict[str, Any]) -> None:
         """Write run.json."""
@@ -144,8 +142,9 @@ class RunFolder:
         for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
                 record = json.loads(line)
-                record["step"] + 0  # a number
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, RecursionError):
+                break
+            if not _is_record(record):
                 break
             records.append(record)
         return records
@@ -187,6 +186,13 @@ class RunFolder:
         for file in (self._metrics, self._lock):
             if file is not None:
                 file.close()
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
+    if not isinstance(value, dict) or type(value.get("step")) is not int or not 0 <= value["step"] < 2**53:
+        return False
+    return all(v is None or isinstance(v, float) or (isinstance(v, int) and abs(v) < 2**53) for v in value.values())
 
 
 def _check_free(path: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.errors import GanzooError
+from ganzoo_core import json_files
+from ganzoo_core.errors import FileError, GanzooError
 from ganzoo_core.explore import Exploration, coordinates, interpolation
 from ganzoo_core.files import write_atomically
 from ganzoo_core.registry import find_source, registry
@@ -84,7 +85,7 @@ def run_page(folder: RunFolder) -> bytes:
         kind_words=_kind_words(spec),
         resume=shlex.join(["ganzoo", "run", "--resume", str(folder.path)]),
         settings=settings,
-        changes=[change for change in info.get("changes", []) if change["settings"].keys() - {"steps"}],
+        changes=[change for change in info.get("changes", []) if change.get("settings", {}).keys() - {"steps"}],
         command=command(info["variant"], settings),
         usage=usage(folder.path, spec.classes[-1] if conditional else None),
     )
@@ -218,11 +219,11 @@ def _evaluation(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_files.read(path, deepest=8)
         figures = {str(name).replace("_", " "): dict(figure) for name, figure in found["figures"].items()}
         rows = [{"name": name, **{k: _finite(f.get(k)) for k in _COLUMNS}, "better": f.get("better")}
                 for name, f in figures.items()]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (FileError, ValueError, KeyError, TypeError, AttributeError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
     picture = path.with_suffix(".png")
     alt = "Generated samples beside the real ones nearest to them"

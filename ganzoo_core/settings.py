@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
-from ganzoo_core.errors import PluginError, SettingError, UnknownNameError
+from ganzoo_core.errors import PluginError, SettingError, UnknownNameError, shorten
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -156,7 +156,7 @@ def _parse_scalar(name: str, kind: type, text: str) -> Any:
             return kind(text)
         except ValueError:
             pass
-    raise SettingError(f"{name} must be {_KINDS[kind]}, but is {text!r}")
+    raise SettingError(f"{name} must be {_KINDS[kind]}, but is {shorten(repr(text))}")
 
 
 def _checked(name: str, kind: _Type, rule: Mapping[str, Any], value: Any) -> Any:
@@ -164,7 +164,7 @@ def _checked(name: str, kind: _Type, rule: Mapping[str, Any], value: Any) -> Any
         return None
     if kind.many:
         if not isinstance(value, list | tuple):
-            raise SettingError(f"{name} must be a list, but is {value!r}")
+            raise SettingError(f"{name} must be a list, but is {shorten(repr(value))}")
         return tuple(_checked_scalar(name, kind.scalar, rule, item) for item in value)
     return _checked_scalar(name, kind.scalar, rule, value)
 
@@ -180,14 +180,14 @@ def _checked_scalar(name: str, kind: type, rule: Mapping[str, Any], value: Any) 
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = _as_float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise SettingError(f"{name} must be {_KINDS[kind]}, but is {value!r}")
+        raise SettingError(f"{name} must be {_KINDS[kind]}, but is {shorten(repr(value))}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise SettingError(f"{name} must be a finite number, but is {value}")
+        raise SettingError(f"{name} must be a finite number, but is {shorten(value)}")
     low, high, choices = rule.get("minimum"), rule.get("maximum"), rule.get("choices")
     if low is not None and value < low:
-        raise SettingError(f"{name} must be at least {low}, but is {value}")
+        raise SettingError(f"{name} must be at least {low}, but is {shorten(value)}")
     if high is not None and value > high:
-        raise SettingError(f"{name} must be at most {high}, but is {value}")
+        raise SettingError(f"{name} must be at most {high}, but is {shorten(value)}")
     if choices is not None and value not in choices:
-        raise SettingError(f"{name} must be one of {', '.join(choices)}, but is {value!r}")
+        raise SettingError(f"{name} must be one of {', '.join(choices)}, but is {shorten(repr(value))}")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import platform
 from collections.abc import Iterator, Sequence
@@ -18,13 +19,15 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine
-from ganzoo_core.errors import FileError, PluginError, SettingError, UnknownNameError
+from ganzoo_core.errors import FileError, PluginError, SettingError, UnknownNameError, shorten
 from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import Plan, configured, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
 from ganzoo_core.trained import TrainedGenerator, load, origin
+
+_MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,7 @@ def _resume(
         if steps == step:
             return Run(path)
         dataset = _load_data(plan, data_dir)
-        if dataset.spec.to_dict() != info["data"]:
-            raise SettingError(f"{path} was begun on other data: {info['data']} then, {dataset.spec.to_dict()} now")
+        _check_same_data(path, info, dataset, texts)
         engine = Engine(plan.variant, dataset, plan.run)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
@@ -123,9 +125,7 @@ def _resumed_plan(path: Path, info: dict[str, Any], values: dict[str, Any], text
     stored = info["settings"]
     _check_fits(path, info)
     asked = _settings(resolve(info["variant"], stored | values))
-    changed = [key for key in values if key != "steps" and asked[key] != stored.get(key)]
-    if changed:
-        shown = ", ".join(f"{key} was {stored.get(key)!r} and would be {asked[key]!r}" for key in changed)
+    if shown := _shown(stored, {key: asked[key] for key in values if key != "steps"}):
         raise SettingError(f"{path} was begun with other settings: {shown}; to change one knowingly, name it in --set")
     return resolve(info["variant"], stored | values, texts)
 
@@ -143,6 +143,26 @@ def _check_fits(path: Path, info: dict[str, Any]) -> None:
         resolve(name, info["settings"])
     except (UnknownNameError, SettingError) as error:
         raise FileError(f"{path} does not fit the installed {name}: {error}; {origin(info, plugin)}") from error
+
+
+def _check_same_data(path: Path, info: dict[str, Any], dataset: Dataset, texts: dict[str, str]) -> None:
+    """Raise `SettingError` where a run would go on with other samples, unless `texts` name the data anew."""
+    if shown := _shown(info["data"], dataset.spec.to_dict()):
+        raise SettingError(f"{path} was begun on other data: {shown}; bring back what was there, or begin a new run")
+    now = {"data_size": len(dataset), "data_digest": dataset.digest}
+    then = {key: info.get(key, value) for key, value in now.items()}  # ganzoo has not always written the digest
+    shown = _shown(then, now)
+    if shown and "data" not in texts:
+        raise SettingError(
+            f"{path} was begun on other samples of {dataset.spec.name}: {shown}; bring back what was there, or name "
+            f"the data in --set to go on with other samples knowingly"
+        )
+
+
+def _shown(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """What differs, in words; nothing where nothing does."""
+    pairs = [(key, old.get(key), value) for key, value in new.items() if old.get(key) != value]
+    return ", ".join(f"{key} was {shorten(repr(a))} and would be {shorten(repr(b))}" for key, a, b in pairs)
 
 
 def _last_state(folder: RunFolder) -> tuple[int, dict[str, torch.Tensor]]:
@@ -189,7 +209,9 @@ def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
         "settings": _settings(plan),
         "data": dataset.spec.to_dict(),
         "data_size": len(dataset),
-        "data_left_out": dataset.left_out,
+        "data_digest": dataset.digest,
+        "data_left_out": dict(itertools.islice(dataset.left_out.items(), _MOST_LEFT_OUT)),
+        "data_left_out_count": len(dataset.left_out),
         "parameters": parameter_counts(engine),
         "environment": {
             "python": platform.python_version(),

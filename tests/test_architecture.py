@@ -30,9 +30,9 @@ LAYERS: tuple[set[str], ...] = (
     {"errors", "text"},
     {"settings"},
     {"variant"},
-    {"hookspecs", "callbacks", "collapse", "files"},
+    {"hookspecs", "callbacks", "collapse", "files", "json_files"},
     {"ganzoo_core"},  # the package's own __init__
-    {"registry", "run_folder"},
+    {"registry", "run_info", "run_folder"},
     {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout", "cuda_graph"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "sample_files", "samples", "trained", "bounds"},

@@ -178,6 +178,7 @@ def test_run_wrong_usage(engine: Engine, arguments: list[str], message: str):
     [
         (b"seed = 1\nsteps = = 3\n", "is not valid TOML: Invalid value (at line 2, column 9)"),
         (b"\xff", "is not valid TOML: 'utf-8' codec can't decode"),
+        (b"seed = " + b"[" * 10_000, "is not valid TOML: maximum recursion depth exceeded"),
         (b'out = "x"\n', "out is no setting of a file; give it on the command line"),
         (b"texts = {}\n", "texts is no setting of a file; give it on the command line"),
         (b'epochs = "two"\n', "epochs must be a whole number of at least 1, but is 'two'"),

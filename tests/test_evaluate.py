@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -201,13 +202,6 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
     assert "the classifier can't be kept in" in caplog.text and "it will be trained again" in caplog.text
 
 
-def test_other_data_has_another_digest():
-    dataset = Digits().load(Path())
-    assert keeping.data_digest(dataset) == keeping.data_digest(Digits().load(Path()))
-    other = dataclasses.replace(dataset, labels=dataset.labels.roll(1))
-    assert keeping.data_digest(other) != keeping.data_digest(dataset)
-
-
 def an_evaluation(**changes) -> Evaluation:
     conditions = {"data": "digits", "samples": 300, "seeds": [0, 1], "extractor": "classifier"} | changes
     return Evaluation("toy", 3, conditions, {"fid": Figure((1.0, 3.0), 0.5), "new": Figure((1.0,))}, "halves")
@@ -314,6 +308,7 @@ def inception_weights(monkeypatch):
     from torchvision.models import Inception_V3_Weights, inception_v3
 
     torch.manual_seed(0)
+    monkeypatch.setenv("TORCH_HOME", "/nowhere")
     state = inception_v3(init_weights=False).state_dict()
     monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", lambda self, **options: dict(state))
 
@@ -333,11 +328,59 @@ def test_inception_is_refused_in_a_sentence(monkeypatch):
         assert options == {"progress": False, "check_hash": True, "weights_only": True}
         raise OSError("no route")
 
+    monkeypatch.setenv("TORCH_HOME", "/nowhere")
     monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", no_network)
     with pytest.raises(DataError, match=r"weights, which are not here and could not be fetched \(no route\); put the"):
         extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
     with pytest.raises(DataError, match="features inception take grey or colour images, but ring8 holds points"):
         extractors.of_inception(DataSpec("ring8", (2,), kind="points"), CPU)
+
+
+def named_by_digest(folder: Path, data: bytes) -> Path:
+    """A file of weights as torchvision's servers have it."""
+    folder.mkdir(parents=True)
+    path = folder / f"made-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Another file in the place of Inception's: b'cos.system...' is a pickle that would make a folder."""
+    from torchvision.models import Inception_V3_Weights
+
+    evil = b"cos\nmkdir\n(S'%s'\ntR." % str(tmp_path / "evil").encode()
+    file = named_by_digest(tmp_path / "server", evil)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(Inception_V3_Weights.IMAGENET1K_V1.value, "url", file.as_uri())
+    return file
+
+
+def test_weights_that_are_code_are_not_run(served, tmp_path, capsys):
+    kept = tmp_path / "torch" / "hub" / "checkpoints" / served.name
+    for _ in ("fetched", "kept"):
+        with pytest.raises(DataError, match=rf"{kept} holds no weights \(\w+\); remove it"):
+            extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
+    assert kept.read_bytes() == served.read_bytes() and not (tmp_path / "evil").exists()
+    output = capsys.readouterr()
+    assert output.out == "" and "Downloading" in output.err
+
+
+@pytest.mark.parametrize("place", ["kept", "fetched"])
+def test_weights_of_another_digest_are_not_opened(served, tmp_path, place):
+    kept = tmp_path / "torch" / "hub" / "checkpoints" / served.name
+    kept.parent.mkdir(parents=True)
+    changed = served.read_bytes() + b" "
+    (kept if place == "kept" else served).write_bytes(changed)
+    wanted, found = served.stem[-8:], hashlib.sha256(changed).hexdigest()[:8]
+    words = {
+        "kept": f"{kept} is damaged: its SHA-256 must begin with {wanted}, but begins with {found}; remove it, and",
+        "fetched": f'could not be fetched (invalid hash value (expected "{wanted}", got "{found}',
+    }
+    with pytest.raises(DataError) as caught:
+        extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
+    assert words[place] in str(caught.value)
+    assert kept.exists() == (place == "kept") and not (tmp_path / "evil").exists()
 
 
 @pytest.mark.slow

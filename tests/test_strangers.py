@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import struct
@@ -263,6 +264,24 @@ def test_the_wrong_variant(folder, tmp_path):
         ganzoo.load(path)
 
 
+def test_a_file_imports_nothing_by_its_words(folder, tmp_path, monkeypatch):
+    """A module of that name lies on the path, but no plugin offers it."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "lurking.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    (tmp_path / "run").mkdir()
+    info = json.loads((folder / "run.json").read_text())
+    words = {"variant": "lurking", "package": "lurking"}
+    path = changed(folder, tmp_path / "x", "generator", lambda t: None, **words)
+    with pytest.raises(GanzooError, match="the variant 'lurking', whose package is not installed: pip install lurking"):
+        ganzoo.load(path)
+    for other in (words, {"settings": info["settings"] | {"data": "lurking"}}):
+        (tmp_path / "run" / "run.json").write_text(json.dumps(info | other))
+        with pytest.raises(GanzooError, match="'lurking', whose package is not|there is no data set called 'lurking'"):
+            ganzoo.train(resume=tmp_path / "run")
+    assert "lurking" not in sys.modules and not (tmp_path / "ran").exists()
+
+
 DEEP = """
 from dataclasses import dataclass
 import torch
@@ -360,6 +379,68 @@ def test_checkpoints_that_do_not_fit(tmp_path, name):
     with pytest.raises(FileError) as caught:
         cases("toy-conditional")[0].engine().restore(1, tensors, tmp_path / "x")
     assert words in str(caught.value) and str(tmp_path / "x") in str(caught.value)
+
+
+DAMAGES: dict[str, Callable[[dict[str, Tensor], str], Any]] = {
+    "left out": lambda t, name: t.pop(name),
+    "renamed": lambda t, name: t.update({f"{name}x": t.pop(name)}),
+    "renamed before": lambda t, name: t.update({name.replace(".", ".x", 1): t.pop(name)}),
+    "doubled": lambda t, name: t.update({f"{name}2": t[name].clone()}),
+    "of another shape": lambda t, name: t.update({name: t[name][None]}),
+    "of another dtype": lambda t, name: t.update({name: t[name].to(torch.float16)}),
+    "not finite": lambda t, name: t[name].is_floating_point() and t[name].view(-1)[-1:].fill_(torch.inf),
+}
+
+
+def small_checkpoint() -> dict[str, Tensor]:
+    engine = cases("toy-conditional")[0].engine()
+    engine.train_step()
+    return {key: value.clone() for key, value in engine.state().items()}
+
+
+def refusal(tensors: dict[str, Tensor]) -> str:
+    with pytest.raises(FileError, match="run/checkpoint does not fit this|run/checkpoint is of no use: ") as caught:
+        cases("toy-conditional")[0].engine().restore(1, tensors, Path("run/checkpoint"))
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_tensor_of_a_checkpoint_is_missed_where_it_is(damage):
+    whole = small_checkpoint()
+    names = [name for name in whole if damage != "not finite" or whole[name].is_floating_point()]
+    assert len(names) > 20
+    for name in names:
+        tensors = {key: value.clone() for key, value in whole.items()}
+        DAMAGES[damage](tensors, name)
+        refusal(tensors)
+
+
+def test_tensors_of_a_checkpoint_in_each_others_place():
+    """Of another shape or dtype they are noticed; of the same, it is the checkpoint of another run."""
+    whole = small_checkpoint()
+    forms = {name: (tensor.shape, tensor.dtype) for name, tensor in whole.items()}
+    differing = [(a, b) for a, b in itertools.combinations(whole, 2) if forms[a] != forms[b]]
+    assert len(differing) > 100
+    for a, b in differing[::5]:
+        tensors = dict(whole)
+        swap(tensors, a, b)
+        assert "must have" in (message := refusal(tensors)) or "left out, added or renamed" in message
+
+
+def test_an_optimizer_that_forgot_a_weight_is_not_resumed(folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_bytes((folder / "run.json").read_bytes())
+
+    def forget(tensors: dict[str, Tensor]) -> None:
+        for name in [name for name in tensors if name.startswith("optimizer.generator.0.")]:
+            del tensors[name]
+
+    changed(folder, tmp_path / "run" / "checkpoint.safetensors", "checkpoint", forget)
+    with pytest.raises(FileError, match="does not fit this optimizer.generator: a tensor of it was left out, added or"):
+        ganzoo.train(resume=tmp_path / "run", steps=3)
+    changed(folder, tmp_path / "run" / "checkpoint.safetensors", "checkpoint", lambda t: None)
+    assert ganzoo.train(resume=tmp_path / "run", steps=3).records()[-1]["step"] == 3
 
 
 @pytest.mark.parametrize("step", [None, -1, "2", 1.0, True, 2**60])

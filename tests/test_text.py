@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from PIL import Image
 from rich.console import Console
 
+from ganzoo_core import train
 from ganzoo_core.cli import main
 from ganzoo_core.cli._output import log_noted, note, print_path
 from ganzoo_core.report import fonts
@@ -210,7 +211,8 @@ def test_a_run_is_named_after_any_data(in_tmp):
 
 def test_run_json_keeps_paths_of_any_bytes(in_tmp):
     folder = RunFolder.create(Path("x"), "")
-    info = {"settings": {"data": "folder:/caf\udce9/猫"}, "variant": "toy", "data": {}}
+    info = train("toy", data="ring8", steps=1, device="cpu", out="whole").info
+    info["settings"]["data"] = "folder:/caf\udce9/猫"
     folder.write_info(info)
     assert folder.read_info() == info
     assert "猫" in (folder.path / "run.json").read_text(encoding="utf-8")

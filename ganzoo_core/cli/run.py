@@ -114,7 +114,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     """The settings in a TOML file. Raises `FileError` where it can't be read, `SettingError` for what is no setting."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # not TOML, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested too deep
         raise FileError(f"{path} is not valid TOML: {error}") from error
     for name in _NO_SETTINGS:
         if name in values:

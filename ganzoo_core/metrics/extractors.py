@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo_core import checkpoint
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, shorten
 from ganzoo_core.metrics.classifier import Classifier, channels_of, in_pieces
 from ganzoo_core.metrics.keeping import RECIPE
 from ganzoo_core.variant import DataSpec
@@ -87,21 +91,51 @@ def of_inception(spec: DataSpec, device: torch.device) -> Extractor:
     """
     if spec.kind != "images" or spec.shape[0] not in (1, 3):
         raise DataError(f"features inception take grey or colour images, but {spec.name} holds {spec.kind}")
-    from torchvision.models import Inception_V3_Weights, inception_v3
+    from torchvision.models import inception_v3
 
-    weights = Inception_V3_Weights.IMAGENET1K_V1
-    try:  # torchvision gives them as pickle alone; weights_only reads tensors out of it and runs nothing
-        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(
-            f"features inception need torchvision's weights, which are not here and could not be fetched ({error}); "
-            f"put the file of {weights.url} into {torch.hub.get_dir()}/checkpoints, or leave out --features"
-        ) from error
+    state = _inception_weights()
     model = inception_v3(init_weights=False, transform_input=False)  # it was trained on images in [-1, 1], as ours are
     model.load_state_dict(state)
     model.fc = nn.Identity()
     resize = "299x299 bilinear, antialiased"
     return Extractor("inception", _Inception(model).eval().to(device), _digest(model), device, resize, slow=True)
+
+
+def _inception_weights() -> dict[str, Any]:
+    """Inception's weights, which torchvision fetches, keeps and reads: its file is a pickle, which nothing here opens.
+
+    Its reader is told to make tensors and nothing else of it, after the digest has been checked. Raises `DataError`.
+    """
+    from torchvision.models import Inception_V3_Weights
+
+    weights = Inception_V3_Weights.IMAGENET1K_V1
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    _check_kept(kept)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # it says there that it fetches
+            state: dict[str, Any] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"features inception need torchvision's weights, which are not here and could not be fetched ({error}); "
+            f"put the file of {weights.url} into {kept.parent}, or leave out --features"
+        ) from error
+    except Exception as error:  # its reader has errors of many kinds for what are no weights
+        raise DataError(f"{kept} holds no weights ({shorten(type(error).__name__)}); remove it") from error
+    return state
+
+
+def _check_kept(path: Path) -> None:
+    """Raise `DataError` where a file is not the one its name speaks of, which torchvision checks only as it fetches."""
+    wanted = path.stem.rpartition("-")[2]
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(wanted):
+        raise DataError(
+            f"{path} is damaged: its SHA-256 must begin with {wanted}, but begins with {found[: len(wanted)]}; "
+            f"remove it, and it is fetched again"
+        )
 
 
 class _Inception(nn.Module):

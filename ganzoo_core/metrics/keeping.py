@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -20,22 +18,13 @@ RECIPE = 1  # raise it where the classifier or its training changes: kept ones a
 _log = logging.getLogger("ganzoo")
 
 
-def data_digest(dataset: Dataset) -> str:
-    """A digest of the samples and their labels."""
-    digest = hashlib.sha256(json.dumps(dataset.spec.to_dict(), sort_keys=True).encode())
-    for column in (dataset.samples, dataset.labels):
-        if column is not None:
-            digest.update(column.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
-
-
 def kept_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     """The classifier of a labelled data set.
 
     It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained
     and kept there for the next time.
     """
-    header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": data_digest(dataset)}
+    header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": dataset.digest}
     homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
     name = f"{header['data_digest']}-{RECIPE}.safetensors"
     for path in (home / name for home in homes):

@@ -18,7 +18,7 @@ from ganzoo_core.metrics.classifier import Classifier, in_pieces
 from ganzoo_core.metrics.coverage import nearest, nearest_distances, prdc
 from ganzoo_core.metrics.distances import fid, kid
 from ganzoo_core.metrics.extractors import Extractor
-from ganzoo_core.metrics.keeping import data_digest, kept_classifier
+from ganzoo_core.metrics.keeping import kept_classifier
 from ganzoo_core.variant import DataSource
 
 LEAST = 100  # with fewer samples the figures are noise
@@ -65,7 +65,7 @@ class Reals:
                 f"evaluate needs at least {LEAST} samples of each kind, but {train.spec.name} holds {len(train)} and "
                 f"n is {n}"
             )
-        self.spec, self.judge, self.digest, self.size = train.spec, train.judge, data_digest(train), len(train)
+        self.spec, self.judge, self.digest, self.size = train.spec, train.judge, train.digest, len(train)
         rows = _shuffled(len(train))
         whole = train.batch(rows[:n] if extractor.slow else rows)  # the first n are the chosen ones
         features = extractor(whole["real"])
@@ -169,7 +169,7 @@ def load_reals(
     if features == "inception":
         extractor = extractors.of_inception(train.spec, device)
     elif classifier is not None:
-        extractor = extractors.of_classifier(classifier, data_digest(train), device)
+        extractor = extractors.of_classifier(classifier, train.digest, device)
     else:
         extractor = extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device)
     return Reals(train, held_out, n, extractor, classifier, reason)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo_core import json_files
 from ganzoo_core.errors import DataError, FileError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.report.pictures import png_bytes
@@ -16,6 +17,7 @@ from ganzoo_core.report.pictures import png_bytes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_DEEPEST = 8
 FORMULAS = 1  # raise it where a figure's meaning changes: older evaluations are then not compared with newer ones
 
 # What a figure is called on the screen, and which way is better; None: neither, docs/evaluate.md says how to read it.
@@ -102,10 +104,10 @@ class Evaluation:
     def read(cls, path: Path) -> Evaluation:
         """The evaluation in a file that `save` wrote. Raises `FileError` where there is none, or it is damaged."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json_files.read(path, _DEEPEST)
             figures = {k: Figure(tuple(f["values"]), f["floor"]) for k, f in values["figures"].items()}
             return cls(**values | {"figures": figures})
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (FileError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise FileError(f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {path.parent}") from error
 
     def save(self, folder: Path) -> Path:
