@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import Plugin, find_source, registry
@@ -58,6 +58,10 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """All settings by name, as JSON values."""
         return self.run.to_dict() | self.variant.config.to_dict() | self.source.options.to_dict()
+
+    def with_steps(self, steps: int) -> Self:
+        """The same run of so many steps."""
+        return replace(self, variant=type(self.variant)(replace(self.variant.config, steps=steps)))
 
 
 def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:
