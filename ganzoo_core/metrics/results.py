@@ -140,6 +140,11 @@ def check_comparable(evaluations: Mapping[str, Evaluation]) -> None:
             )
 
 
+def title(name: str) -> str:
+    """What a figure is called on the screen."""
+    return TITLES[name][0] if name in TITLES else name.replace("_", " ")
+
+
 def better(name: str) -> str | None:
     """Which way a figure is better, "lower" or "higher"; None for neither."""
     return TITLES[name][1] if name in TITLES else None
