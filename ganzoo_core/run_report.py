@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -14,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.errors import GanzooError
+from ganzoo_core.errors import FileError, GanzooError
 from ganzoo_core.explore import Exploration, coordinates, interpolation
 from ganzoo_core.files import write_atomically
+from ganzoo_core.metrics.results import MATRIX_CLASSES, Evaluation, evaluation_file
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.report.animation import read_picture
 from ganzoo_core.report.charts import run_charts
@@ -212,32 +212,24 @@ def _rows(pictures: list[Picture], width: int) -> list[list[Picture]]:
 
 
 def _evaluation(folder: Path) -> dict[str, Any] | None:
-    """The figures in evaluation.json as rows of name, value, spread and what real data scores; None without one."""
-    path = folder / "evaluation.json"
+    """What evaluation.json holds and the picture beside it, or why it can't be read; None without one."""
+    path = folder / evaluation_file(None)
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        figures = {str(name).replace("_", " "): dict(figure) for name, figure in found["figures"].items()}
-        rows = [{"name": name, **{k: _finite(f.get(k)) for k in _COLUMNS}, "better": f.get("better")}
-                for name, f in figures.items()]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        found = Evaluation.read(path)
+        rows, classes, matrix = found.rows(), found.class_rows(), found.confusion_rows()
+    except (FileError, KeyError, TypeError, ValueError) as error:
+        return {"error": str(error)}
     picture = path.with_suffix(".png")
     alt = "Generated samples beside the real ones nearest to them"
     return {
+        "found": found,
         "rows": rows,
-        "step": found.get("step"),
-        "floor": found.get("floor"),
+        "classes": classes,
+        "matrix": matrix if len(matrix) <= MATRIX_CLASSES else [],
         "picture": inlined(read_picture(picture, WIDEST), alt, EVALUATION_LIMIT, "print") if picture.exists() else None,
     }
-
-
-_COLUMNS = ("mean", "spread", "floor")
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def run_settings(info: dict[str, Any]) -> list[Setting]:

@@ -38,6 +38,7 @@ LAYERS: tuple[set[str], ...] = (
     {"engine", "explore", "onnx", "numerics"},
     {"run_report"},
     {"session", "training"},
+    {"comparison"},
     {"testing"},
     {"cli"},
     {"__main__"},

@@ -24,8 +24,9 @@ _log = logging.getLogger("ganzoo")
 
 @dataclass(frozen=True)
 class Standing:
-    """How a run stood after so many steps, and so many seconds of training."""
+    """How a run stood at the stage `until_s`: after so many steps, which took so many seconds of training."""
 
+    until_s: float
     step: int
     seconds: float
     figures: dict[str, float]
@@ -54,37 +55,45 @@ class Entrant:
 class Judge:
     """Evaluates the runs of one data set, all alike. What a run's folder keeps of an earlier evaluation is used.
 
-    `n` samples of each of `draws` sampling seeds; None: as kept, else as `ganzoo evaluate` takes them.
+    `n` samples of each of `draws` sampling seeds; None: however they are kept, and who keeps none is judged as the
+    others were, or else as by `ganzoo evaluate`.
     """
 
     def __init__(
         self, source: DataSource, *, n: int | None, draws: int | None, data_dir: Path | None, device: str
     ) -> None:
         self.source, self.n, self.draws = source, n, draws
+        self.n_else, self.draws_else = n or 10_000, draws or 3
         self.data_dir, self.device = data_dir, device
 
     @cached_property
     def reals(self) -> Reals:
         """The real side, made when the first run needs it."""
-        return load_reals(self.source, data_folder(self.data_dir), self.n or 10_000, None, pick_device(self.device))
+        return load_reals(self.source, data_folder(self.data_dir), self.n_else, None, pick_device(self.device))
 
     def fit(self, folders: list[RunFolder]) -> None:
-        """Where nothing is asked for, judge as the first kept evaluation of these runs was made."""
+        """What is not asked for, take as in the first kept evaluation of these runs."""
         for kept in filter(None, map(_kept, folders)):
-            self.n = self.n or kept.conditions["samples"]
-            self.draws = self.draws or len(kept.conditions["seeds"])
+            self.n_else = self.n or kept.conditions["samples"]
+            self.draws_else = self.draws or len(kept.conditions["seeds"])
             return
 
     def entrant(self, folder: RunFolder) -> Entrant:
         """The run, judged."""
         info = folder.read_info()
         found = self.evaluation(folder)
-        stages = [Evaluation.read(path) for path in folder.path.glob("stages/*/evaluation.json")]
-        alike = sorted((e for e in stages if not differing(e, found) and e.step <= found.step), key=lambda e: e.step)
+        stages = {path: Evaluation.read(path / evaluation_file(None)) for path in folder.path.glob("stages/*s")}
         course = [
-            Standing(e.step, spent_s(folder, info, e.step), {k: f.mean for k, f in e.figures.items()}) for e in alike
+            Standing(
+                float(path.name.removesuffix("s")),
+                evaluation.step,
+                spent_s(folder, info, evaluation.step),
+                {name: figure.mean for name, figure in evaluation.figures.items()},
+            )
+            for path, evaluation in stages.items()
+            if not differing(evaluation, found) and evaluation.step <= found.step
         ]
-        return Entrant(folder, info, found, tuple(course))
+        return Entrant(folder, info, found, tuple(sorted(course, key=lambda standing: standing.until_s)))
 
     def evaluation(self, folder: RunFolder) -> Evaluation:
         """How good the run is, from its folder or made now and kept there."""
@@ -92,25 +101,23 @@ class Judge:
         if kept is not None and kept.step == trained_steps(folder) and self._is_asked_for(kept):
             return kept
         _log.info("judging %s", folder.path)
-        found = evaluate(folder.path, n=self.n or 10_000, seeds=self.draws or 3, device=self.device, reals=self.reals)
+        found = evaluate(folder.path, n=self.n_else, seeds=self.draws_else, device=self.device, reals=self.reals)
         found.save(folder.path)
         write_report(folder.path)
         return found
 
-    def stage(self, folder: RunFolder) -> None:
+    def stage(self, folder: RunFolder, until_s: float) -> None:
         """Judge a run as it stands, and keep that beside later ones."""
-        path = folder.path / "stages" / f"step-{trained_steps(folder):06d}"
+        path = folder.path / "stages" / f"{until_s:g}s"
         if not (path / evaluation_file(None)).exists():
             path.mkdir(parents=True, exist_ok=True)
             replace(self.evaluation(folder), neighbours=None).save(path)
 
     def _is_asked_for(self, kept: Evaluation) -> bool:
         """Whether a kept evaluation was made with the samples asked for, or with as many as there are."""
-        conditions = kept.conditions
-        samples = min(self.n or conditions["samples"], conditions["real_neighbours"])
-        return bool(conditions["samples"] == samples) and len(conditions["seeds"]) == (
-            self.draws or len(conditions["seeds"])
-        )
+        samples, draws = kept.conditions["samples"], len(kept.conditions["seeds"])
+        most = min(self.n or samples, kept.conditions["real_neighbours"])
+        return bool(samples == most) and draws == (self.draws or draws)
 
 
 def source_of(info: dict[str, Any]) -> DataSource:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ganzoo_core.comparison.entrants import Entrant, source_of
+from ganzoo_core.comparison.entrants import Entrant, Standing, source_of
 from ganzoo_core.comparison.standings import Comparison, Recipe
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import GanzooError
@@ -36,12 +37,12 @@ _SHARES = ("coverage", "read_as_asked", "good_share", "inside_share")
 
 @dataclass(frozen=True)
 class Shown:
-    """What one recipe draws; `rows` are the classes of the rows, if it was asked for classes."""
+    """What one recipe draws; `rows` are the classes of the rows."""
 
     name: str
     note: str
     picture: Picture | None
-    rows: list[str]
+    rows: list[str]  # blank for who was not asked, so that all the pictures are of one size
 
 
 def write_page(comparison: Comparison, path: Path, data_dir: Path | None = None) -> Path:
@@ -106,7 +107,8 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
     n = _count(spec) if labels is None else len(labels)
     values = generate(generator.module, n, labels, SEED, generator.device)
     note = "not asked for classes" if labels is None and spec.classes else ""
-    return _show(recipe.name, note, Samples(values, spec, labels), limit)
+    drawn = _show(recipe.name, note, Samples(values, spec, labels), limit)
+    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if note and not is_plot(spec) else drawn
 
 
 def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
@@ -180,9 +182,10 @@ def _chart(comparison: Comparison, key: str, unit: str) -> Chart | None:
 
 def _line(recipe: Recipe, key: str, unit: str) -> Line | None:
     """The mean over trainings at each stage, with the range between them; None where there were no stages."""
-    most = max(len(entrant.course) for entrant in recipe.entrants)
-    courses = [entrant.course for entrant in recipe.entrants if len(entrant.course) == most]
-    stages = [stage for stage in zip(*courses, strict=True) if all(key in s.figures for s in stage)]
+    by_stage: dict[float, list[Standing]] = {}
+    for standing in (s for entrant in recipe.entrants for s in entrant.course if key in s.figures):
+        by_stage.setdefault(standing.until_s, []).append(standing)
+    stages = [stage for _, stage in sorted(by_stage.items()) if len(stage) == len(recipe.entrants)]
     if len(stages) < 2:
         return None
     values = [[s.figures[key] for s in stage] for stage in stages]

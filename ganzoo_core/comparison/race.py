@@ -91,7 +91,7 @@ def race(
         try:
             _train(plans[name], seed, folder, until_s, seconds, where)
             if RunFolder.open(folder).read_info().get("seconds") == until_s:  # else it stands at a later stage
-                judge.stage(RunFolder.open(folder))
+                judge.stage(RunFolder.open(folder), until_s)
         except (TrainingError, DataError) as error:
             _log.warning("%s, seed %d is left out: %s", name, seed, error)
             left_out[f"{name}, seed {seed}"] = str(error)

@@ -17,7 +17,7 @@ from ganzoo_core.report.words import typed
 # Settings that a training may differ in and still be the same recipe.
 _NO_RECIPE = ("seed", "snapshots", "log_every", "checkpoint_every_s", "keep")
 
-_TELLING = ("density", "coverage", "read_as_asked", "modes_covered", "good_share", "inside_share")
+_TELLING = ("coverage", "read_as_asked", "modes_covered", "good_share", "inside_share")
 
 
 @dataclass(frozen=True, eq=False)
