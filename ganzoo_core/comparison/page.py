@@ -106,9 +106,9 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
     labels = _labels(spec) if generator.variant.conditional else None
     n = _count(spec) if labels is None else len(labels)
     values = generate(generator.module, n, labels, SEED, generator.device)
-    note = "not asked for classes" if labels is None and spec.classes else ""
+    note = "unconditional" if labels is None else "asked by class"
     drawn = _show(recipe.name, note, Samples(values, spec, labels), limit)
-    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if note and not is_plot(spec) else drawn
+    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and not is_plot(spec) else drawn
 
 
 def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
@@ -157,11 +157,12 @@ def _charts(comparison: Comparison) -> list[Chart]:
 
 
 def _chart(comparison: Comparison, key: str, unit: str) -> Chart | None:
-    lines = [line for recipe in comparison.recipes if (line := _line(recipe, key, unit)) is not None]
+    found = [_line(recipe, key, unit, hue) for hue, recipe in enumerate(comparison.recipes)]
+    lines = [line for line in found if line is not None]
     if not lines:
         return None
     low, high = (f(v for line in lines for v in (*line.low, *line.high)) for f in (min, max))
-    y_axis = axis(-0.02, 1.02) if key in _SHARES else axis(0, 1.05 * high or 1)
+    y_axis = axis(0, min(1.05 * high, 1.02) or 1.0) if key in _SHARES else axis(0, 1.05 * high or 1.0)
     if low > 0 and high / low > 10 and key not in _SHARES:
         y_axis = log_axis(low, high)
     floor = comparison.floors[key]
@@ -180,7 +181,7 @@ def _chart(comparison: Comparison, key: str, unit: str) -> Chart | None:
     )
 
 
-def _line(recipe: Recipe, key: str, unit: str) -> Line | None:
+def _line(recipe: Recipe, key: str, unit: str, hue: int) -> Line | None:
     """The mean over trainings at each stage, with the range between them; None where there were no stages."""
     by_stage: dict[float, list[Standing]] = {}
     for standing in (s for entrant in recipe.entrants for s in entrant.course if key in s.figures):
@@ -190,7 +191,7 @@ def _line(recipe: Recipe, key: str, unit: str) -> Line | None:
         return None
     values = [[s.figures[key] for s in stage] for stage in stages]
     xs = [statistics.fmean(s.step if unit == "step" else s.seconds for s in stage) for stage in stages]
-    return Line(recipe.name, xs, [*map(statistics.fmean, values)], [*map(min, values)], [*map(max, values)])
+    return Line(recipe.name, xs, [*map(statistics.fmean, values)], [*map(min, values)], [*map(max, values)], hue)
 
 
 def _by_class(entrant: Entrant) -> list[float | None] | None:

@@ -100,7 +100,7 @@ def race(
         raise TrainingError(f"nothing could be trained: {'; '.join(f'{k}: {v}' for k, v in left_out.items())}")
     command = _command(variants, data, minutes, seeds, texts or {})
     entrants = [judge.entrant(RunFolder.open(folder)) for folder in racing.values()]
-    return standings(entrants, command, seconds, left_out)
+    return standings(entrants, command, left_out)
 
 
 def default_folder(data: str, minutes: float) -> Path:

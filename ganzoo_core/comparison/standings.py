@@ -101,9 +101,7 @@ class Comparison:
         }
 
 
-def standings(
-    entrants: Sequence[Entrant], command: str, seconds: float | None = None, left_out: dict[str, str] | None = None
-) -> Comparison:
+def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str] | None = None) -> Comparison:
     """Put entrants into recipes, and these into order. Raises `DataError` where they were not judged alike."""
     check_comparable({str(entrant.folder.path): entrant.evaluation for entrant in entrants})
     groups: dict[str, list[Entrant]] = {}
@@ -112,6 +110,7 @@ def standings(
     for group in groups.values():
         _check_seeds(group)
     judged = entrants[0].evaluation
+    seconds = {entrant.info.get("seconds") for entrant in entrants}
     by = "coverage" if judged.conditions["extractor"] == "values" else "fid"
     sign = 1 if better(by) == "lower" else -1
     found = {
@@ -120,7 +119,15 @@ def standings(
     order = sorted(found, key=lambda name: sign * found[name][1][by].mean)
     ranks = _ranks([found[name][1][by] for name in order])
     recipes = [Recipe(name, rank, *found[name]) for name, rank in zip(order, ranks, strict=True)]
-    return Comparison(tuple(recipes), judged.conditions, judged.floor, by, command, seconds, left_out or {})
+    return Comparison(
+        tuple(recipes),
+        judged.conditions,
+        judged.floor,
+        by,
+        command,
+        seconds.pop() if len(seconds) == 1 else None,
+        left_out or {},
+    )
 
 
 def _ranks(figures: Sequence[Figure]) -> list[int]:

@@ -12,6 +12,7 @@ from ganzoo_core.report.words import number
 Records = Sequence[dict[str, Any]]
 
 MOST_POINTS = 120
+HUES = 8  # colours in page.css
 SIZE = 1_000  # of a chart in its own units; the page stretches it
 _BALANCE = ("d_real", "d_fake", "accuracy_real", "accuracy_fake")
 
@@ -19,7 +20,8 @@ _BALANCE = ("d_real", "d_fake", "accuracy_real", "accuracy_fake")
 @dataclass(frozen=True)
 class Line:
     """One number through training, at `steps`, or at seconds where the chart's unit is. A point may be the mean of
-    several numbers, such as a long run's records since the last one, which span `low` to `high`.
+    several numbers, such as a long run's records since the last one, which span `low` to `high`. `hue` says which of
+    the colours it has where it stands in several charts; None: that of its place.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Line:
     values: list[float]
     low: list[float]
     high: list[float]
+    hue: int | None = None
 
     @property
     def is_thinned(self) -> bool:
@@ -92,6 +95,10 @@ class Chart:
         ]
         return f"{self.title}: {'; '.join(ends)}."
 
+    def hues(self) -> list[int]:
+        """The number of each line's colour."""
+        return [(place if line.hue is None else line.hue) % HUES for place, line in enumerate(self.lines)]
+
     def x_text(self, x: float) -> str:
         """A place on the x axis: steps are whole."""
         return f"{x:,.0f}" if self.unit == "step" else number(x)
@@ -112,7 +119,8 @@ class Chart:
             for line in self.lines
         ]
         x, y = self.x_axis, self.y_axis
-        return {"x": [x.low, x.high], "y": [y.low, y.high], "log": y.is_log, "unit": self.unit, "lines": lines}
+        axes = {"x": [x.low, x.high], "y": [y.low, y.high], "log": y.is_log, "unit": self.unit}
+        return axes | {"hues": self.hues(), "lines": lines}
 
     def _rounded(self, x: float) -> float:
         return round(x) if self.unit == "step" else _short(x)

@@ -49,14 +49,14 @@ for (const show of all(".slideshow")) {
 // A chart is a slider over its steps: pointer and arrow keys move it, and a screen reader says the values.
 for (const figure of all(".chart")) {
   const plot = figure.querySelector(".plotted");
-  const { x, y, log, unit, lines } = JSON.parse(plot.dataset.chart);
+  const { x, y, log, unit, hues, lines } = JSON.parse(plot.dataset.chart);
   const scaled = (v) => (log ? Math.log(v) : v);
   const [low, high] = y.map(scaled);
   const values = all("li b", figure);
   const steps = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
   const part = (name) => plot.appendChild(Object.assign(document.createElement("div"), { className: name, hidden: true }));
   const cursor = part("cursor");
-  const dots = lines.map((_, i) => part(`dot s${i % 8}`));
+  const dots = lines.map((_, i) => part(`dot s${hues[i]}`));
   let index = steps.length - 1;
   const nearest = (list, step) => list.reduce((best, s, i) => (Math.abs(s - step) < Math.abs(list[best] - step) ? i : best), 0);
   const go = (to) => {
