@@ -207,6 +207,7 @@ def test_what_can_not_be_compared_is_refused(tmp_path: Path) -> None:
         (["run", "--minutes", "1", "--set", "a=1"], 2, "--minutes, --set only with --variants"),
         (["nowhere"], 1, "nowhere holds no run"),
         (["--variants", "toi"], 1, "there is no variant called 'toi'; did you mean"),
+        (["--variants", "toy", "--minutes", "0"], 1, "minutes must be above 0 and finite, but is 0"),
         (["--variants", "toy", "--minutes", "-1"], 1, "minutes must be above 0 and finite, but is -1"),
         (["--variants", "toy", "--set", "steps=4"], 1, "steps can't be set in a comparison"),
     ],

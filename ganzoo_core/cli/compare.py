@@ -69,7 +69,7 @@ def command(
         home = Path(os.path.expanduser(runs[0])).absolute().parent
     else:
         names = None if variants == "all" else [name.strip() for name in variants.split(",") if name.strip()]
-        data, minutes = training["data"] or "digits", training["minutes"] or 1.0
+        data, minutes = training["data"] or "digits", 1.0 if training["minutes"] is None else training["minutes"]
         home = training["out"] or default_folder(data, minutes)
         try:
             found = race(
@@ -91,7 +91,7 @@ def _print(found: Comparison) -> None:
 
     columns = found.columns()
     rows = [
-        (str(r.rank), r.name, *(_text(r.figures.get(name)) for name in columns), _steps(r.to_dict()["runs"]))
+        (str(r.rank), r.name, *(_text(r.figures.get(name)) for name in columns), _steps([e.evaluation.step for e in r.entrants]))
         for r in found.recipes
     ]
     floors = [found.floors[name] for name in columns]
@@ -118,7 +118,6 @@ def _text(figure: Figure | None) -> str | None:
     return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
 
 
-def _steps(runs: list[dict[str, Any]]) -> str:
+def _steps(counts: list[int]) -> str:
     """The steps of the trainings, from the fewest to the most."""
-    counts = sorted({run["steps"] for run in runs})
-    return " to ".join(dict.fromkeys(f"{count:,}" for count in (counts[0], counts[-1])))
+    return " to ".join(dict.fromkeys(f"{count:,}" for count in (min(counts), max(counts))))
