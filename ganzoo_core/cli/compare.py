@@ -13,7 +13,7 @@ from ganzoo_core.cli._output import note, print_json, print_line, print_table
 from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
-    from ganzoo_core.comparison.standings import Comparison
+    from ganzoo_core.comparison.standings import Comparison, Recipe
     from ganzoo_core.metrics.results import Figure
 
 _RACE_ONLY = ("data", "minutes", "seeds", "out", "pairs")
@@ -90,10 +90,7 @@ def _print(found: Comparison) -> None:
     from ganzoo_core.metrics.results import better, title
 
     columns = found.columns()
-    rows = [
-        (str(r.rank), r.name, *(_text(r.figures.get(name)) for name in columns), _steps([e.evaluation.step for e in r.entrants]))
-        for r in found.recipes
-    ]
+    rows = [(str(r.rank), r.name, *(_text(r.figures.get(name)) for name in columns), _steps(r)) for r in found.recipes]
     floors = [found.floors[name] for name in columns]
     rows.append(("-", "real data", *(None if f is None else f"{f:.3g}" for f in floors), None))
     print_table(("rank", "recipe", *map(title, columns), "steps"), rows)
@@ -118,6 +115,7 @@ def _text(figure: Figure | None) -> str | None:
     return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
 
 
-def _steps(counts: list[int]) -> str:
+def _steps(recipe: Recipe) -> str:
     """The steps of the trainings, from the fewest to the most."""
+    counts = [entrant.evaluation.step for entrant in recipe.entrants]
     return " to ".join(dict.fromkeys(f"{count:,}" for count in (min(counts), max(counts))))

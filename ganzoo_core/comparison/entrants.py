@@ -82,6 +82,8 @@ class Judge:
         """The run, judged."""
         info = folder.read_info()
         found = self.evaluation(folder)
+        if not (page := folder.path / "report.html").exists() or page.stat().st_mtime < _kept_at(folder):
+            write_report(folder.path)
         stages = {path: Evaluation.read(path / evaluation_file(None)) for path in folder.path.glob("stages/*s")}
         course = [
             Standing(
@@ -103,7 +105,6 @@ class Judge:
         _log.info("judging %s", folder.path)
         found = evaluate(folder.path, n=self.n_else, seeds=self.draws_else, device=self.device, reals=self.reals)
         found.save(folder.path)
-        write_report(folder.path)
         return found
 
     def stage(self, folder: RunFolder, until_s: float) -> None:
@@ -130,6 +131,10 @@ def trained_steps(folder: RunFolder) -> int:
     header, _ = checkpoint.read_header(folder.generator, "generator")
     checkpoint.check_fields(folder.generator, header, {"step": int})
     return int(header["step"])
+
+
+def _kept_at(folder: RunFolder) -> float:
+    return (folder.path / evaluation_file(None)).stat().st_mtime
 
 
 def _kept(folder: RunFolder) -> Evaluation | None:
