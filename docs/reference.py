@@ -35,8 +35,9 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Seeds", "ganzoo_core.data", ("derive_seed",)),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
     ("Training and using", "ganzoo_core", ("train", "Run", "load", "TrainedGenerator", "Samples")),
-    ("Judging", "ganzoo_core", ("evaluate",)),
+    ("Judging", "ganzoo_core", ("evaluate", "compare")),
     ("What judging found", "ganzoo_core.metrics.results", ("Evaluation",)),
+    ("What comparing found", "ganzoo_core.comparison.standings", ("Comparison", "Recipe")),
     ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result")),
     (
         "Errors",

@@ -15,6 +15,7 @@ from ganzoo_core.variant import Config, DataSource, DataSpec, Variant
 
 if TYPE_CHECKING:
     from ganzoo_core.callbacks import Callback, RunInfo
+    from ganzoo_core.comparison.race import compare
     from ganzoo_core.data import Dataset
     from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player, Turn
     from ganzoo_core.metrics.evaluation import evaluate
@@ -38,6 +39,7 @@ _LAZY = {
     "Run": "training",
     "Samples": "samples",
     "TrainedGenerator": "trained",
+    "compare": "comparison.race",
     "evaluate": "metrics.evaluation",
     "load": "trained",
     "train": "training",
@@ -62,6 +64,7 @@ __all__ = [
     "TrainedGenerator",
     "Turn",
     "Variant",
+    "compare",
     "evaluate",
     "hookimpl",
     "load",

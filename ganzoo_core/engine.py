@@ -263,19 +263,29 @@ def balance(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class LoopEvents:
-    """What the loop calls, and when to stop: the run folder and the display hang on these."""
+    """What the loop calls, and when to stop: the run folder and the display hang on these.
+
+    Where `is_time_up` after so many seconds of training, the next step is the last one.
+    """
 
     on_record: Callable[[dict[str, float]], None]
     on_snapshot: Callable[[int], None]
     on_checkpoint: Callable[[], None]
     should_stop: Callable[[], bool]
+    is_time_up: Callable[[float], bool]
 
 
 def train_loop(engine: Engine, run: RunSettings, total_steps: int, events: LoopEvents) -> None:
-    """Train until `total_steps` or until told to stop; in both cases a checkpoint is the last thing made."""
+    """Train until `total_steps` or until told to stop; in both cases a checkpoint is the last thing made.
+
+    Time is that of training: to draw and to save takes none of it.
+    """
     snapshot_steps = run.snapshot_steps(total_steps)
-    mark_s, mark_step, saved_s = time.monotonic(), engine.step, time.monotonic()
+    started_s = mark_s = saved_s = time.monotonic()
+    mark_step = engine.step
     while engine.step < total_steps and not events.should_stop():
+        if events.is_time_up(time.monotonic() - started_s):
+            total_steps = engine.step + 1
         moves = engine.train_step()
         if engine.step % run.log_every == 0 or engine.step == total_steps:
             record = engine.record(moves)
@@ -283,9 +293,12 @@ def train_loop(engine: Engine, run: RunSettings, total_steps: int, events: LoopE
             rate = (engine.step - mark_step) * engine.config.batch_size / max(now_s - mark_s, 1e-9)
             mark_s, mark_step = now_s, engine.step
             events.on_record(record | {"samples_per_s": round(rate, 1)})
-        if engine.step in snapshot_steps:
+        paused_s = time.monotonic()
+        if engine.step in snapshot_steps or engine.step == total_steps:
             events.on_snapshot(engine.step)
         if time.monotonic() - saved_s >= run.checkpoint_every_s and engine.step < total_steps:
             events.on_checkpoint()
             saved_s = time.monotonic()
+        idle_s = time.monotonic() - paused_s
+        started_s, mark_s = started_s + idle_s, mark_s + idle_s
     events.on_checkpoint()

@@ -95,6 +95,10 @@ def _is_positive(value: Any) -> bool:
     return _is_count(value) and value > 0
 
 
+def _is_time(value: Any) -> bool:
+    return (type(value) is int or _is_finite(value)) and 0 < value < 2**53
+
+
 def _is_list_of_tables(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
@@ -124,10 +128,18 @@ _RULES: dict[str, Rule] = {
     "data_left_out": (_table(_is_text), "a table of texts"),
     "data_left_out_count": (_is_count, "a whole number"),
     "parameters": (_table(_is_count), "a table of whole numbers"),
+    "seconds": (_is_time, "a number above 0"),
     "environment": (_table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
     "changes": (_is_list_of_tables, "a list of tables"),
 }
 _FIXED = {"variant", "data", "changes"}  # no resume changes these
-_OPTIONAL = {"data_size", "data_digest", "data_left_out", "data_left_out_count", "changes"}  # older runs lack them
+_OPTIONAL = {
+    "data_size",
+    "data_digest",
+    "data_left_out",
+    "data_left_out_count",
+    "seconds",
+    "changes",
+}  # older runs lack them
 _REQUIRED = [field for field in _RULES if field not in _OPTIONAL]
 _STEP: Rule = (_is_count, "a whole number")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -14,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core import json_files
 from ganzoo_core.errors import FileError, GanzooError
 from ganzoo_core.explore import Exploration, coordinates, interpolation
 from ganzoo_core.files import write_atomically
+from ganzoo_core.metrics.results import MATRIX_CLASSES, Evaluation, evaluation_file
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.report.animation import read_picture
 from ganzoo_core.report.charts import run_charts
@@ -126,10 +125,10 @@ def _final_samples(
     generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_shown: bool
 ) -> SampleTable | Picture | None:
     """The run's fixed latents at its end; of points and curves only where no slide `is_shown`, which has them."""
-    if generator is None or (_is_plot(spec) and is_shown):
+    if generator is None or (is_plot(spec) and is_shown):
         return None
     samples = generator.sample(seed=seed)
-    if _is_plot(spec):
+    if is_plot(spec):
         return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, "plot")
     pictures = _small(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
     groups = grouped(len(samples), samples.labels)
@@ -145,7 +144,7 @@ def _small(values: Tensor, spec: DataSpec, alts: Sequence[str], limit: int) -> l
     images = cells(values)
     mode = "RGB" if spec.shape[0] == 3 else "L"
     return [
-        inlined(i.convert(mode), alt, limit // len(images), _look(spec)) for i, alt in zip(images, alts, strict=True)
+        inlined(i.convert(mode), alt, limit // len(images), look(spec)) for i, alt in zip(images, alts, strict=True)
     ]
 
 
@@ -158,23 +157,22 @@ def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | No
     limit = SNAPSHOTS_LIMIT // len(chosen)
     n = default_count(spec, conditional)
     labels = torch.arange(n) % spec.num_classes if conditional else None
-    grids = [] if _is_plot(spec) else [bare_grid(image, spec, n, labels) for _, _, image in pictures]
+    grids = [] if is_plot(spec) else [bare_grid(image, spec, n, labels) for _, _, image in pictures]
     if grids and all(grids):
         names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
         frames = zip(pictures, grids, strict=True)
-        return Slides(
-            [(step, inlined(grid, alt, limit, _look(spec))) for (step, alt, _), grid in frames if grid], names
-        )
-    look: Look = "plot" if _is_plot(spec) else "print"
-    return Slides([(step, inlined(image, alt, limit, look)) for step, alt, image in pictures], [])
+        return Slides([(step, inlined(grid, alt, limit, look(spec))) for (step, alt, _), grid in frames if grid], names)
+    drawn: Look = "plot" if is_plot(spec) else "print"
+    return Slides([(step, inlined(image, alt, limit, drawn)) for step, alt, image in pictures], [])
 
 
-def _look(spec: DataSpec) -> Look:
+def look(spec: DataSpec) -> Look:
     """How bare images are shown: small ones are enlarged, and then each pixel is to be seen."""
     return "pixels" if max(spec.shape[-2:]) <= LARGEST_PIXELATED else "photo"
 
 
-def _is_plot(spec: DataSpec) -> bool:
+def is_plot(spec: DataSpec) -> bool:
+    """Whether samples are drawn as a plot."""
     return spec.kind in ("points", "curves")
 
 
@@ -196,7 +194,7 @@ def _walks(generator: TrainedGenerator) -> list[tuple[str, SampleTable | Picture
 
 def _walk(name: str, walk: Exploration) -> SampleTable | Picture:
     spec = walk.samples.spec
-    if _is_plot(spec):
+    if is_plot(spec):
         alt = "Samples between two latents" if name == "interpolation" else "Samples as single coordinates move"
         return inlined(walk.picture(), alt, WALKS_LIMIT // 2, "plot")
     untouched = len(walk.samples) - len(walk.rows) * len(walk.columns)
@@ -214,32 +212,24 @@ def _rows(pictures: list[Picture], width: int) -> list[list[Picture]]:
 
 
 def _evaluation(folder: Path) -> dict[str, Any] | None:
-    """The figures in evaluation.json as rows of name, value, spread and what real data scores; None without one."""
-    path = folder / "evaluation.json"
+    """What evaluation.json holds and the picture beside it, or why it can't be read; None without one."""
+    path = folder / evaluation_file(None)
     if not path.exists():
         return None
     try:
-        found = json_files.read(path, deepest=8)
-        figures = {str(name).replace("_", " "): dict(figure) for name, figure in found["figures"].items()}
-        rows = [{"name": name, **{k: _finite(f.get(k)) for k in _COLUMNS}, "better": f.get("better")}
-                for name, f in figures.items()]  # fmt: skip
-    except (FileError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        found = Evaluation.read(path)
+        rows, classes, matrix = found.rows(), found.class_rows(), found.confusion_rows()
+    except (FileError, KeyError, TypeError, ValueError) as error:
+        return {"error": str(error)}
     picture = path.with_suffix(".png")
     alt = "Generated samples beside the real ones nearest to them"
     return {
+        "found": found,
         "rows": rows,
-        "step": found.get("step"),
-        "floor": found.get("floor"),
+        "classes": classes,
+        "matrix": matrix if len(matrix) <= MATRIX_CLASSES else [],
         "picture": inlined(read_picture(picture, WIDEST), alt, EVALUATION_LIMIT, "print") if picture.exists() else None,
     }
-
-
-_COLUMNS = ("mean", "spread", "floor")
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def run_settings(info: dict[str, Any]) -> list[Setting]:

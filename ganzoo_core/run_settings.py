@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ganzoo_core.errors import DataError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.registry import Plugin, find_source, registry
@@ -63,6 +63,11 @@ class Plan:
     def settings(self) -> dict[str, Any]:
         """All settings by name, as JSON values."""
         return self.run.to_dict() | self.variant.config.to_dict() | self.source.options.to_dict()
+
+    def with_steps(self, steps: int) -> Self:
+        """The same run of so many steps."""
+        values = self.variant.config.to_dict() | {"steps": steps}
+        return replace(self, variant=configured(type(self.variant), self.plugin, values))
 
 
 def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:

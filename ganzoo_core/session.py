@@ -23,8 +23,9 @@ from ganzoo_core.numerics import located
 from ganzoo_core.registry import registry
 from ganzoo_core.report.animation import snapshots_gif
 from ganzoo_core.report.losses import loss_picture
+from ganzoo_core.report.words import duration
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_report import write_report
+from ganzoo_core.run_report import elapsed_s, write_report
 from ganzoo_core.run_settings import Plan
 from ganzoo_core.samples import Samples
 from ganzoo_core.trained import default_count, export, generate
@@ -34,7 +35,13 @@ class Session:
     """One process's part of a run: what the loop's events do."""
 
     def __init__(
-        self, plan: Plan, dataset: Dataset, engine: Engine, folder: RunFolder, callbacks: Sequence[Callback]
+        self,
+        plan: Plan,
+        dataset: Dataset,
+        engine: Engine,
+        folder: RunFolder,
+        callbacks: Sequence[Callback],
+        seconds: float | None = None,
     ) -> None:
         self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
         self.info = RunInfo(
@@ -48,6 +55,9 @@ class Session:
             total_steps=plan.variant.config.steps,
         )
         self.callbacks = [*callbacks, CollapseWarning(), *registry().callbacks(self.info)]
+        self.total_steps = self.info.total_steps
+        self.seconds = seconds
+        self.spent_s = 0.0 if seconds is None else elapsed_s(folder.records(), plan.variant.config.batch_size)
         self.saved_step = engine.step
         self.signal: signal.Signals | None = None
 
@@ -56,25 +66,33 @@ class Session:
         if self.engine.step == 0:
             self.save()  # so that a run killed in its first seconds resumes too
         self.tell("on_start", self.info)
-        events = LoopEvents(self.record, self.snapshot, self.save, self.is_stopped)
+        events = LoopEvents(self.record, self.snapshot, self.save, self.is_stopped, self.is_time_up)
         try:
             with self._signals_caught():
-                train_loop(self.engine, self.plan.run, self.info.total_steps, events)
+                train_loop(self.engine, self.plan.run, self.total_steps, events)
         except NotFiniteError as error:
             raise located(error, self.engine, self.folder.checkpoint, self.is_stopped) from error
         finally:
             self.tell("on_end", self.engine.step)
-        if self.engine.step < self.info.total_steps:
+        if self.engine.step < self.total_steps:
             self.draw()
             assert self.signal is not None
+            end = f"{self.total_steps}" if self.seconds is None else f"as many as {duration(self.seconds)} allow"
             raise Interrupted(
-                f"stopped by {self.signal.name} at step {self.engine.step} of {self.info.total_steps}, all saved; "
+                f"stopped by {self.signal.name} at step {self.engine.step} of {end}, all saved; "
                 f"go on with: ganzoo run --resume {self.folder.path}"
             )
 
     def is_stopped(self) -> bool:
         """Whether a signal asked the run to end."""
         return self.signal is not None
+
+    def is_time_up(self, trained_s: float) -> bool:
+        """Whether the seconds of this process and of those before it are all that the run has."""
+        if self.seconds is None or self.spent_s + trained_s < self.seconds:
+            return False
+        self.total_steps = self.engine.step + 1
+        return True
 
     def record(self, record: dict[str, float]) -> None:
         record = {name: value + 0 for name, value in record.items()}  # which makes 0 of -0.0
@@ -119,6 +137,8 @@ class Session:
         """
         tensors = self.engine.state()
         self.folder.check_still_ours()
+        if self.engine.step == self.total_steps:
+            self._settle_steps()
         self.folder.sync_records()
         export(
             self.folder.generator,
@@ -129,13 +149,20 @@ class Session:
             self.engine.step,
         )
         try:
-            if self.engine.step == self.info.total_steps:
+            if self.engine.step == self.total_steps:
                 self.draw()
         finally:
             if self.saved_step != self.engine.step:
                 self.folder.keep_checkpoint(self.saved_step, self.plan.run.keep)
             checkpoint.save(self.folder.checkpoint, "checkpoint", {"step": self.engine.step}, tensors)
             self.saved_step = self.engine.step
+
+    def _settle_steps(self) -> None:
+        """Where the time has set the number of steps, write it down: as many steps give the same run again."""
+        if self.plan.variant.config.steps != self.total_steps:
+            self.plan = self.plan.with_steps(self.total_steps)
+            info = self.folder.read_info()
+            self.folder.write_info(info | {"settings": info["settings"] | {"steps": self.total_steps}})
 
     def draw(self) -> None:
         """Draw what shows the run as a whole."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import math
 import platform
@@ -22,12 +21,14 @@ from ganzoo_core.engine import Engine
 from ganzoo_core.errors import FileError, PluginError, SettingError, UnknownNameError, shorten
 from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_settings import Plan, configured, resolve
+from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
 from ganzoo_core.trained import TrainedGenerator, load, origin
 
 _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
+
+NO_END = 1_000_000_000  # steps of a run that its seconds end
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def train(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     epochs: int | None = None,
+    seconds: float | None = None,
     callbacks: Sequence[Callback] = (),
     texts: dict[str, str] | None = None,
     **settings: Any,
@@ -69,10 +71,16 @@ def train(
 
     `settings` are any of the run's, the variant's or the data set's: `data="mnist", steps=20_000, generator_lr=1e-4`.
     `texts` are the same unparsed, as `--set` gives them; on a resume only they may change what a run was begun with,
-    `steps` aside. Raises `Interrupted` after a signal, when all is saved, and other `GanzooError`s.
+    `steps` aside. With `seconds` the run ends after so much wall time of training, that of earlier processes included,
+    and at `steps` only where they are given. Raises `Interrupted` after a signal, when all is saved, and other
+    `GanzooError`s.
     """
+    texts = texts or {}
+    if seconds is not None:
+        _check_seconds(seconds, epochs)
+        settings = settings if "steps" in texts else {"steps": NO_END} | settings
     if resume is not None:
-        return _resume(Path(resume), variant, out, data_dir, settings, texts or {}, callbacks)
+        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks)
     if variant is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(variant, settings, texts)
@@ -82,8 +90,8 @@ def train(
     with _global_random_state_kept():
         engine = Engine(plan.variant, dataset, plan.run)
         with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
-            folder.write_info(_info(plan, dataset, engine))
-            Session(plan, dataset, engine, folder, callbacks).run()
+            folder.write_info(_info(plan, dataset, engine, seconds))
+            Session(plan, dataset, engine, folder, callbacks, seconds).run()
             return Run(folder.path)
 
 
@@ -94,6 +102,7 @@ def _resume(
     data_dir: str | Path | None,
     values: dict[str, Any],
     texts: dict[str, str],
+    seconds: float | None,
     callbacks: Sequence[Callback],
 ) -> Run:
     if out is not None:
@@ -107,17 +116,26 @@ def _resume(
         steps = plan.variant.config.steps
         if steps < step:
             raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
-        if steps == step:
+        if steps == step or (info["settings"]["steps"] == step and (seconds or math.inf) <= info.get("seconds", 0)):
             return Run(path)
+        if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
+            seconds = info.get("seconds")
         dataset = _load_data(plan, data_dir)
         _check_same_data(path, info, dataset, texts)
         engine = Engine(plan.variant, dataset, plan.run)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
         folder.truncate_records(step)
-        _note_changes(folder, info, _info(plan, dataset, engine), step)
-        Session(plan, dataset, engine, folder, callbacks).run()
+        _note_changes(folder, info, _info(plan, dataset, engine, seconds), step)
+        Session(plan, dataset, engine, folder, callbacks, seconds).run()
         return Run(path)
+
+
+def _check_seconds(seconds: float, epochs: int | None) -> None:
+    if epochs is not None:
+        raise SettingError("epochs and seconds exclude each other; give one of them")
+    if not 0 < seconds < math.inf:
+        raise SettingError(f"seconds must be above 0 and finite, but is {seconds}")
 
 
 def _resumed_plan(path: Path, info: dict[str, Any], values: dict[str, Any], texts: dict[str, str]) -> Plan:
@@ -195,13 +213,12 @@ def _load_data(plan: Plan, data_dir: str | Path | None) -> Dataset:
 def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
     """The plan with as many steps as pass the real data through the discriminator `epochs` times."""
     config = plan.variant.config
-    steps = math.ceil(epochs * size / (config.batch_size * config.n_critic))
-    values = config.to_dict() | {"steps": steps}
-    return dataclasses.replace(plan, variant=configured(type(plan.variant), plan.plugin, values))
+    return plan.with_steps(math.ceil(epochs * size / (config.batch_size * config.n_critic)))
 
 
-def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:
-    return {
+def _info(plan: Plan, dataset: Dataset, engine: Engine, seconds: float | None) -> dict[str, Any]:
+    limit = {} if seconds is None else {"seconds": seconds}
+    return limit | {
         "ganzoo": __version__,
         "variant": plan.variant.name,
         "package": plan.plugin.package,

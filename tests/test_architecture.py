@@ -40,6 +40,7 @@ LAYERS: tuple[set[str], ...] = (
     {"engine", "explore", "onnx", "numerics"},
     {"run_report"},
     {"session", "training"},
+    {"comparison"},
     {"testing"},
     {"cli"},
     {"__main__"},

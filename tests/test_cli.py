@@ -190,6 +190,7 @@ def test_help_names_every_command_and_version_is_printed():
         "sample",
         "explore",
         "evaluate",
+        "compare",
         "export",
         "new",
         "check",

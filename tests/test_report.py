@@ -20,6 +20,7 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core import session
 from ganzoo_core.cli import main
+from ganzoo_core.metrics.results import Evaluation, Figure
 from ganzoo_core.report.charts import MOST_POINTS, Line, axis, run_charts, thinned
 from ganzoo_core.report.page import inlined, render
 from ganzoo_core.report.pictures import bare_grid, cells, picture
@@ -268,29 +269,39 @@ def test_large_samples_are_shrunk() -> None:
 
 # Evaluation
 
-EVALUATION = {
-    "step": 3,
-    "floor": "held-out data scored alike",
-    "figures": {
-        "fid": {"mean": 12.5, "spread": 0.25, "floor": 1.5, "better": "lower"},
-        "<b>": {"mean": None, "spread": None, "floor": None, "better": None},
-    },
-}
+CLASSES = {
+    "names": ["<i>", "b"], "share": [0.25, 0.75], "real_share": [0.5, 0.5], "read_as_asked": [0.5, 1.0],
+    "variety": [0.9, None], "confusion": [[2, 2], [0, 4]],
+}  # fmt: skip
+EVALUATION = Evaluation(
+    "toy",
+    3,
+    {"extractor": "classifier"},
+    {"fid": Figure((12.0, 13.0), 1.5), "<b>": Figure((2.0,))},
+    "held-out data scored alike",
+    {"held_out": "<b>nothing</b> is held out"},
+    CLASSES,
+    Image.new("RGB", (40, 40)),
+)
 
 
 def test_an_evaluation_is_a_table(run: Path) -> None:
-    (run / "evaluation.json").write_text(json.dumps(EVALUATION))
-    Image.new("RGB", (40, 40)).save(run / "evaluation.png")
+    EVALUATION.save(run)
     page = page_of(run)
     text = " ".join(page.text.split())
     assert "Measured at step 3. Real data: held-out data scored alike." in text
-    assert "fid12.50.251.5lower" in text and "<b>––––" in text
+    assert "FID12.50.7071.5lower" in text and "<b>2–––" in text
+    assert "Left out: held out, as <b>nothing</b> is held out." in text
+    assert "classread as askedshareshare of realvariety <i>0.50.250.50.9 b10.750.5–" in text
+    assert "% read as<i>b <i>50.050.0 b–100.0" in text
     assert "Generated samples beside the real ones nearest to them" in {image["alt"] for image in page.all("img")}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"figures": [1]}', '{"figures": {"fid": 3}}'])
-def test_a_damaged_evaluation_is_said_to_be(run: Path, content: str) -> None:
-    (run / "evaluation.json").write_text(content)
+@pytest.mark.parametrize("changes", [None, {"figures": [1]}, {"figures": {"fid": 3}}, {"classes": {"names": ["a"]}},
+                                     {"figures": {"fid": {"values": ["x"], "floor": None}}},
+                                     {"figures": {"fid": {"values": [], "floor": None}}}])  # fmt: skip
+def test_a_damaged_evaluation_is_said_to_be(run: Path, changes: dict | None) -> None:
+    (run / "evaluation.json").write_text("[]" if changes is None else json.dumps(EVALUATION.to_dict() | changes))
     assert "evaluation.json can’t be read: " in page_of(run).text
 
 
@@ -412,7 +423,7 @@ def contrast(one: str, other: str) -> float:
 def test_contrast_is_what_wcag_asks_of_text() -> None:
     """4.5 to 1 (AA) on both grounds, in both schemes, of all that is not a mere rule."""
     palette = {name: schemes for name, *schemes in colours()}
-    assert contrast("#ffffff", "#000000") == pytest.approx(21) and len(palette) == 11
+    assert contrast("#ffffff", "#000000") == pytest.approx(21) and len(palette) == 13
     grounds = [palette.pop("paper"), palette.pop("raised")]
     del palette["rule"]
     for name, inks in palette.items():

@@ -27,6 +27,7 @@ from ganzoo_core.errors import (
 )
 from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.run_report import elapsed_s
 from ganzoo_core.run_settings import clash, resolve
 
 OPTIONS = ["--data", "ring8", "--set", "log_every=5", "--set", "ema_decay=0.9", "--set", "n_critic=2"]
@@ -535,3 +536,42 @@ def test_training_in_a_thread_leaves_signals_alone(in_tmp):
 
 def test_every_error_here_is_for_users():
     assert all(issubclass(e, GanzooError) for e in (FileError, Interrupted, SettingError, TrainingError))
+
+
+def test_a_run_ends_when_its_seconds_are_spent_and_its_steps_give_it_again(tmp_path):
+    timed = train(seconds=0.3, out=tmp_path / "timed")
+    steps = timed.info["settings"]["steps"]
+    assert timed.info["seconds"] == 0.3 and steps == timed.generator().step == timed.records()[-1]["step"]
+    assert (tmp_path / "timed" / "samples" / f"step-{steps:06d}.png").exists()
+    assert elapsed_s(timed.records(), 16) > 0.29
+    counted = train(steps=steps, out=tmp_path / "counted")
+    assert_same_end(timed.folder, counted.folder)
+
+
+def test_a_run_with_seconds_goes_on_with_the_time_spent_counted(tmp_path):
+    first = train(seconds=0.3, out=tmp_path / "run")
+    steps, spent_s = first.info["settings"]["steps"], elapsed_s(first.records(), 16)
+    train(resume=first.folder, seconds=0.3)
+    assert first.info["settings"]["steps"] == steps, "it is done already"
+    train(resume=first.folder, seconds=spent_s + 0.2)
+    assert first.info["settings"]["steps"] > steps
+    assert spent_s + 0.19 < elapsed_s(first.records(), 16) < 2 * spent_s + 0.2, "the time spent was counted"
+
+
+def test_a_stopped_run_with_seconds_needs_no_word_of_them_to_go_on(tmp_path):
+    class Stop(ganzoo.Callback):
+        def on_log(self, record):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="at step .* of as many as 1 s allow, all saved; go on with: ganzoo run"):
+        train(seconds=1.0, out=tmp_path / "run", callbacks=[Stop()])
+    assert "it stands at step" in (page := (tmp_path / "run" / "report.html").read_text()) and " of 1 s." in page
+    run = ganzoo.train(resume=tmp_path / "run")
+    assert 0.99 < elapsed_s(run.records(), 16) < 5
+
+
+def test_seconds_that_say_nothing_are_refused():
+    with pytest.raises(SettingError, match="seconds must be above 0 and finite, but is 0"):
+        train(seconds=0)
+    with pytest.raises(SettingError, match="epochs and seconds exclude each other; give one of them"):
+        train(seconds=1, epochs=1)

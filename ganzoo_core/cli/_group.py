@@ -18,7 +18,8 @@ from ganzoo_core.text import one_line
 
 # The module of each command has its name and holds it as `command`.
 _COMMANDS = (
-    "list", "show", "data", "run", "sample", "explore", "evaluate", "report", "export", "new", "check", "plugins",
+    "list", "show", "data", "run", "sample", "explore", "evaluate", "compare", "report", "export", "new", "check",
+    "plugins",
 )  # fmt: skip
 
 

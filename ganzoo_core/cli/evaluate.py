@@ -14,8 +14,6 @@ from ganzoo_core.cli._output import note, print_json, print_line, print_table
 if TYPE_CHECKING:
     from ganzoo_core.metrics.results import Evaluation
 
-_MATRIX_CLASSES = 12  # a larger confusion matrix is no pleasure to read; --json holds it
-
 
 @click.command("evaluate")
 @click.argument("source")
@@ -65,17 +63,12 @@ def command(
 
 
 def _print(found: Evaluation) -> None:
-    from ganzoo_core.metrics.results import TITLES, better
-
-    rows = [
-        (TITLES.get(name, (name.replace("_", " "),))[0], _text(f.mean), _text(f.spread), _text(f.floor), better(name))
-        for name, f in found.figures.items()
-    ]
+    rows = [(name, _text(f.mean), _text(f.spread), _text(f.floor), better) for name, f, better in found.rows()]
     print_line(f"{found.variant} at step {found.step:,}", f"against {found.conditions['data']}")
     print_table(("figure", "mean", "spread", "real data", "better"), rows)
     if found.classes is not None:
         click.echo()
-        _print_classes(found.classes)
+        _print_classes(found)
     click.echo()
     print_line("real data:", found.floor)
     print_line("measured:", _measured(found.conditions))
@@ -84,18 +77,18 @@ def _print(found: Evaluation) -> None:
         print_line(f"left out: {name.replace('_', ' ')}:", reason)
 
 
-def _print_classes(classes: dict[str, Any]) -> None:
-    names, matrix = classes["names"], classes["confusion"]
-    asked = classes["read_as_asked"] or [None] * len(names)
-    columns = zip(names, asked, classes["share"], classes["real_share"], classes["variety"], strict=True)
+def _print_classes(found: Evaluation) -> None:
+    from ganzoo_core.metrics.results import MATRIX_CLASSES
+
+    rows = found.class_rows()
     print_table(
         ("class", "read as asked", "share", "share of real", "variety"),
-        [(name, *(_text(value) for value in values)) for name, *values in columns],
+        [(name, *(_text(value) for value in values)) for name, *values in rows],
     )
-    if matrix is not None and len(names) <= _MATRIX_CLASSES:
+    if (matrix := found.confusion_rows()) and len(rows) <= MATRIX_CLASSES:
         click.echo()
-        rows = [(name, *(_percent(count, sum(row)) for count in row)) for name, row in zip(names, matrix, strict=True)]
-        print_table(("% read as", *names), rows)
+        names = [name for name, _ in matrix]
+        print_table(("% read as", *names), [(name, *map(_percent, shares)) for name, shares in matrix])
 
 
 def _measured(conditions: dict[str, Any]) -> str:
@@ -103,8 +96,8 @@ def _measured(conditions: dict[str, Any]) -> str:
     return f"{conditions['samples']:,} samples of each of {seeds} seed{'s' * (seeds > 1)}, {conditions['real']:,} real"
 
 
-def _percent(count: int, total: int) -> str | None:
-    return f"{100 * count / total:.1f}" if count else None
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f}"
 
 
 def _text(value: float | None) -> str | None:

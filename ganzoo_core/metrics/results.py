@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _DEEPEST = 8
+MATRIX_CLASSES = 12  # a larger confusion matrix is no pleasure to read
 FORMULAS = 1  # raise it where a figure's meaning changes: older evaluations are then not compared with newer ones
 
 # What a figure is called on the screen, and which way is better; None: neither, docs/evaluate.md says how to read it.
@@ -78,6 +79,25 @@ class Evaluation:
     classes: dict[str, Any] | None = None
     neighbours: Image | None = field(default=None, compare=False, repr=False)
 
+    def rows(self) -> list[tuple[str, Figure, str | None]]:
+        """Each figure with its title and the way that is better, as a table shows them."""
+        return [(title(name), figure, better(name)) for name, figure in self.figures.items()]
+
+    def class_rows(self) -> list[tuple[str, float | None, float, float, float | None]]:
+        """By class: its name, the shares read as asked, of the samples and of the real ones, and the variety."""
+        if self.classes is None:
+            return []
+        names, asked = self.classes["names"], self.classes["read_as_asked"]
+        shares = [self.classes[key] for key in ("share", "real_share", "variety")]
+        return list(zip(names, asked or [None] * len(names), *shares, strict=True))
+
+    def confusion_rows(self) -> list[tuple[str, list[float | None]]]:
+        """By class asked for: of its samples, the share that is read as each class; None for none."""
+        if self.classes is None or self.classes["confusion"] is None:
+            return []
+        pairs = zip(self.classes["names"], self.classes["confusion"], strict=True)
+        return [(name, [count / sum(row) if count else None for count in row]) for name, row in pairs]
+
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON values; each figure with its mean, spread and the way that is better."""
         figures = {
@@ -105,7 +125,7 @@ class Evaluation:
         """The evaluation in a file that `save` wrote. Raises `FileError` where there is none, or it is damaged."""
         try:
             values = json_files.read(path, _DEEPEST)
-            figures = {k: Figure(tuple(f["values"]), f["floor"]) for k, f in values["figures"].items()}
+            figures = {name: _figure(figure) for name, figure in values["figures"].items()}
             return cls(**values | {"figures": figures})
         except (FileError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise FileError(f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {path.parent}") from error
@@ -117,6 +137,13 @@ class Evaluation:
             write_atomically(path.with_suffix(".png"), png_bytes(self.neighbours))
         write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
         return path
+
+
+def _figure(values: dict[str, Any]) -> Figure:
+    """A figure out of a file. Raises `ValueError` or `TypeError` where it holds no numbers."""
+    if not values["values"]:
+        raise ValueError("a figure without values")
+    return Figure(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
 
 
 def evaluation_file(features: str | None) -> str:
@@ -140,6 +167,11 @@ def check_comparable(evaluations: Mapping[str, Evaluation]) -> None:
                 f"{first} and {name} can't be compared: they were evaluated with different {', '.join(found)}; "
                 f"evaluate both alike with `ganzoo evaluate`"
             )
+
+
+def title(name: str) -> str:
+    """What a figure is called on the screen."""
+    return TITLES[name][0] if name in TITLES else name.replace("_", " ")
 
 
 def better(name: str) -> str | None:

@@ -12,14 +12,16 @@ from ganzoo_core.report.words import number
 Records = Sequence[dict[str, Any]]
 
 MOST_POINTS = 120
+HUES = 8  # colours in page.css
 SIZE = 1_000  # of a chart in its own units; the page stretches it
 _BALANCE = ("d_real", "d_fake", "accuracy_real", "accuracy_fake")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One number through training. In a long run a point is the mean of the records since the last one, and they span
-    `low` to `high`.
+    """One number through training, at `steps`, or at seconds where the chart's unit is. A point may be the mean of
+    several numbers, such as a long run's records since the last one, which span `low` to `high`. `hue` says which of
+    the colours it has where it stands in several charts; None: that of its place.
     """
 
     name: str
@@ -27,10 +29,11 @@ class Line:
     values: list[float]
     low: list[float]
     high: list[float]
+    hue: int | None = None
 
     @property
     def is_thinned(self) -> bool:
-        """Whether a point stands for several records."""
+        """Whether a point stands for several numbers."""
         return self.low != self.high
 
 
@@ -41,21 +44,27 @@ class Axis:
     low: float
     high: float
     ticks: list[float]
+    is_log: bool = False
 
     def place(self, value: float) -> float:
         """Where a value stands, from 0 at `low` to SIZE at `high`."""
+        if self.is_log:
+            return SIZE * math.log(value / self.low) / math.log(self.high / self.low)
         return SIZE * (value - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over steps in one pair of axes. `level`: a value with a meaning of its own, and that meaning."""
+    """Lines over steps, or over what `unit` says, in one pair of axes. `level`: a value with a meaning of its own,
+    and that meaning.
+    """
 
     title: str
     lines: list[Line]
     x_axis: Axis
     y_axis: Axis
     level: tuple[float, str] | None = None
+    unit: str = "step"
 
     @property
     def is_thinned(self) -> bool:
@@ -80,20 +89,45 @@ class Chart:
     def summary(self) -> str:
         """The chart in words."""
         ends = [
-            f"{line.name} from {number(line.values[0])} at step {line.steps[0]:,.0f} "
-            f"to {number(line.values[-1])} at step {line.steps[-1]:,.0f}"
+            f"{line.name} from {number(line.values[0])} at {self.at(line.steps[0])} "
+            f"to {number(line.values[-1])} at {self.at(line.steps[-1])}"
             for line in self.lines
         ]
         return f"{self.title}: {'; '.join(ends)}."
 
+    def hues(self) -> list[int]:
+        """The number of each line's colour."""
+        return [(place if line.hue is None else line.hue) % HUES for place, line in enumerate(self.lines)]
+
+    def x_text(self, x: float) -> str:
+        """A place on the x axis: steps are whole."""
+        return f"{x:,.0f}" if self.unit == "step" else number(x)
+
+    @property
+    def last_x(self) -> float:
+        """Where the last point stands."""
+        return max(line.steps[-1] for line in self.lines)
+
+    def at(self, x: float) -> str:
+        """A place on the x axis with its unit."""
+        return f"{self.unit} {self.x_text(x)}"
+
     def data(self) -> dict[str, Any]:
         """What the page's script needs to read values off."""
         lines = [
-            {"name": line.name, "x": [round(s) for s in line.steps], "y": [float(f"{v:.6g}") for v in line.values]}
+            {"name": line.name, "x": [self._rounded(s) for s in line.steps], "y": [_short(v) for v in line.values]}
             for line in self.lines
         ]
         x, y = self.x_axis, self.y_axis
-        return {"x": [x.low, x.high], "y": [y.low, y.high], "lines": lines}
+        axes = {"x": [x.low, x.high], "y": [y.low, y.high], "log": y.is_log, "unit": self.unit}
+        return axes | {"hues": self.hues(), "lines": lines}
+
+    def _rounded(self, x: float) -> float:
+        return round(x) if self.unit == "step" else _short(x)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 _SHARES = Axis(-0.02, 1.02, [0.0, 0.5, 1.0])  # a line along an end keeps its width
@@ -174,6 +208,15 @@ def _around(low: float, high: float) -> Axis:
     """An axis from `low` to `high` with some room beyond; one for equal ends too."""
     room = 0.05 * (high - low) or 0.5 * abs(high) or 1.0
     return axis(low - room, high + room)
+
+
+def log_axis(low: float, high: float) -> Axis:
+    """A logarithmic axis from `low` to `high`, both above 0, with some room beyond."""
+    low, high = low / 1.15, high * 1.15
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return Axis(low, high, inside[:: math.ceil(len(inside) / 6)], is_log=True)
 
 
 def axis(low: float, high: float, *, whole: bool = False) -> Axis:

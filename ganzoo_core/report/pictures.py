@@ -64,12 +64,14 @@ def _columns(n: int, groups: Sequence[tuple[int | None, list[int]]], wanted: int
     return max(1, min(wanted or max(8, math.ceil(math.sqrt(n))), most))
 
 
-def bare_grid(image: Image.Image, spec: DataSpec, n: int, labels: Tensor | None = None) -> Image.Image | None:
+def bare_grid(
+    image: Image.Image, spec: DataSpec, n: int, labels: Tensor | None = None, columns: int | None = None
+) -> Image.Image | None:
     """The n images or voxels in what `picture` drew of them: at their own size, on no paper, without names.
 
     None where `image` is no such picture.
     """
-    columns = _columns(n, grouped(n, labels))
+    columns = _columns(n, grouped(n, labels), columns)
     height, width = spec.shape[-2:]
     factor = enlargement(spec, columns)
     across, down = width * factor + GUTTER, height * factor + GUTTER

@@ -49,12 +49,14 @@ for (const show of all(".slideshow")) {
 // A chart is a slider over its steps: pointer and arrow keys move it, and a screen reader says the values.
 for (const figure of all(".chart")) {
   const plot = figure.querySelector(".plotted");
-  const { x, y, lines } = JSON.parse(plot.dataset.chart);
+  const { x, y, log, unit, hues, lines } = JSON.parse(plot.dataset.chart);
+  const scaled = (v) => (log ? Math.log(v) : v);
+  const [low, high] = y.map(scaled);
   const values = all("li b", figure);
   const steps = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
   const part = (name) => plot.appendChild(Object.assign(document.createElement("div"), { className: name, hidden: true }));
   const cursor = part("cursor");
-  const dots = lines.map((_, i) => part(`dot s${i % 6}`));
+  const dots = lines.map((_, i) => part(`dot s${hues[i]}`));
   let index = steps.length - 1;
   const nearest = (list, step) => list.reduce((best, s, i) => (Math.abs(s - step) < Math.abs(list[best] - step) ? i : best), 0);
   const go = (to) => {
@@ -62,13 +64,13 @@ for (const figure of all(".chart")) {
     const said = lines.map((line, i) => {
       const k = nearest(line.x, steps[index]);
       dots[i].style.left = `${(100 * (line.x[k] - x[0])) / (x[1] - x[0])}%`;
-      dots[i].style.top = `${100 - (100 * (line.y[k] - y[0])) / (y[1] - y[0])}%`;
+      dots[i].style.top = `${100 - (100 * (scaled(line.y[k]) - low)) / (high - low)}%`;
       return `${line.name} ${(values[i].textContent = number(line.y[k]))}`;
     });
     cursor.style.left = `${(100 * (steps[index] - x[0])) / (x[1] - x[0])}%`;
-    values.at(-1).textContent = steps[index].toLocaleString("en");
+    values.at(-1).textContent = unit === "step" ? steps[index].toLocaleString("en") : number(steps[index]);
     plot.setAttribute("aria-valuenow", index);
-    plot.setAttribute("aria-valuetext", `step ${values.at(-1).textContent}: ${said.join(", ")}`);
+    plot.setAttribute("aria-valuetext", `${unit} ${values.at(-1).textContent}: ${said.join(", ")}`);
   };
   const mark = (on) => [cursor, ...dots].forEach((each) => { each.hidden = !on; });
   const leave = () => { mark(document.activeElement === plot); if (document.activeElement !== plot) go(steps.length - 1); };

@@ -1,0 +1,3 @@
+"""Comparing trained generators: a race within one time for all, a table with spread and rank, a page."""
+
+from __future__ import annotations
