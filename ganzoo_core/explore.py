@@ -55,10 +55,10 @@ class Exploration:
 
     def terminal(self, width: int) -> RenderableType:
         """The table for a rich console, at most `width` characters wide."""
-        from ganzoo_core.report.terminal import half_blocks, named_blocks
+        from ganzoo_core.report.terminal import Blocks, named_blocks
 
         if not self.samples.has_pixels:
-            return half_blocks(self.picture(), width)
+            return Blocks(self.picture(), width)
         untouched, table = self._parts()
         return named_blocks(
             [(name, torch.cat([untouched, row])) for name, row in zip(self.rows, table, strict=True)], width
