@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import ganzoo_core.report.gallery  # noqa: F401 - what it imports must find the real registry
 from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
 from ganzoo_core.cli import _progress, main

@@ -266,6 +266,17 @@ def test_what_is_left_in_the_end_has_no_samples(monkeypatch: pytest.MonkeyPatch,
     assert "▀" not in last and last.count("toy on grey") == 1 and "\x1b[?25h" in last  # the cursor is back
 
 
+def test_a_message_stands_above_the_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = live(60, monkeypatch)
+    shown.start(refresh=True)
+    before = len(shown.console.file.getvalue())  # type: ignore[attr-defined]
+    _output.note("the generator has collapsed")
+    text = CONTROL.sub("", shown.console.file.getvalue()[before:])  # type: ignore[attr-defined]
+    shown.stop()
+    message, panel = text.lstrip("\r").split("\n", 1)
+    assert message == "the generator has collapsed" and panel.startswith("╭─ toy on grey ─")
+
+
 def in_terminal(arguments: list[str], env: dict[str, str], size: tuple[int, int]) -> str:
     """What a command writes to a real pseudo-terminal of so many columns and rows."""
     master, slave = pty.openpty()

@@ -86,7 +86,8 @@ def print_path(path: Path) -> None:
 
 def note(message: str = "") -> None:
     """Print a message, which is no result: it goes to stderr. Nothing in it steers the terminal but line breaks."""
-    click.echo("\n".join(visible(line) for line in message.split("\n")), err=True)
+    # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
+    click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
 
 
 @contextlib.contextmanager
