@@ -36,7 +36,7 @@ LAYERS: tuple[set[str], ...] = (
     {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
     {"engine", "explore", "onnx", "numerics"},
-    {"run_report"},
+    {"run_report", "notebook"},
     {"session", "training"},
     {"testing"},
     {"cli"},

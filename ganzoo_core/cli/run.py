@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ganzoo_core.training import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
-_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "texts")
+_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts")
 
 
 @click.command("run")
