@@ -36,7 +36,7 @@ LAYERS: tuple[set[str], ...] = (
     {"interfaces", "devices", "dropout"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
     {"engine", "explore", "onnx", "numerics"},
-    {"run_report", "notebook"},
+    {"run_report", "notebook", "explorer"},
     {"session", "training"},
     {"testing"},
     {"cli"},
