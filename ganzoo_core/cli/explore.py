@@ -77,7 +77,7 @@ def command(
             "--browser and --no-browser serve a page; leave them out for a file, or leave out "
             "--positions, --values, --interpolate, --labels and -o"
         )
-    if browser is not None or (not asks_for_file and sys.stdout.isatty()):
+    if browser is not None or (not asks_for_file and _is_interactive()):
         _serve(source, label, seed, opens=browser is not False)
         return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
@@ -101,6 +101,11 @@ def command(
     print_path(path)
 
 
+def _is_interactive() -> bool:
+    """Whether somebody reads the result; a script wants its file."""
+    return sys.stdout.isatty()
+
+
 def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
     """Serve the page until Ctrl-C."""
     from ganzoo_core.explorer.places import Explorer
@@ -115,7 +120,7 @@ def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
             note("Ctrl-C ends it.")
             if opens:
                 # In a thread: a browser in this terminal would keep the server from its start.
-                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=(server.url,), name="browser", daemon=True).start()
             server.serve_forever()
     except KeyboardInterrupt:
         note()  # the terminal has shown ^C
