@@ -23,7 +23,7 @@ def sketch(sample: Tensor) -> Image.Image:
         draw.line([(0, down), (side, down)], fill=RULE, width=_FINER)
     values = sample.tolist()
     if len(values) == 2:
-        x, y = _place(*values, side)
+        x, y = _place(values[0], values[1], side)
         radius = 6 * _FINER
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=BLUE)
     else:
