@@ -34,7 +34,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Data in memory", "ganzoo_core", ("Dataset",)),
     ("Seeds", "ganzoo_core.data", ("derive_seed",)),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
-    ("Training and using", "ganzoo_core", ("train", "Run", "load", "TrainedGenerator", "Samples")),
+    ("Training and using", "ganzoo_core", ("train", "Run", "Report", "load", "TrainedGenerator", "Samples")),
     ("Judging", "ganzoo_core", ("evaluate", "compare")),
     ("What judging found", "ganzoo_core.metrics.results", ("Evaluation",)),
     ("What comparing found", "ganzoo_core.comparison.standings", ("Comparison", "Recipe")),

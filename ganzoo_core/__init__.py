@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganzoo_core.metrics.evaluation import evaluate
     from ganzoo_core.samples import Samples
     from ganzoo_core.trained import TrainedGenerator, load
-    from ganzoo_core.training import Run, train
+    from ganzoo_core.training import Report, Run, train
 
 __version__ = "0.1.0"
 
@@ -36,6 +36,7 @@ _LAZY = {
     "Networks": "interfaces",
     "Player": "interfaces",
     "Turn": "interfaces",
+    "Report": "training",
     "Run": "training",
     "Samples": "samples",
     "TrainedGenerator": "trained",
@@ -58,6 +59,7 @@ __all__ = [
     "Loss",
     "Networks",
     "Player",
+    "Report",
     "Run",
     "RunInfo",
     "Samples",

@@ -55,10 +55,10 @@ class Exploration:
 
     def terminal(self, width: int) -> RenderableType:
         """The table for a rich console, at most `width` characters wide."""
-        from ganzoo_core.report.terminal import half_blocks, named_blocks
+        from ganzoo_core.report.terminal import Blocks, named_blocks
 
         if not self.samples.has_pixels:
-            return half_blocks(self.picture(), width)
+            return Blocks(self.picture(), width)
         untouched, table = self._parts()
         return named_blocks(
             [(name, torch.cat([untouched, row])) for name, row in zip(self.rows, table, strict=True)], width
@@ -107,7 +107,7 @@ def coordinates(
     sample most. A conditional variant shows `label`, its first class by default. Raises `SettingError` for a position
     or value that can't be, `DataError` where latents are no vectors, and what `sample` raises for a label.
     """
-    z = _latent(generator, seed)
+    z = first_latent(generator, seed)
     values = VALUES if values is None else values
     for value in values:
         if not math.isfinite(value):
@@ -141,7 +141,7 @@ def interpolation(
     """
     if steps < 2:
         raise SettingError(f"an interpolation must have at least 2 steps, its ends, but has {steps}")
-    way = between(_latent(generator, seed), _latent(generator, seed + 1), steps, spherical)
+    way = between(first_latent(generator, seed), first_latent(generator, seed + 1), steps, spherical)
     return Exploration(_made(generator, way, label), ("",), tuple(f"{k / (steps - 1):.3g}" for k in range(steps)))
 
 
@@ -150,7 +150,7 @@ def across_labels(generator: TrainedGenerator, *, seed: int = 0) -> Exploration:
     generator.check_conditional()
     classes = generator.spec.classes
     labels = torch.arange(len(classes))
-    z = _latent(generator, seed).expand(len(classes), -1)
+    z = first_latent(generator, seed).expand(len(classes), -1)
     values = decode(generator.module, z, labels, generator.device)
     return Exploration(Samples(values, generator.spec, labels), ("",), classes)
 
@@ -170,7 +170,12 @@ def between(start: Tensor, end: Tensor, steps: int, spherical: bool) -> Tensor:
     (arXiv:1609.04468, section 2.1). Normal latents lie near a sphere; the straight way leads through its inside, where
     the generator has never been. Vectors that span no arc are joined straight.
     """
-    t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None]
+    return along(start, end, torch.linspace(0, 1, steps, dtype=torch.float64), spherical)
+
+
+def along(start: Tensor, end: Tensor, shares: Tensor, spherical: bool) -> Tensor:
+    """The latents (N, latent_dim) at such shares (N,), from 0 to 1, of the way that `between` walks."""
+    t = shares[:, None]
     a, b = start.double(), end.double()
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
     angle = torch.acos(cosine.nan_to_num(1.0).clamp(-1, 1))
@@ -178,7 +183,7 @@ def between(start: Tensor, end: Tensor, steps: int, spherical: bool) -> Tensor:
         way = (1 - t) * a + t * b
     else:
         way = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-    return way.to(start.dtype)  # (steps, latent_dim)
+    return way.to(start.dtype)  # (N, latent_dim)
 
 
 def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> list[int]:
@@ -189,8 +194,11 @@ def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int 
     return change.topk(min(POSITIONS, len(z))).indices.tolist()
 
 
-def _latent(generator: TrainedGenerator, seed: int) -> Tensor:
-    """The latent (latent_dim,) of the first sample that `sample` makes from this seed."""
+def first_latent(generator: TrainedGenerator, seed: int) -> Tensor:
+    """The latent (latent_dim,) of the first sample that `sample` makes from this seed.
+
+    Raises `DataError` where latents are no vectors.
+    """
     z = latents(generator.module, 1, seed)
     if z.ndim != 2 or not z.is_floating_point():
         raise DataError(

@@ -51,11 +51,11 @@ class Samples:
 
     def terminal(self, width: int) -> RenderableType:
         """The samples for a rich console, at most `width` characters wide; of many images only some."""
-        from ganzoo_core.report.terminal import half_blocks, image_blocks
+        from ganzoo_core.report.terminal import Blocks, image_blocks
 
         if self.has_pixels:
             return image_blocks(self.values, self.spec, self.labels, width)
-        return half_blocks(self.picture(), width)
+        return Blocks(self.picture(), width)
 
     def save(self, path: Path | str) -> None:
         """Write a picture (`.png`), the samples themselves (`.npz`), or a folder of images (a name without a dot).

@@ -58,16 +58,17 @@ def latents(module: Generator, n: int, seed: int, first: int = 0) -> Tensor:
 
 
 @torch.inference_mode()
-def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.device) -> Tensor:
+def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.device, *, piece: int = _PIECE) -> Tensor:
     """What a generator makes of latents z (N, latent_dim) and labels (N,): (N, *shape) float32 in [-1, 1] on the CPU.
 
-    It runs in eval mode: BatchNorm uses its running statistics, so a sample does not depend on the others.
+    It runs in eval mode: BatchNorm uses its running statistics, so a sample does not depend on the others. It makes
+    `piece` samples at a time, and the last bit of a number may depend on how many.
     """
     was_training = module.training
     module.eval()
     pieces = []
-    for start in range(0, len(z), _PIECE):
-        rows = torch.arange(start, start + _PIECE).clamp(max=len(z) - 1)  # the last piece is filled up
+    for start in range(0, len(z), piece):
+        rows = torch.arange(start, start + piece).clamp(max=len(z) - 1)  # the last piece is filled up
         wanted = None if labels is None else labels[rows].to(device)
         pieces.append(module(z[rows].to(device), wanted).float().cpu()[: len(z) - start])
     module.train(was_training)

@@ -18,9 +18,11 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine
-from ganzoo_core.errors import FileError, PluginError, SettingError, UnknownNameError, shorten
+from ganzoo_core.errors import FileError, GanzooError, PluginError, SettingError, UnknownNameError, shorten
+from ganzoo_core.notebook import NotebookProgress, in_notebook, page_html, run_html
 from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.run_report import write_report
 from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
@@ -54,6 +56,26 @@ class Run:
         """Samples of the trained generator: see `TrainedGenerator.sample`."""
         return self.generator().sample(n, labels=labels, seed=seed)
 
+    def report(self) -> Report:
+        """Write the run's page again. In a notebook it shows itself."""
+        return Report(write_report(self.folder))
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return run_html(RunFolder.open(self.folder))
+        except (GanzooError, OSError):  # it is gone: its name is shown
+            return None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run on one page, report.html."""
+
+    path: Path
+
+    def _repr_html_(self) -> str:
+        return page_html(self.path.read_text(encoding="utf-8"))
+
 
 def train(
     variant: str | None = None,
@@ -64,6 +86,7 @@ def train(
     epochs: int | None = None,
     seconds: float | None = None,
     callbacks: Sequence[Callback] = (),
+    progress: bool = True,
     texts: dict[str, str] | None = None,
     **settings: Any,
 ) -> Run:
@@ -72,13 +95,15 @@ def train(
     `settings` are any of the run's, the variant's or the data set's: `data="mnist", steps=20_000, generator_lr=1e-4`.
     `texts` are the same unparsed, as `--set` gives them; on a resume only they may change what a run was begun with,
     `steps` aside. With `seconds` the run ends after so much wall time of training, that of earlier processes included,
-    and at `steps` only where they are given. Raises `Interrupted` after a signal, when all is saved, and other
-    `GanzooError`s.
+    and at `steps` only where they are given. In a notebook the `progress` is shown. Raises `Interrupted` after a
+    signal, when all is saved, and other `GanzooError`s.
     """
     texts = texts or {}
     if seconds is not None:
         _check_seconds(seconds, epochs)
         settings = settings if "steps" in texts else {"steps": NO_END} | settings
+    if progress and in_notebook():
+        callbacks = [*callbacks, NotebookProgress()]
     if resume is not None:
         return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks)
     if variant is None:

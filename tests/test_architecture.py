@@ -38,7 +38,7 @@ LAYERS: tuple[set[str], ...] = (
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "sample_files", "samples", "trained", "bounds"},
     {"optimizers"},
     {"engine", "explore", "onnx", "numerics"},
-    {"run_report"},
+    {"run_report", "notebook", "explorer"},
     {"session", "training"},
     {"comparison"},
     {"testing"},

@@ -6,17 +6,19 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageColor
 from rich.color import Color
+from rich.text import Text
 from torch import Tensor
 
 from ganzoo_core.report import fonts, losses, pictures, plots
 from ganzoo_core.report.pictures import CELL, GUTTER, MARGIN, TITLE_SIZE, cells, picture, png_bytes, to_uint8
-from ganzoo_core.report.terminal import half_blocks, image_blocks
+from ganzoo_core.report.terminal import Blocks, half_blocks, image_blocks
 from ganzoo_core.variant import DataSpec
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "two"))
@@ -243,17 +245,23 @@ def test_half_blocks_keep_the_aspect_and_mix_colours() -> None:
     assert middle is not None and abs(middle.get_truecolor().red - 127) < 8
 
 
+def drawn(blocks: Any) -> Text:
+    """What a console with colours makes of a cell."""
+    assert isinstance(blocks, Blocks)
+    return half_blocks(blocks.image, blocks.width)
+
+
 def test_a_row_of_blocks_a_class_beside_its_name() -> None:
     table = image_blocks(plain(-1, 0, 1), GREY, torch.tensor([1, 0, 1]), width=80)
     names, blocks = (list(column.cells) for column in table.columns)
     assert [str(name) for name in names] == ["zero", "one"]
-    assert [len(text.plain.split("\n")[0]) for text in blocks] == [4, 9]  # 4 pixels; 4, a gutter and 4
+    assert [len(text.plain.split("\n")[0]) for text in map(drawn, blocks)] == [4, 9]  # 4 pixels; 4, a gutter and 4
 
 
 def test_blocks_without_labels_fill_rows_and_stop_at_64() -> None:
     table = image_blocks(plain(*[0.0] * 100), GREY, None, width=80)
     (text,) = table.columns[1].cells
-    assert text.plain.split("\n") == ["▀" * (8 * 5 - 1)] * 20  # 39 rows of pixels
+    assert drawn(text).plain.split("\n") == ["▀" * (8 * 5 - 1)] * 20  # 39 rows of pixels
 
 
 def record(step: int) -> dict[str, float]:

@@ -188,7 +188,7 @@ def test_a_terminal_picture_holds_class_names_on_one_line():
         console.print(image_blocks(torch.zeros(9, 1, 2, 2), spec, torch.arange(9), 60))
     lines = capture.get().splitlines()
     assert len(lines) == 9 and "\x1b" not in capture.get()
-    assert [line.split("▀")[0].strip() for line in lines[1:4]] == ["[red]", "$x^$", "two lines"]
+    assert [line.split("▒")[0].strip() for line in lines[1:4]] == ["[red]", "$x^$", "two lines"]
 
 
 def test_a_font_of_one_size_is_passed_over(monkeypatch):

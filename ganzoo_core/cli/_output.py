@@ -86,7 +86,8 @@ def print_path(path: Path) -> None:
 
 def note(message: str = "") -> None:
     """Print a message, which is no result: it goes to stderr. Nothing in it steers the terminal but line breaks."""
-    click.echo("\n".join(visible(line) for line in message.split("\n")), err=True)
+    # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
+    click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -114,10 +115,21 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def can_move() -> bool:
+    """Whether what is shown on the terminal may be drawn again in its place."""
+    return on_terminal() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
 def draw(samples: Samples | Exploration) -> None:
-    """Draw samples in half-block characters, as a message."""
+    """Draw samples as a message: in real pixels where the terminal has them, else in half-block characters."""
+    from ganzoo_core.report import pixels
+
     console = new_console(stderr=True)
-    console.print(samples.terminal(console.width))
+    if pixels.protocol(console) is None:
+        console.print(samples.terminal(console.width))
+    else:
+        picture = samples.picture()
+        console.print(pixels.pixel_picture(picture, pixels.columns(picture, console.width)))
 
 
 def _cell(value: Any) -> Text:

@@ -1,4 +1,4 @@
-"""What `ganzoo run` shows while it trains: a live bar on a terminal, plain lines in a pipe. All on stderr.
+"""What `ganzoo run` shows while it trains: a live panel on a terminal, plain lines in a pipe. All on stderr.
 
 And the bar of `ganzoo sample`, on a terminal alone.
 """
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo_core.callbacks import Callback, RunInfo
-from ganzoo_core.cli._output import new_console, note, on_terminal, shape_text
+from ganzoo_core.cli._output import can_move, new_console, note, on_terminal, shape_text
+from ganzoo_core.registry import registry
+from ganzoo_core.report.course import Course, figures
 from ganzoo_core.report.words import duration
 from ganzoo_core.text import one_line, visible
 
 if TYPE_CHECKING:
-    from rich.live import Live
-    from rich.progress import Progress as Bar
+    from ganzoo_core.cli._live import LivePanel
 
 _LINE_EVERY_S = 5.0
 
@@ -26,45 +27,48 @@ _LINE_EVERY_S = 5.0
 class Progress(Callback):
     """Shows a run from its header to its last step, and keeps what the closing words need.
 
-    `run` is None until the run starts; `picture` is the last sample picture, `record` the last line of metrics.
+    `course` is None until the run starts; `picture` is the last sample picture.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.run: RunInfo | None = None
-        self.record: dict[str, float] = {}
+        self.course: Course | None = None
         self.picture: Path | None = None
         self.elapsed_s = 0.0
         self._clock = clock
-        self._started_s = self._line_s = 0.0
+        self._line_s = 0.0
         self._shown_step = -1
-        self._live: Live | None = None
-        self._bar: Bar | None = None
+        self._live: LivePanel | None = None
 
     def on_start(self, run: RunInfo) -> None:
-        """Show the header, then the bar."""
-        self.run = run
-        self._started_s = self._line_s = self._clock()
+        """Show the header, then the panel."""
+        self.course = Course(run, self._clock)
+        self._line_s = self._clock()
         for line in header(run):
             self._say(line)
-        if on_terminal():
-            self._start_bar(run)
+        if can_move():
+            from ganzoo_core.cli._live import LivePanel
+
+            self._live = LivePanel(self.course, _is_conditional(run), new_console(stderr=True))
+            self._live.start()
 
     def on_log(self, record: dict[str, float]) -> None:
-        """Move the bar; in a pipe, print a line where the last one is some seconds old."""
-        self.record = self.record | record
-        if self._live is not None:
-            self._move_bar(self.record)
-        elif self._clock() - self._line_s >= _LINE_EVERY_S:
+        """Keep the figures for the panel; in a pipe, print a line where the last one is some seconds old."""
+        assert self.course is not None
+        self.course.add(record)
+        if self._live is None and self._clock() - self._line_s >= _LINE_EVERY_S:
             self._print_line()
 
     def on_snapshot(self, step: int, picture: Path) -> None:
-        """Keep the path of the picture."""
+        """Keep the path of the picture, and show its samples."""
         self.picture = picture
+        if self._live is not None:
+            self._live.panel.show(picture)
 
     def on_end(self, step: int) -> None:
-        """End the bar, or print the last line."""
-        self.elapsed_s = self._clock() - self._started_s
-        if self._live is None and self.record and self._shown_step != self.record["step"]:
+        """End the panel, or print the last line."""
+        assert self.course is not None
+        self.elapsed_s = self.course.elapsed_s
+        if self._live is None and self.course.record and self._shown_step != self.course.step:
             self._print_line()
         self.close()
 
@@ -74,13 +78,13 @@ class Progress(Callback):
             self._live.stop()
 
     def _print_line(self) -> None:
-        assert self.run is not None
+        assert self.course is not None
+        course = self.course
         self._line_s = self._clock()
-        self._shown_step = int(self.record["step"])
-        done, left = self._shown_step - self.run.first_step, self.run.total_steps - self._shown_step
-        parts = [f"step {self._shown_step:,}/{self.run.total_steps:,}", figures(self.record)]
-        if done and left:
-            parts.append(f"{duration((self._line_s - self._started_s) / done * left)} left")
+        self._shown_step = course.step
+        parts = [f"step {course.step:,}/{course.run.total_steps:,}", figures(course.record)]
+        if course.left_s is not None:
+            parts.append(f"{duration(course.left_s)} left")
         self._say("  ".join(part for part in parts if part))
 
     def _say(self, line: str) -> None:
@@ -89,23 +93,10 @@ class Progress(Callback):
         except OSError:
             self._say = lambda line: None  # type: ignore[method-assign]  # a reader that left must not end the run
 
-    def _start_bar(self, run: RunInfo) -> None:
-        from rich.live import Live
-        from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
 
-        self._bar = Bar(BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn(), expand=True)
-        self._bar.add_task("", total=run.total_steps, completed=run.first_step)
-        self._live = Live(self._bar, console=new_console(stderr=True), refresh_per_second=5)
-        self._live.start()
-
-    def _move_bar(self, record: dict[str, float]) -> None:
-        from rich.console import Group
-        from rich.text import Text
-
-        assert self._live is not None and self._bar is not None
-        self._bar.update(self._bar.task_ids[0], completed=record["step"])
-        self._live.update(Group(self._bar, Text(figures(record))))
+def _is_conditional(run: RunInfo) -> bool:
+    cls, _ = registry().variant(run.variant)
+    return cls.conditional
 
 
 @contextlib.contextmanager
@@ -137,24 +128,3 @@ def header(run: RunInfo) -> list[str]:
         "writes to": visible(run.folder),
     }
     return [f"{name:<10}  {one_line(text)}" for name, text in rows.items()]
-
-
-def figures(record: dict[str, float]) -> str:
-    """Both losses, D's mean probability on real and fake, and the speed, as far as the record holds them."""
-    losses = [f"{name[0].upper()} {loss:z.3f}" for name, loss in losses_of(record).items()]
-    parts = [f"loss {' '.join(losses)}"] if losses else []
-    if record.get("d_real") is not None and record.get("d_fake") is not None:
-        parts.append(f"D(real) {record['d_real']:.2f} D(fake) {record['d_fake']:.2f}")
-    if record.get("samples_per_s") is not None:
-        parts.append(f"{record['samples_per_s']:,.0f} samples/s")
-    return "  ".join(parts)
-
-
-def losses_of(record: dict[str, float]) -> dict[str, float]:
-    """Each player's loss: the sum of its terms."""
-    losses: dict[str, float] = {}
-    for key, value in record.items():
-        player, slash, _ = key.partition("/")
-        if slash:
-            losses[player] = losses.get(player, 0.0) + value
-    return losses

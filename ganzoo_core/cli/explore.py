@@ -1,13 +1,16 @@
-"""`ganzoo explore`: what a latent's coordinates do, ways between two latents, one latent under all labels."""
+"""`ganzoo explore`: a page to walk through latents, or what coordinates do, ways between two latents, all labels."""
 
 from __future__ import annotations
 
+import sys
+import threading
+import webbrowser
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from ganzoo_core.cli._output import draw, on_terminal, print_path
+from ganzoo_core.cli._output import draw, note, on_terminal, print_path
 from ganzoo_core.cli.sample import default_output
 from ganzoo_core.errors import SettingError
 
@@ -41,6 +44,9 @@ Number = TypeVar("Number", int, float)
     help="A picture (.png), an animation (.gif) or arrays (.npz); by default explore-seed<N>.png or the like, in the "
     "run folder where SOURCE is one.",
 )  # fmt: skip
+@click.option(
+    "--browser/--no-browser", default=None, help="Serve the page, also in a pipe; open it in a browser, or do not."
+)
 def command(
     source: str,
     positions: str | None,
@@ -51,14 +57,29 @@ def command(
     label: str | None,
     seed: int,
     output: Path | None,
+    browser: bool | None,
 ) -> None:
     """Show what a trained generator has made of its latent space.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. A row per position, a
-    column per value, the untouched sample beside them; or --interpolate, or --labels. The path of the file written is
-    printed on stdout.
+    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights.
+
+    On a terminal, with nothing asked for but --label and --seed, a page to walk through the latents is opened in the
+    browser. Its address is printed on stdout; it is for this machine alone, until Ctrl-C.
+
+    Else a file is written, and its path printed on stdout: a row per position, a column per value, the untouched sample
+    beside them; or --interpolate, or --labels.
     """
-    _check_usage(positions is not None or values is not None, steps is not None, all_labels, spherical, label)
+    moves = positions is not None or values is not None
+    _check_usage(moves, steps is not None, all_labels, spherical, label)
+    asks_for_file = moves or steps is not None or all_labels or output is not None
+    if browser is not None and asks_for_file:
+        raise click.UsageError(
+            "--browser and --no-browser serve a page; leave them out for a file, or leave out "
+            "--positions, --values, --interpolate, --labels and -o"
+        )
+    if browser is not None or (not asks_for_file and _is_interactive()):
+        _serve(source, label, seed, opens=browser is not False)
+        return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
     from ganzoo_core import explore
     from ganzoo_core.trained import load
@@ -78,6 +99,31 @@ def command(
     if on_terminal():
         draw(found)
     print_path(path)
+
+
+def _is_interactive() -> bool:
+    """Whether somebody reads the result; a script wants its file."""
+    return sys.stdout.isatty()
+
+
+def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
+    """Serve the page until Ctrl-C."""
+    from ganzoo_core.explorer.places import Explorer
+    from ganzoo_core.explorer.server import ExploreServer
+    from ganzoo_core.trained import load
+
+    try:
+        explorer = Explorer(load(source))
+        index = explorer.wish({} if label is None else {"label": label}).label
+        with ExploreServer(explorer, seed=seed, label=index) as server:
+            click.echo(server.url)
+            note("Ctrl-C ends it.")
+            if opens:
+                # In a thread: a browser in this terminal would keep the server from its start.
+                threading.Thread(target=webbrowser.open, args=(server.url,), name="browser", daemon=True).start()
+            server.serve_forever()
+    except KeyboardInterrupt:
+        note()  # the terminal has shown ^C
 
 
 def _check_usage(moves: bool, interpolates: bool, all_labels: bool, spherical: bool | None, label: str | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
+import shutil
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +16,18 @@ from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
 from ganzoo_core.cli._options import data_dir_option, data_option, set_option
 from ganzoo_core.cli._output import draw, note, on_terminal, print_path
-from ganzoo_core.cli._progress import Progress, duration, figures
+from ganzoo_core.cli._progress import Progress
 from ganzoo_core.errors import FileError, SettingError
+from ganzoo_core.report.course import figures
+from ganzoo_core.report.words import duration
 from ganzoo_core.text import one_line, visible
 
 if TYPE_CHECKING:
+    from ganzoo_core.report.course import Course
     from ganzoo_core.training import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
-_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "texts")
+_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts")
 
 
 @click.command("run")
@@ -82,8 +87,8 @@ def command(
         )  # fmt: skip
     finally:
         progress.close()
-    if progress.run is not None:
-        _close(progress, progress.run, run)
+    if progress.course is not None:
+        _close(progress, progress.course, run)
     elif not quiet:
         note(f"{visible(run.folder)} is done already; to go on, give more steps: --steps N")
     print_path(run.folder)
@@ -127,14 +132,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _close(progress: Progress, info: RunInfo, run: Run) -> None:
+def _close(progress: Progress, course: Course, run: Run) -> None:
     """Closing words: the samples on a terminal, the figures, the files, the commands to try next."""
     if on_terminal():
         draw(run.sample())
+    info = course.run
     done = info.total_steps - info.first_step
     note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
-    if progress.record:
-        note(figures(progress.record))
+    if course.record:
+        note(textwrap.fill(figures(course.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
     note(f"\nrun        {visible(run.folder)}")
     note(f"weights    {visible(run.folder / 'generator.safetensors')}")
     if progress.picture is not None:

@@ -1,13 +1,16 @@
-"""Pictures in a terminal: two pixels in a character, one above the other."""
+"""Pictures in a terminal: two pixels in a character, one above the other; in shades where there are no colours."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby, zip_longest
 
 import numpy as np
 from PIL import Image
 from rich.cells import cell_len
 from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +25,29 @@ UPPER_HALF = "▀"
 COLUMNS = 8  # samples side by side
 ROWS = 8
 NAME_WIDTH = 16
+_SHADES, _PLAIN_SHADES = " ░▒▓█", " .:+#"
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A picture for a rich console, in at most `width` characters a line: in half blocks, or without colours in shades.
+
+    It is made smaller where it must be, never larger.
+    """
+
+    image: Image.Image
+    width: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(self.width, options.max_width)
+        if console.no_color or console.color_system is None:
+            yield shades(self.image, width, ascii_only=options.ascii_only)
+        else:
+            yield half_blocks(self.image, width)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = max(1, min(self.width, self.image.width, options.max_width))
+        return Measurement(width, width)
 
 
 def half_blocks(image: Image.Image, width: int) -> Text:
@@ -32,6 +58,15 @@ def half_blocks(image: Image.Image, width: int) -> Text:
         pairs = groupby(zip(upper, lower, strict=True))
         lines.append(Text.assemble(*((UPPER_HALF * len(list(run)), _style(*pair)) for pair, run in pairs)))
     return Text("\n", no_wrap=True).join(lines)
+
+
+def shades(image: Image.Image, width: int, *, ascii_only: bool = False) -> Text:
+    """The picture without colours: a character for two pixels, the denser the brighter they are."""
+    grey = _shrunk(image.convert("L"), width)
+    ramp = _PLAIN_SHADES if ascii_only else _SHADES
+    levels = np.asarray(grey.resize((grey.width, -(-grey.height // 2)), Image.Resampling.BOX)).tolist()
+    lines = ["".join(ramp[level * len(ramp) // 256] for level in row) for row in levels]
+    return Text("\n".join(lines), no_wrap=True)
 
 
 def _shrunk(image: Image.Image, width: int) -> Image.Image:
@@ -64,5 +99,5 @@ def named_blocks(named: list[tuple[str, Tensor]], width: int) -> Table:
     for name, values in named:
         images = [_shrunk(image, cell_width) for image in cells(values)]
         rows = [images[i : i + columns] for i in range(0, len(images), columns)]
-        table.add_row(Text(name), half_blocks(montage(rows, 1, "black"), width))
+        table.add_row(Text(name), Blocks(montage(rows, 1, "black"), width))
     return table

@@ -1,0 +1,1 @@
+"""`ganzoo explore` in a browser: which latents the page can ask for, and the server that answers it."""
