@@ -256,5 +256,5 @@ def test_the_page_shows_curves_cost_and_how_to_make_it_again(raced: tuple[Path, 
     assert chart["unit"] == "seconds" and {len(line["x"]) for line in chart["lines"]} == {STAGES}
     assert "ganzoo compare --variants toy,toy-conditional --data ring8 --minutes 0.005 --seeds 2" in page
     assert page.count("ganzoo run toy --data ring8 --steps ") == 2
-    assert "Each was trained for 0 s with 2 seeds" in " ".join(page.split())
+    assert "Each was trained with 2 seeds, for 0 s, and judged by 100 samples" in " ".join(page.split())
     assert "Samples: real data" in page and "unconditional" in page and "asked by class" in page

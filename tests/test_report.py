@@ -21,7 +21,7 @@ import ganzoo_core as ganzoo
 from ganzoo_core import session
 from ganzoo_core.cli import main
 from ganzoo_core.metrics.results import Evaluation, Figure
-from ganzoo_core.report.charts import MOST_POINTS, Line, axis, run_charts, thinned
+from ganzoo_core.report.charts import MOST_POINTS, Line, axis, log_axis, run_charts, thinned
 from ganzoo_core.report.page import inlined, render
 from ganzoo_core.report.pictures import bare_grid, cells, picture
 from ganzoo_core.report.words import number, typed
@@ -317,6 +317,13 @@ def test_a_short_line_is_shown_as_it_is() -> None:
                     {"step": 5, "a": 3.0}], "a", "A")  # fmt: skip
     assert line == Line("A", [1, 5], [2.0, 3.0], [2.0, 3.0], [2.0, 3.0]) and not line.is_thinned
     assert thinned([{"step": 1}], "a", "A") is None
+
+
+def test_a_logarithmic_axis_stands_its_powers_at_even_distances() -> None:
+    found = log_axis(1.0, 1000.0)
+    assert found.ticks[0] == 1 and found.ticks == sorted(found.ticks) and 3 <= len(found.ticks) <= 6
+    assert found.low < 1 and found.high > 1000 and (found.place(found.low), found.place(found.high)) == (0, 1000)
+    assert found.place(10) - found.place(1) == pytest.approx(found.place(1000) - found.place(100))
 
 
 def test_a_long_line_shows_means_and_ranges() -> None:
