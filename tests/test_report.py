@@ -396,7 +396,17 @@ def test_items_are_thinned_evenly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.00001234, "0.0000123"), (-12.345, "−12.3"), (45312.4, "45,312"), (0.0, "0"), (999.6, "1000")]
+    ("value", "text"),
+    [
+        (0.00001234, "0.0000123"),
+        (-12.345, "−12.3"),
+        (45312.4, "45,312"),
+        (0.0, "0"),
+        (999.6, "1,000"),
+        (7104.5, "7,105"),
+        (-0.125, "−0.125"),
+        (12.25, "12.3"),
+    ],
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert number(value) == text

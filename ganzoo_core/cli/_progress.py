@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo_core.callbacks import Callback, RunInfo
-from ganzoo_core.cli._output import can_move, new_console, note, on_terminal, shape_text
+from ganzoo_core.cli._output import can_move, new_console, note, shape_text
 from ganzoo_core.registry import registry
 from ganzoo_core.report.course import Course, figures
 from ganzoo_core.report.words import duration
@@ -102,7 +102,7 @@ def _is_conditional(run: RunInfo) -> bool:
 @contextlib.contextmanager
 def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
     """What to call with the number of samples made and wanted; None where there is no terminal to show a bar on."""
-    if not on_terminal():
+    if not can_move():
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 
 def duration(seconds: float) -> str:
@@ -16,7 +16,11 @@ def duration(seconds: float) -> str:
 
 def number(value: float) -> str:
     """A number to three digits, from a thousand on to the whole: 0.0457, −12.3, 45,312."""
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
+    exact = Decimal(repr(float(value)))  # rounded half up, as the pages' script does
+    if abs(value) >= 1000:
+        text = f"{exact.to_integral_value(ROUND_HALF_UP):,f}"
+    else:
+        text = f"{Context(prec=3, rounding=ROUND_HALF_UP).plus(exact).normalize():,f}"
     return text.replace("-", "−")
 
 
