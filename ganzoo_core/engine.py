@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from ganzoo_core import checkpoint, cuda_graph
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
 from ganzoo_core.devices import default_generator, keep_freed_memory, pick_device, pick_precision, place
 from ganzoo_core.errors import FileError, TrainingError, shorten
-from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
+from ganzoo_core.gauges import all_finite, balance, joint_norm
+from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
 from ganzoo_core.optimizers import OptimizerMemory
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
@@ -225,40 +226,6 @@ def total(terms: dict[str, Tensor]) -> Tensor:
     for term in rest:
         first = first + term
     return first
-
-
-@torch.no_grad()
-def joint_norm(tensors: Iterable[Tensor]) -> Tensor:
-    """The norm over all floating-point tensors, a scalar: not finite where one of their numbers is not, or nearly so.
-
-    Ten times as fast as to ask each number.
-    """
-    floating = [tensor for tensor in tensors if tensor.is_floating_point()]
-    return torch.stack([norm.float() for norm in torch._foreach_norm(floating)]).norm()
-
-
-def all_finite(tensor: Tensor) -> bool:
-    """Whether the tensor holds neither NaN nor an infinity."""
-    return bool(tensor.isfinite().all())
-
-
-@torch.no_grad()
-def balance(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
-    """How D stands against G, from logits that the turn has computed anyway; empty where its loss used none.
-
-    `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares told right. A critic
-    (boundary None) is judged at the midpoint between its two mean scores.
-    """
-    if not {"on_real", "on_fake"} <= turn.__dict__.keys():
-        return {}
-    on_real, on_fake = logits_of(turn.on_real).float(), logits_of(turn.on_fake).float()
-    middle = (on_real.mean() + on_fake.mean()) / 2 if boundary is None else boundary
-    return {
-        "d_real": torch.sigmoid(on_real - middle).mean(),
-        "d_fake": torch.sigmoid(on_fake - middle).mean(),
-        "accuracy_real": (on_real > middle).float().mean(),
-        "accuracy_fake": (on_fake <= middle).float().mean(),
-    }
 
 
 @dataclass(frozen=True)

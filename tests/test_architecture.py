@@ -36,7 +36,7 @@ LAYERS: tuple[set[str], ...] = (
     {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout", "cuda_graph"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "sample_files", "samples", "trained", "bounds"},
-    {"optimizers"},
+    {"optimizers", "gauges"},
     {"engine", "explore", "onnx", "numerics"},
     {"run_report", "notebook", "explorer"},
     {"session", "training"},

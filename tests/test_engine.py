@@ -227,7 +227,7 @@ def test_a_record_holds_the_figures_of_the_discriminators_last_turn(monkeypatch)
 def test_the_balance_by_hand():
     from types import SimpleNamespace
 
-    from ganzoo_core.engine import balance
+    from ganzoo_core.gauges import balance
 
     turn = SimpleNamespace(on_real=torch.tensor([2.0, -1.0]), on_fake=torch.tensor([-1.0, 1.0]))
     by_zero = {k: v.item() for k, v in balance(turn, 0.0).items()}
