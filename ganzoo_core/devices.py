@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from ganzoo_core.errors import SettingError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def pick_device(name: str) -> torch.device:
@@ -63,3 +67,15 @@ def place(module: nn.Module, device: torch.device) -> nn.Module:
             if tensor.ndim == 4:  # Module.to would also try it on five dimensions, and fail
                 tensor.data = tensor.data.to(memory_format=torch.channels_last)
     return module
+
+
+def keep_freed_memory() -> None:
+    """Have the C library (glibc) keep what a step frees, as the next one asks for the same again; elsewhere nothing.
+
+    By itself it gives large blocks back to the system, and each page of a new one costs a fault.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    for option, value in {_M_MMAP_THRESHOLD: 32 * 2**20, _M_TRIM_THRESHOLD: 256 * 2**20}.items():
+        libc.mallopt(option, value)

@@ -6,21 +6,23 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core import checkpoint
+from ganzoo_core import checkpoint, cuda_graph
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
-from ganzoo_core.devices import default_generator, pick_device, pick_precision, place
+from ganzoo_core.devices import default_generator, keep_freed_memory, pick_device, pick_precision, place
 from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn, logits_of
 from ganzoo_core.optimizers import OptimizerMemory
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
+
+AVERAGED_EVERY = 4
 
 
 class NotFiniteError(TrainingError):
@@ -50,6 +52,7 @@ class Engine:
         self.config = variant.config
         self.seed = run.seed
         self.device = pick_device(run.device)
+        keep_freed_memory()
         self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
         self.dataset = dataset.to(self.device)
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
@@ -72,6 +75,9 @@ class Engine:
             self.networks.generator.compile()
             self.networks.discriminator.compile()
         self.step = 0
+        self._play: cuda_graph.Play = self._play_turns
+        if run.cuda_graph and cuda_graph.may_record(self.players, self.networks.loss, self.dataset, self.device):
+            self._play = cuda_graph.RecordedPlay(self._play_turns, self.state, self._reseed)
 
     @property
     def sampler(self) -> Generator:
@@ -83,8 +89,16 @@ class Engine:
 
         Returns each player's last move; one without terms passed its turn.
         """
-        default_generator(self.device).manual_seed(derive_seed(self.seed, "step", self.step))
-        draws = [self._draw(number) for number in range(self._draws_per_step)]
+        self._reseed()
+        first = self.step * self._draws_per_step
+        moves: dict[str, Move] = self._play([self.order.indices(first + k) for k in range(self._draws_per_step)])
+        self.step += 1
+        self._update_average()
+        return moves
+
+    def _play_turns(self, indices: Sequence[Tensor]) -> dict[str, Move]:
+        """Every player's turns on the mini-batches at `indices`, a tensor (B,) for each draw."""
+        draws = [self._draw(number, chosen) for number, chosen in enumerate(indices)]
         moves: dict[str, Move] = {}
         for player, moves_generator in zip(self.players, self._moves_generator, strict=True):
             for draw in draws[-player.steps :]:
@@ -97,13 +111,15 @@ class Engine:
             if moves_generator:
                 for draw in draws:
                     draw.forget()
-        self.step += 1
-        self._update_average()
         return moves
 
-    def _draw(self, number: int) -> Draw:
-        """Mini-batch `number` of this step and its latents; the last ones are shared with the generator's turns."""
-        batch = self.dataset.batch(self.order.indices(self.step * self._draws_per_step + number))
+    def _reseed(self) -> None:
+        """Whatever is drawn in this step comes from (seed, step)."""
+        default_generator(self.device).manual_seed(derive_seed(self.seed, "step", self.step))
+
+    def _draw(self, number: int, indices: Tensor) -> Draw:
+        """Mini-batch `number` of a step and its latents; the last ones are shared with the generator's turns."""
+        batch = self.dataset.batch(indices)
         z = self.networks.generator.latent(self.config.batch_size, default_generator(self.device))
         keep_graph = number >= self._draws_per_step - self._shared_draws
         return Draw(batch, z, self.networks.generator, keep_graph)
@@ -120,11 +136,12 @@ class Engine:
         """Move the averaged generator by 1 - decay towards the trained one (arXiv:1806.04498, equation 2).
 
         The decay grows to `ema_decay`, so that the random weights at the start are soon forgotten: after step k it
-        averages over about the last third of k.
+        averages over about the last third of k. Every fourth step is averaged, as to read and write all weights takes
+        a small network some percent of a step.
         """
-        if self.average is None:
+        if self.average is None or self.step % AVERAGED_EVERY:
             return
-        decay = min(self.config.ema_decay, self.step / (self.step + 3))
+        decay = min(self.config.ema_decay, self.step / (self.step + 3)) ** AVERAGED_EVERY
         with torch.no_grad():
             generator = self.networks.generator
             average: list[Tensor] = list(self.average.parameters())
@@ -192,6 +209,10 @@ class Engine:
         for name, module in self._modules():
             checkpoint.load_into(module, tensors, name, path)
         self.step = step
+
+    def play_eagerly(self) -> None:
+        """Record and replay nothing from now on, so that hooks and watches are called."""
+        self._play = self._play_turns
 
     def _modules(self) -> list[tuple[str, nn.Module]]:
         named: list[tuple[str, nn.Module]] = list(self.networks._asdict().items())

@@ -44,6 +44,7 @@ def _watch(engine: Engine) -> None:
         for name, module in network.named_modules():
             if not list(module.children()) and module is not network:
                 module.register_forward_hook(_layer_hook(f"{part}.{name}"))
+    engine.play_eagerly()
     names = {id(p): f"{part}.{n}" for part, m in engine.networks._asdict().items() for n, p in m.named_parameters()}
     for player in engine.players:
         player.terms = _watched_terms(player)

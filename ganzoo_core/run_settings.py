@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ganzoo_core.errors import DataError, PluginError, UnknownNameError
+from ganzoo_core.errors import DataError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.registry import Plugin, find_source, registry
 from ganzoo_core.settings import Settings, option
-from ganzoo_core.variant import DataSource, Variant
+from ganzoo_core.text import one_line
+from ganzoo_core.variant import Config, DataSource, Variant
+
+_S = TypeVar("_S", bound=Settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class RunSettings(Settings):
         choices=("auto", "fp32", "bf16"),
     )
     compile: bool = option(False, "compile the networks with torch.compile")
+    cuda_graph: bool = option(False, "on a CUDA device, record a step once as a graph and replay it")
     snapshots: tuple[int, ...] | None = option(
         None, "steps after which to draw the fixed latents; none: 1, 10, 100, 200, 500, 1000, ...", minimum=1
     )
@@ -71,15 +76,37 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
     values = {"data": variant_class.default_data} | dict(values)
     data = str(texts.get("data", values["data"]))
     source_class, path = find_source(data)
+    source_plugin = registry().dataset(source_class.name)[1]
+    if shared := clash(variant_class, plugin, source_class, source_plugin):
+        raise PluginError(shared)
     owners: list[type[Settings]] = [RunSettings, variant_class.Config, source_class.Options]
-    _check_disjoint(owners, variant, source_class.name)
     parts: list[dict[str, Any]] = [{}, {}, {}]
     for key in [*values, *texts]:
         index = _owner(key, owners)
         parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
-    run, config, options = (owner.from_dict(part) for owner, part in zip(owners, parts, strict=True))
-    assert isinstance(run, RunSettings)
-    return Plan(plugin, variant_class(config), source_class(options, absolute(path)), run)
+    return Plan(
+        plugin,
+        configured(variant_class, plugin, parts[1]),
+        sourced(source_class, source_plugin, parts[2], absolute(path)),
+        RunSettings.from_dict(parts[0]),
+    )
+
+
+def configured(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) -> Variant:
+    """The variant with these hyperparameters. Raises as `Settings.from_dict`, also where its own check refuses them."""
+    return cls(_settled(cls.Config, values, f"{cls.name} ({plugin.source})"))
+
+
+def sourced(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
+    """The data source with these options. Raises as `configured`."""
+    return cls(_settled(cls.Options, values, f"{cls.name} ({plugin.source})"), path)
+
+
+def _settled(settings: type[_S], values: Mapping[str, Any], owner: str) -> _S:
+    try:
+        return settings.from_dict(values)
+    except ValueError as error:  # of a plugin's __post_init__; our own are no ValueErrors
+        raise SettingError(f"{owner} refuses these settings: {one_line(error)}") from error
 
 
 def absolute(path: Path | None) -> Path | None:
@@ -97,11 +124,21 @@ def _owner(key: str, owners: list[type[Settings]]) -> int:
     raise UnknownNameError("setting", key, set().union(*(owner.names() for owner in owners)))
 
 
-def _check_disjoint(owners: list[type[Settings]], variant: str, data: str) -> None:
-    run, config, options = (owner.names() for owner in owners)
-    shared = (run & config) | (run & options) | (config & options)
-    if shared:
-        raise PluginError(
-            f"{variant}, {data} and the core each have a setting {', '.join(sorted(shared))}; "
-            f"the plugin must rename its own"
-        )
+def clash(variant: type[Variant], plugin: Plugin, source: type[DataSource], source_plugin: Plugin) -> str | None:
+    """Which settings have two owners, and who must rename its own; None where there are none.
+
+    A variant never meets the options of a data set whose kind it does not take.
+    """
+    options = source.Options.names() if source.kind in variant.kinds else set()
+    named = [
+        (f"the variant {variant.name} ({plugin.source})", variant.Config.names() - Config.names()),
+        (f"the data set {source.name} ({source_plugin.source})", options),
+    ]
+    if source_plugin.is_core:
+        named.reverse()  # whoever comes later must give way
+    owners = [("every run", RunSettings.names()), ("every variant", Config.names()), *named]
+    for (first, taken), (second, names) in itertools.combinations(owners, 2):
+        if shared := sorted(taken & names):
+            are = "are settings" if len(shared) > 1 else "is a setting"
+            return f"{', '.join(shared)} {are} of {first} and of {second}; the latter must rename its own"
+    return None

@@ -77,6 +77,7 @@ class Session:
         return self.signal is not None
 
     def record(self, record: dict[str, float]) -> None:
+        record = {name: value + 0 for name, value in record.items()}  # which makes 0 of -0.0
         self.folder.append_record(record)
         self.tell("on_log", record)
 

@@ -7,9 +7,9 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from ganzoo_core.errors import SettingError, UnknownNameError, shorten
+from ganzoo_core.errors import PluginError, SettingError, UnknownNameError, shorten
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -45,22 +45,29 @@ class Settings:
     """A frozen dataclass whose fields are declared with `option` and checked when it is made.
 
     A field's type is `int`, `float`, `bool`, `str`, `tuple[int, ...]` or the like, or one of these `| None`.
-    Raises `SettingError` for a value of the wrong type or outside its rule.
+    Raises `SettingError` for a value of the wrong type or outside its rule. What several fields must keep together, a
+    subclass checks in its own `__post_init__`, after `super().__post_init__()`: it raises `ValueError` with a sentence.
     """
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
         for f in fields(self):
-            object.__setattr__(self, f.name, _checked(f.name, hints[f.name], f.metadata, getattr(self, f.name)))
+            kind = self._types()[f.name]
+            object.__setattr__(self, f.name, _checked(f.name, kind, f.metadata, getattr(self, f.name)))
+
+    @classmethod
+    def _types(cls) -> dict[str, _Type]:
+        """The type of every setting. Raises `PluginError` for one that a setting can't have."""
+        hints = typing.get_type_hints(cls)
+        return {f.name: _read_type(f"{cls.__module__}.{cls.__name__}.{f.name}", hints[f.name]) for f in fields(cls)}
 
     @classmethod
     def options(cls) -> list[Option]:
         """Every setting with its type, default and doc, in the order declared."""
-        hints = typing.get_type_hints(cls)
+        types_ = cls._types()
         return [
             Option(
                 name=f.name,
-                type=_type_name(hints[f.name]),
+                type=str(types_[f.name]),
                 default=None if f.default is MISSING else f.default,
                 doc=f.metadata.get("doc", ""),
                 choices=f.metadata.get("choices"),
@@ -91,14 +98,12 @@ class Settings:
         `from_dict` does.
         """
         cls._check_name(name)
-        annotation = typing.get_type_hints(cls)[name]
-        base, optional = _unwrap(annotation)
-        if optional and text.lower() == "none":
+        kind = cls._types()[name]
+        if kind.optional and text.lower() == "none":
             return None
-        if typing.get_origin(base) is tuple:
-            item = typing.get_args(base)[0]
-            return tuple(_parse_scalar(name, item, part.strip()) for part in text.split(",") if part.strip())
-        return _parse_scalar(name, base, text)
+        if kind.many:
+            return tuple(_parse_scalar(name, kind.scalar, part.strip()) for part in text.split(",") if part.strip())
+        return _parse_scalar(name, kind.scalar, text)
 
     @classmethod
     def _check_name(cls, name: str) -> None:
@@ -111,19 +116,30 @@ class Settings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
 
 
-def _unwrap(annotation: Any) -> tuple[Any, bool]:
-    """Split `X | None` into X and whether None is allowed."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        inner = [a for a in typing.get_args(annotation) if a is not type(None)]
-        return inner[0], True
-    return annotation, False
+class _Type(NamedTuple):
+    """What a setting's annotation says: one `scalar` or `many`, and whether None will do."""
+
+    scalar: type
+    many: bool
+    optional: bool
+
+    def __str__(self) -> str:
+        name = f"{self.scalar.__name__},..." if self.many else self.scalar.__name__
+        return f"{name} or none" if self.optional else name
 
 
-def _type_name(annotation: Any) -> str:
-    base, optional = _unwrap(annotation)
-    is_tuple = typing.get_origin(base) is tuple
-    name = f"{typing.get_args(base)[0].__name__},..." if is_tuple else base.__name__
-    return f"{name} or none" if optional else name
+def _read_type(field_name: str, annotation: Any) -> _Type:
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    members = typing.get_args(annotation) if is_union else (annotation,)
+    kinds = [member for member in members if member is not type(None)]
+    many = [typing.get_origin(kind) is tuple for kind in kinds] == [True]
+    scalars = set(typing.get_args(kinds[0])) - {...} if many else set(kinds)
+    if len(scalars) != 1 or not scalars <= _KINDS.keys():
+        raise PluginError(
+            f"{field_name} must be declared as int, float, bool, str, a tuple of one of these such as "
+            f"tuple[int, ...], or one of all these | None, but is {annotation!r}"
+        )
+    return _Type(scalars.pop(), many, is_union)
 
 
 def _parse_scalar(name: str, kind: type, text: str) -> Any:
@@ -143,15 +159,14 @@ def _parse_scalar(name: str, kind: type, text: str) -> Any:
     raise SettingError(f"{name} must be {_KINDS[kind]}, but is {shorten(repr(text))}")
 
 
-def _checked(name: str, annotation: Any, rule: Mapping[str, Any], value: Any) -> Any:
-    base, optional = _unwrap(annotation)
-    if value is None and optional:
+def _checked(name: str, kind: _Type, rule: Mapping[str, Any], value: Any) -> Any:
+    if value is None and kind.optional:
         return None
-    if typing.get_origin(base) is tuple:
+    if kind.many:
         if not isinstance(value, list | tuple):
             raise SettingError(f"{name} must be a list, but is {shorten(repr(value))}")
-        return tuple(_checked_scalar(name, typing.get_args(base)[0], rule, item) for item in value)
-    return _checked_scalar(name, base, rule, value)
+        return tuple(_checked_scalar(name, kind.scalar, rule, item) for item in value)
+    return _checked_scalar(name, kind.scalar, rule, value)
 
 
 def _as_float(value: int) -> float:

@@ -25,6 +25,7 @@ from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, S
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.run_settings import configured
 from ganzoo_core.samples import Samples
 from ganzoo_core.variant import DataSpec, Variant
 
@@ -208,11 +209,11 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     try:
         spec = DataSpec.from_dict(header["data"])
         _check_size(spec)
-        variant = variant_class(variant_class.Config.from_dict(header["config"]))
+        variant = configured(variant_class, plugin, header["config"])
         variant.check_data(spec)
     except GanzooError as error:
         raise FileError(
-            f"{path} does not fit the installed {name}: {shorten(error)}; {_origin(header, plugin)}"
+            f"{path} does not fit the installed {name}: {shorten(error)}; {origin(header, plugin)}"
         ) from error
     except TypeError as error:
         raise FileError(f"{path} is damaged: its header lacks or garbles data ({shorten(error)})") from error
@@ -230,15 +231,16 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
     try:
         module = bounds.build(lambda: variant.generator(spec), file)
     except FileError as error:
-        raise FileError(f"{error}; {_origin(file.header, plugin)}") from error
+        raise FileError(f"{error}; {origin(file.header, plugin)}") from error
     tensors = {f"generator.{name}": tensor for name, tensor in file.tensors().items()}
     checkpoint.load_into(module, tensors, "generator", file.path)
     if _series(file.header["package_version"]) != _series(plugin.version):
-        _log.warning("%s: %s; its samples may be others than there", file.path, _origin(file.header, plugin))
+        _log.warning("%s: %s; its samples may be others than there", file.path, origin(file.header, plugin))
     return module
 
 
-def _origin(header: dict[str, Any], plugin: Plugin) -> str:
+def origin(header: dict[str, Any], plugin: Plugin) -> str:
+    """Which versions of a variant's package meet: the one that wrote a file, and the one that reads it."""
     return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
 
 

@@ -19,12 +19,13 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine
-from ganzoo_core.errors import SettingError, shorten
+from ganzoo_core.errors import FileError, PluginError, SettingError, UnknownNameError, shorten
+from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_settings import Plan, resolve
+from ganzoo_core.run_settings import Plan, configured, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
-from ganzoo_core.trained import TrainedGenerator, load
+from ganzoo_core.trained import TrainedGenerator, load, origin
 
 _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
 
@@ -122,6 +123,7 @@ def _resume(
 def _resumed_plan(path: Path, info: dict[str, Any], values: dict[str, Any], texts: dict[str, str]) -> Plan:
     """What the run was begun with, steps and what `texts` name aside. Raises `SettingError` for other differences."""
     stored = info["settings"]
+    _check_fits(path, info)
     asked = _settings(resolve(info["variant"], stored | values))
     if shown := _shown(stored, {key: asked[key] for key in values if key != "steps"}):
         raise SettingError(f"{path} was begun with other settings: {shown}; to change one knowingly, name it in --set")
@@ -146,6 +148,21 @@ def _shown(old: dict[str, Any], new: dict[str, Any]) -> str:
     """What differs, in words; nothing where nothing does."""
     pairs = [(key, old.get(key), value) for key, value in new.items() if old.get(key) != value]
     return ", ".join(f"{key} was {shorten(repr(a))} and would be {shorten(repr(b))}" for key, a, b in pairs)
+
+
+def _check_fits(path: Path, info: dict[str, Any]) -> None:
+    """Raise `PluginError` without the run's variant, `FileError` where the one installed here has other settings."""
+    name = info["variant"]
+    try:
+        _, plugin = registry().variant(name)
+    except UnknownNameError as error:
+        raise PluginError(
+            f"{path} is a run of the variant {name!r}, whose package is not installed: pip install {info['package']}"
+        ) from error
+    try:
+        resolve(name, info["settings"])
+    except (UnknownNameError, SettingError) as error:
+        raise FileError(f"{path} does not fit the installed {name}: {error}; {origin(info, plugin)}") from error
 
 
 def _last_state(folder: RunFolder) -> tuple[int, dict[str, torch.Tensor]]:
@@ -179,7 +196,8 @@ def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
     """The plan with as many steps as pass the real data through the discriminator `epochs` times."""
     config = plan.variant.config
     steps = math.ceil(epochs * size / (config.batch_size * config.n_critic))
-    return dataclasses.replace(plan, variant=type(plan.variant)(dataclasses.replace(config, steps=steps)))
+    values = config.to_dict() | {"steps": steps}
+    return dataclasses.replace(plan, variant=configured(type(plan.variant), plan.plugin, values))
 
 
 def _info(plan: Plan, dataset: Dataset, engine: Engine) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from forks import Forks
 
 TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
-sys.path.insert(0, str(Path(__file__).parent))  # for `forks`
+sys.path.insert(0, str(Path(__file__).parent))  # for `forks` and `folders`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 
@@ -143,3 +143,20 @@ def run_python() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """An empty folder, for images."""
+    path = tmp_path / "images"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the caches of image folders go when the data folder can't have them: not the user's own place."""
+    from ganzoo_core.datasets import folder_cache
+
+    monkeypatch.setattr(folder_cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "user" / name))
+    return tmp_path / "user" / "ganzoo"

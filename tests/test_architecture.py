@@ -33,7 +33,7 @@ LAYERS: tuple[set[str], ...] = (
     {"ganzoo_core"},  # the package's own __init__
     {"registry", "run_info", "run_folder"},
     {"run_settings", "scaffold"},
-    {"interfaces", "devices", "dropout"},
+    {"interfaces", "devices", "dropout", "cuda_graph"},
     {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
     {"optimizers"},
     {"engine", "explore", "onnx", "numerics"},

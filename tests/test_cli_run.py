@@ -292,6 +292,7 @@ def test_a_reader_that_left_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch
 def test_figures_show_what_there_is():
     assert losses_of(RECORD) == {"discriminator": 0.75, "generator": 1.5}
     assert figures({"step": 1, "d_real": None, "d_fake": None, "generator/a": -2.0}) == "loss G -2.000"
+    assert figures({"step": 1, "discriminator/a": -0.0, "generator/a": -0.0004}) == "loss D 0.000 G 0.000"
     assert figures({"step": 1}) == ""
 
 

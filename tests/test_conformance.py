@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 
 import pytest
 import torch
 from click.testing import CliRunner
-from ganzoo_toy import Toy
+from ganzoo_toy import Toy, ToyConfig
 from ganzoo_toy.networks import CountingLoss, ToyDiscriminator, ToyGenerator
 
+from ganzoo_core import option
 from ganzoo_core.cli import main
 from ganzoo_core.interfaces import new_player
 from ganzoo_core.registry import registry
@@ -77,6 +80,16 @@ def unowned_players(self, networks):
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Greedy(ToyConfig):
+    channels: int = option(3, "an option of folders of images too")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greedier(ToyConfig):
+    seed: int = option(3, "a setting of every run too")
+
+
 class Forgetful(CountingLoss):
     """Counts in a plain attribute, which no checkpoint keeps."""
 
@@ -109,6 +122,8 @@ BROKEN = {
     "metadata": [
         ({"paper": "a blog"}, "paper to be arXiv"),
         ({"year": 14}, "year to be a year"),
+        ({"Config": Greedy}, r"one owner, but channels is a setting of the data set folder \(ganzoo .* variant toy"),
+        ({"Config": Greedier}, "one owner, but seed is a setting of every run and of the variant toy"),
         ({"default_data": "digitz"}, "default_data to be a data set that `ganzoo data` lists, but it is 'digitz'"),
     ],
     "parts": [({"loss": lambda self: torch.nn.Identity()}, "expected a Loss, but found Identity")],
@@ -221,14 +236,53 @@ def test_check_prints_a_table_and_exits_0():
     assert "keeps 16 of 16 promises" in result.stderr
 
 
-def test_an_exception_of_the_variants_own_breaks_the_rule():
-    def explode(self, data):
-        raise ZeroDivisionError("oops")
+EXPLOSIVE = """
+from ganzoo_core import hookimpl
+from ganzoo_toy import Toy
+GANZOO_API = 1
+class Explosive(Toy):
+    name = "explosive"
+    def generator(self, data):
+        {line}
+@hookimpl
+def ganzoo_variants():
+    return [Explosive]
+"""
 
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("raise ZeroDivisionError('oops')", "ZeroDivisionError: oops"),
+        ("assert data is None, 'oops'", "AssertionError: oops"),
+        ("assert data is None", "AssertionError"),
+        ("import torch; torch.zeros(2) @ torch.zeros(3)", "RuntimeError: .*size.*"),
+        ("import json; json.loads('')", "JSONDecodeError: .*"),
+    ],
+)
+def test_an_exception_of_the_variants_own_breaks_the_rule(line, error, plugin_site, monkeypatch, capsys):
+    monkeypatch.delenv("GANZOO_TRACEBACK", raising=False)
+    plugin_site.install("ganzoo-explosive", {"ganzoo_explosive.py": EXPLOSIVE.format(line=line)})
     check = next(r for r in RULES if r.__name__ == "parts")
-    assert _failure(check, [broken(generator=explode)]) == (
-        "expected no exception on points, but found ZeroDivisionError: oops"
-    )
+    failure = _failure(check, cases("explosive"))
+    place = f"{re.escape(str(plugin_site.folder))}/ganzoo_explosive.py:8"
+    hint = "GANZOO_TRACEBACK=1 shows the way there"
+    assert re.fullmatch(f"expected no exception on grey images, but found {error} \\(at {place}; {hint}\\)", failure)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("GANZOO_TRACEBACK", "1")
+    _failure(check, cases("explosive"))
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last):\n")
+
+
+def test_an_exception_outside_the_variants_own_code_has_its_place(monkeypatch):
+    check = next(r for r in RULES if r.__name__ == "parts")
+
+    def explode(self, data):
+        torch.nn.Linear(2, 3)(torch.zeros(5))  # which raises in torch's own Python
+
+    line = explode.__code__.co_firstlineno + 1
+    assert f"{__file__}:{line};" in _failure(check, [broken(generator=explode)])
+    assert re.search(r"TypeError: .* \(at .*testing/rules.py:\d+;", _failure(check, [broken(generator=None)]))
 
 
 def test_a_variant_that_takes_nothing(monkeypatch):

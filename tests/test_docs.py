@@ -32,8 +32,12 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 import ganzoo_core
+from ganzoo_core import Config
 from ganzoo_core import registry as registry_module
 from ganzoo_core.cli import main
+from ganzoo_core.datasets import ganzoo_datasets
+from ganzoo_core.report.words import typed
+from ganzoo_core.run_settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 GENERATED = {"interfaces.md", "cli.md"}
@@ -166,7 +170,7 @@ class Session:
             self.files[path] = text
         elif path.endswith(".py"):
             self.install()
-            exec(compile(text, path, "exec"), {"__name__": "file"})
+            exec(compile(text, path, "exec", dont_inherit=True), {"__name__": "file"})
         else:
             Path(path).write_text(text)
 
@@ -185,7 +189,7 @@ class Session:
     def python(self, block: Block) -> None:
         text = re.sub(r"\bsteps=[\d_]+", "steps=1", block.text)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile("\n" * block.line + text, str(self.page), "exec"), self.namespace)
+            exec(compile("\n" * block.line + text, str(self.page), "exec", dont_inherit=True), self.namespace)
         if block.output is not None:
             agree(block.output, printed.getvalue())
 
@@ -308,6 +312,17 @@ def test_every_rule_is_explained() -> None:
     page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
     table = page[page.index("| rule |") :]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule.__name__ for rule in RULES]
+
+
+def test_the_shared_settings_and_the_names_that_are_taken_are_fresh() -> None:
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
+    table = page[page.index("| setting | default |") :].partition("\n\n")[0].splitlines()[2:]
+    assert table == [f"| `{o.name}` | {typed(o.default)} | {o.doc} |" for o in Config.options()]
+    taken = " ".join(page[page.index("Two groups of names are taken") :].partition("\n\n")[0].split())
+    options = [cls.Options for cls in ganzoo_datasets() if cls.Options.names()]
+    run_names, *data_names = [", ".join(f"`{o.name}`" for o in s.options()) for s in (RunSettings, *options)]
+    assert f"The settings of every run: {run_names}." in taken
+    assert taken.endswith(f"of the data set `folder`: {' '.join(data_names)}.")
 
 
 def test_the_site_builds(tmp_path: Path) -> None:

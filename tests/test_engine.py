@@ -142,11 +142,13 @@ def test_learning_rates_are_per_player():
 
 
 def test_the_average_follows_the_generator_and_soon_forgets_the_start():
-    e = engine(ema_decay=0.6)
+    e = engine(ema_decay=0.8)
     expected = e.average.hidden.weight.clone()
-    for decay in (1 / 4, 2 / 5, 3 / 6, 4 / 7, 0.6, 0.6):
+    for step in range(1, 25):
         e.train_step()
-        expected = decay * expected + (1 - decay) * e.networks.generator.hidden.weight
+        if step in (4, 8, 12, 16, 20, 24):
+            decay = {4: 4 / 7, 8: 8 / 11}.get(step, 0.8) ** 4
+            expected = decay * expected + (1 - decay) * e.networks.generator.hidden.weight
         torch.testing.assert_close(e.average.hidden.weight, expected)
     assert torch.equal(e.average.norm.running_mean, e.networks.generator.norm.running_mean)
     assert e.sampler is e.average
@@ -334,3 +336,17 @@ def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, 
         assert pick_precision(asked, torch.device("cuda", 0), kind) == picked
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
         assert pick_precision("auto", torch.device("cuda", 0), kind) == "fp32"
+
+
+def test_glibc_alone_is_asked_to_keep_freed_memory(monkeypatch):
+    from ganzoo_core import devices
+
+    asked = []
+    libc = type("Libc", (), {"mallopt": staticmethod(lambda *option: asked.append(option))})
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: libc)
+    monkeypatch.setattr(devices.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    devices.keep_freed_memory()
+    assert asked == [(-3, 2**25), (-1, 2**28)]
+    monkeypatch.setattr(devices.platform, "libc_ver", lambda: ("", ""))
+    devices.keep_freed_memory()
+    assert len(asked) == 2

@@ -13,48 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from folders import BLUE, GREEN, RED, WHITE, caches, colour_of, load, save
 from PIL import Image
 
-from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Folder, FolderOptions, decode, folder_cache
+from ganzoo_core.datasets import Folder, FolderOptions, decode
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.run_settings import absolute
 
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    path = tmp_path / "images"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture(autouse=True)
-def user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Tests leave the user's own cache alone."""
-    monkeypatch.setattr(folder_cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "user" / name))
-    return tmp_path / "user" / "ganzoo"
-
-
-def load(path: Path, **options) -> Dataset:
-    options = {"image_size": 8} | options
-    return Folder(FolderOptions(**options), path).load(path.parent / "data")
-
-
-def save(path: Path, colour=RED, size=(8, 8), mode="RGB", **how) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    Image.new(mode, size, colour).save(path, **how)
-    return path
-
-
-def caches(home: Path) -> list[Path]:
-    return sorted((home / "folder-cache").glob("[!.]*"))
-
-
-def colour_of(sample: torch.Tensor) -> tuple[int, ...]:
-    """The middle pixel."""
-    return tuple(sample[:, 4, 4].tolist())
+pytestmark = pytest.mark.usefixtures("user_cache")
 
 
 def test_images_in_one_folder_are_unlabelled(images):

@@ -14,47 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from folders import BLUE, RED, caches, colour_of, load, save
 
-from ganzoo_core.data import BatchOrder, Dataset
-from ganzoo_core.datasets import Folder, FolderOptions, folder_cache
+from ganzoo_core.data import BatchOrder
+from ganzoo_core.datasets import folder_cache
 from ganzoo_core.errors import DataError
 
-RED, BLUE = (255, 0, 0), (0, 0, 255)
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    path = tmp_path / "images"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture(autouse=True)
-def user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Tests leave the user's own cache alone."""
-    monkeypatch.setattr(folder_cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "user" / name))
-    return tmp_path / "user" / "ganzoo"
-
-
-def load(path: Path, **options) -> Dataset:
-    options = {"image_size": 8} | options
-    return Folder(FolderOptions(**options), path).load(path.parent / "data")
-
-
-def save(path: Path, colour=RED, size=(8, 8), mode="RGB", **how) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    Image.new(mode, size, colour).save(path, **how)
-    return path
-
-
-def caches(home: Path) -> list[Path]:
-    return sorted((home / "folder-cache").glob("[!.]*"))
-
-
-def colour_of(sample: torch.Tensor) -> tuple[int, ...]:
-    """The middle pixel."""
-    return tuple(sample[:, 4, 4].tolist())
+pytestmark = pytest.mark.usefixtures("user_cache")
 
 
 def test_the_second_load_decodes_nothing(images, monkeypatch):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from ganzoo_core.errors import GanzooError, SettingError, UnknownNameError
+from ganzoo_core.errors import GanzooError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.settings import Option, Settings, option
 
 
@@ -220,6 +220,20 @@ def test_a_subclass_adds_settings_and_changes_defaults() -> None:
     assert Big.names() == Oven.names() | {"colour"}
     with pytest.raises(SettingError, match="trays must be at least 4, but is 2"):
         Big(trays=2)
+
+
+@pytest.mark.parametrize("annotation", [tuple, tuple[()], tuple[int, str], list[int], dict, int | str, None])
+def test_a_type_that_no_setting_has_is_the_plugins_fault(annotation: object) -> None:
+    Strange = dataclass(frozen=True, kw_only=True)(
+        type("Strange", (Settings,), {"__annotations__": {"size": annotation}, "size": option((), "how large")})
+    )
+    for ask in (Strange, Strange.options, lambda: Strange.parse("size", "1")):
+        with pytest.raises(PluginError) as caught:
+            ask()
+        assert str(caught.value).startswith(
+            f"{__name__}.Strange.size must be declared as int, float, bool, str, a tuple of one of these such as "
+            "tuple[int, ...], or one of all these | None, but is "
+        )
 
 
 def test_a_default_that_breaks_its_own_rule_is_found() -> None:

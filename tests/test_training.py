@@ -11,12 +11,23 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from ganzoo_toy.networks import CountingLoss
 
 import ganzoo_core as ganzoo
 from ganzoo_core import checkpoint
 from ganzoo_core.cli import main
-from ganzoo_core.errors import FileError, GanzooError, Interrupted, SettingError, TrainingError, UnknownNameError
+from ganzoo_core.errors import (
+    FileError,
+    GanzooError,
+    Interrupted,
+    PluginError,
+    SettingError,
+    TrainingError,
+    UnknownNameError,
+)
+from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.run_settings import clash, resolve
 
 OPTIONS = ["--data", "ring8", "--set", "log_every=5", "--set", "ema_decay=0.9", "--set", "n_critic=2"]
 
@@ -223,12 +234,130 @@ def test_a_variant_has_its_own_default_data(in_tmp, monkeypatch):
     assert json.loads(shown.stdout)["data"]["name"] == "ring8"
 
 
-def test_a_setting_with_two_owners_is_the_plugins_fault():
-    from ganzoo_core.errors import PluginError
-    from ganzoo_core.run_settings import RunSettings, _check_disjoint
+MINE = """
+from dataclasses import dataclass
+from ganzoo_core import DataSource, hookimpl, option
+from ganzoo_core.settings import Settings
+from ganzoo_toy import Toy, ToyConfig
 
-    with pytest.raises(PluginError, match="x, y and the core each have a setting .*seed"):
-        _check_disjoint([RunSettings, RunSettings, RunSettings], "x", "y")
+GANZOO_API = 1
+
+@dataclass(frozen=True, kw_only=True)
+class MyConfig(ToyConfig):
+    {field}: int = option(3, "x")
+    def __post_init__(self):
+        super().__post_init__()
+        if self.{field} > self.steps:
+            raise ValueError(f"{field} must be at most steps,\\nbut is {{self.{field}}}")
+
+class Mine(Toy):
+    name, kinds, Config = "mine", {kinds}, MyConfig
+
+@dataclass(frozen=True, kw_only=True)
+class MyOptions(Settings):
+    {option}: int = option(3, "x")
+    def __post_init__(self):
+        if self.{option} > 5:
+            raise ValueError("too many")
+
+class MyData(DataSource):
+    name, title, origin, Options = "my-data", "x", "x", MyOptions
+    def load(self, data_dir, split="train"):
+        return None
+
+@hookimpl
+def ganzoo_variants():
+    return [Mine]
+
+@hookimpl
+def ganzoo_datasets():
+    return [MyData]
+"""
+
+
+def install_mine(site, field="depth", option="angle", kinds=("images", "points"), version="1.0"):
+    site.install("ganzoo-mine", {"ganzoo_mine.py": MINE.format(field=field, option=option, kinds=kinds)}, None, version)
+
+
+@pytest.mark.parametrize(
+    ("names", "data", "message"),
+    [
+        (
+            {"field": "channels"}, "folder:.",
+            "channels is a setting of the data set folder (ganzoo {core}) and of the variant mine (ganzoo-mine 1.0)",
+        ),
+        ({"field": "seed"}, "digits", "seed is a setting of every run and of the variant mine (ganzoo-mine 1.0)"),
+        ({"option": "steps"}, "my-data", "steps is a setting of every variant and of the data set my-data (ganzoo-mi"),
+        ({"option": "keep"}, "my-data", "keep is a setting of every run and of the data set my-data (ganzoo-mine 1.0)"),
+        (
+            {"field": "x", "option": "x"}, "my-data",
+            "x is a setting of the variant mine (ganzoo-mine 1.0) and of the data set my-data (ganzoo-mine 1.0)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_setting_with_two_owners_names_them(plugin_site, names, data, message):
+    install_mine(plugin_site, **names)
+    with pytest.raises(PluginError) as caught:
+        resolve("mine", {"data": data})
+    assert str(caught.value).startswith(message.format(core=ganzoo.__version__))
+    assert str(caught.value).endswith("; the latter must rename its own")
+
+
+def test_several_settings_with_two_owners_are_all_named():
+    cls, plugin = registry().variant("toy")
+    source, source_plugin = registry().dataset("folder")
+    greedy = type("Greedy", (source,), {"Options": cls.Config})
+    assert str(clash(cls, plugin, greedy, source_plugin)).startswith("batch_size, beta1, beta2, discriminator_lr, ")
+
+
+def test_an_option_of_data_that_a_variant_never_takes_is_no_clash(plugin_site):
+    install_mine(plugin_site, field="channels", kinds=("points",))
+    assert resolve("mine", {"data": "folder:."}).variant.config.channels == 3
+
+
+def test_what_a_plugin_itself_refuses_names_the_plugin(plugin_site, in_tmp):
+    install_mine(plugin_site)
+    refusal = r"^mine \(ganzoo-mine 1.0\) refuses these settings: depth must be at most steps, but is 3$"
+    with pytest.raises(SettingError, match=refusal):
+        ganzoo.train("mine", steps=2)
+    with pytest.raises(SettingError, match=refusal):
+        ganzoo.train("mine", epochs=1, batch_size=1000)
+    with pytest.raises(SettingError, match=r"^my-data \(ganzoo-mine 1.0\) refuses these settings: too many$"):
+        ganzoo.train("mine", data="my-data", angle=6)
+
+
+def test_a_resume_with_renamed_settings_says_which_versions_meet(plugin_site, in_tmp):
+    install_mine(plugin_site)
+    run = ganzoo.train("mine", data="ring8", steps=3)
+    plugin_site.forget()
+    shutil.rmtree(plugin_site.folder / "ganzoo_mine-1.0.dist-info")
+    with pytest.raises(PluginError) as caught:
+        ganzoo.train(resume=run.folder, steps=4)
+    assert str(caught.value) == (
+        f"{run.folder} is a run of the variant 'mine', whose package is not installed: pip install ganzoo-mine"
+    )
+    install_mine(plugin_site, field="depths", version="2.0")
+    for ask in (lambda: ganzoo.train(resume=run.folder, steps=4), run.sample):
+        with pytest.raises(FileError) as caught:
+            ask()
+        assert str(caught.value).startswith(f"{run.folder}")
+        assert str(caught.value).endswith(
+            " does not fit the installed mine: there is no setting called 'depth'; did you mean depths or width?; "
+            "it was written by ganzoo-mine 1.0, and 2.0 is installed"
+        )
+
+
+def test_a_term_of_minus_nothing_is_logged_as_0(in_tmp, monkeypatch):
+    seen = []
+
+    class Ear(ganzoo.Callback):
+        def on_log(self, record):
+            seen.append(record)
+
+    monkeypatch.setattr(CountingLoss, "figures", lambda self, turn: {"nothing": -0.0 * self.turns})
+    run = train(steps=5, callbacks=[Ear()])
+    assert '"nothing": 0.0' in (run.folder / "metrics.jsonl").read_text()
+    assert [str(record["nothing"]) for record in seen if "nothing" in record] == ["0.0"]
 
 
 def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(in_tmp):

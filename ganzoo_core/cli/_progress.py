@@ -122,7 +122,7 @@ def header(run: RunInfo) -> list[str]:
 
 def figures(record: dict[str, float]) -> str:
     """Both losses, D's mean probability on real and fake, and the speed, as far as the record holds them."""
-    losses = [f"{name[0].upper()} {loss:.3f}" for name, loss in losses_of(record).items()]
+    losses = [f"{name[0].upper()} {loss:z.3f}" for name, loss in losses_of(record).items()]
     parts = [f"loss {' '.join(losses)}"] if losses else []
     if record.get("d_real") is not None and record.get("d_fake") is not None:
         parts.append(f"D(real) {record['d_real']:.2f} D(fake) {record['d_fake']:.2f}")

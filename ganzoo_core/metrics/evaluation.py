@@ -18,9 +18,9 @@ from ganzoo_core.metrics.neighbours import neighbours_picture
 from ganzoo_core.metrics.opponent import accuracies, load_discriminator, scores
 from ganzoo_core.metrics.reals import NEIGHBOURS_OF, Reals, load_reals, quality
 from ganzoo_core.metrics.results import FORMULAS, Evaluation, Figure
-from ganzoo_core.registry import find_source
+from ganzoo_core.registry import find_source, registry
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_settings import resolve
+from ganzoo_core.run_settings import resolve, sourced
 from ganzoo_core.trained import TrainedGenerator, generate, load
 from ganzoo_core.variant import DataSource
 
@@ -170,7 +170,8 @@ def _data_source(
         return resolve(info["variant"], info["settings"]).source
     name = data or (folder.read_info()["settings"]["data"] if folder else generator.spec.name)
     cls, path = find_source(name)
-    return cls(cls.Options.from_dict({key: cls.Options.parse(key, text) for key, text in options.items()}), path)
+    values = {key: cls.Options.parse(key, text) for key, text in options.items()}
+    return sourced(cls, registry().dataset(cls.name)[1], values, path)
 
 
 def _check_fit(generator: TrainedGenerator, reals: Reals) -> None:

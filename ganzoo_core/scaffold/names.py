@@ -16,7 +16,10 @@ _MAX_LENGTH = 32  # so that no line of the package is longer than 120
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a new package. "My GAN" gives my-gan, MyGan, ganzoo_my_gan and ganzoo-my-gan."""
+    """The names of a new package. "My GAN" gives my-gan, MyGan, ganzoo_my_gan and ganzoo-my-gan.
+
+    Where no class can have such a name, "Gan" comes before it: "3dgan" gives 3dgan and Gan3dgan.
+    """
 
     title: str
     variant: str
@@ -31,23 +34,20 @@ class Names:
         words = re.split(r"[ ._-]+", title.strip(" ._-"))
         class_name = "".join(word[:1].upper() + word[1:].lower() for word in words)
         variant = "-".join(words).lower()
-        _check(text, title, class_name, variant)
+        _check(text, title, variant)
+        if not class_name.isidentifier() or keyword.iskeyword(class_name):
+            class_name = f"Gan{class_name}"
         package = f"ganzoo_{variant.replace('-', '_')}"
         return cls(title, variant, class_name, package, f"ganzoo-{variant}")
 
 
-def _check(text: str, title: str, class_name: str, variant: str) -> None:
+def _check(text: str, title: str, variant: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9 ._-]*", title):
         raise SettingError(
             f"the name must be made of the letters a to z, digits, spaces and any of . _ -, but is {text!r}"
         )
-    if not class_name:
-        raise SettingError(f"the name must hold a letter, but is {text!r}")
-    if not class_name[0].isalpha() or keyword.iskeyword(class_name):
-        raise SettingError(
-            f"the name must give a Python class its name, but from {text!r} follows {class_name}; "
-            f"begin it with another word"
-        )
+    if not variant:
+        raise SettingError(f"the name must hold a letter or a digit, but is {text!r}")
     if len(variant) > _MAX_LENGTH:
         raise SettingError(f"the name must have at most {_MAX_LENGTH} characters, but {text!r} has {len(variant)}")
 

@@ -6,16 +6,22 @@ class TestLsgan(VariantSuite):
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, ClassVar
 
 import torch
 
+from ganzoo_core.testing import rules
 from ganzoo_core.testing.cases import Case, cases
 from ganzoo_core.testing.rules import ONCE, RULES
 
 __all__ = ["Result", "VariantSuite", "check"]
+
+_Frame = tuple[FrameType, int]  # and the line
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,32 @@ def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
         try:
             with torch.random.fork_rng(devices=[]):
                 rule(case)
-        except AssertionError as error:
-            return str(error)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's variant raises
-            return f"expected no exception on {case.spec.name}, but found {type(error).__name__}: {error}"
+            frames = list(traceback.walk_tb(error.__traceback__))
+            if isinstance(error, AssertionError) and _module(frames[-1]) == rules.__name__:
+                return str(error)
+            if os.environ.get("GANZOO_TRACEBACK"):
+                traceback.print_exception(error)
+            found_error = ": ".join(filter(None, [type(error).__name__, str(error)]))
+            place = _place(frames, case.plugin.module)
+            return (
+                f"expected no exception on {case.spec.name}, but found {found_error} "
+                f"(at {place}; GANZOO_TRACEBACK=1 shows the way there)"
+            )
     return None
+
+
+def _place(frames: list[_Frame], plugin: str) -> str:
+    """The last line of the plugin's own code on the way to an exception; without any, of others' but torch's."""
+    package = plugin.partition(".")[0]
+    own = [frame for frame in frames if _module(frame).partition(".")[0] == package]
+    others = [frame for frame in frames if _module(frame).partition(".")[0] not in ("ganzoo_core", "torch")]
+    frame, line = (own or others or frames)[-1]
+    return f"{frame.f_code.co_filename}:{line}"
+
+
+def _module(frame: _Frame) -> str:
+    return str(frame[0].f_globals.get("__name__"))
 
 
 class VariantSuite:

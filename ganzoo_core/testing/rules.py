@@ -19,7 +19,7 @@ from ganzoo_core import checkpoint
 from ganzoo_core.engine import Engine, total
 from ganzoo_core.interfaces import Discriminator, Generator, Loss, Turn, logits_of
 from ganzoo_core.registry import registry
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.run_settings import RunSettings, clash
 from ganzoo_core.testing.cases import BATCH, Case
 from ganzoo_core.trained import export, generate, load
 
@@ -38,7 +38,7 @@ def light_import(case: Case) -> None:
 
 
 def metadata(case: Case) -> None:
-    """Name, title, paper and year are stated, the default data is known, and every hyperparameter has a doc."""
+    """Name, title, paper and year are stated, the default data is known, hyperparameters have docs and free names."""
     variant = case.variant_class
     assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi:|https?://", variant.paper), (
         f"expected {variant.__name__}.paper to be arXiv:..., doi:... or an address, but it is {variant.paper!r}"
@@ -51,6 +51,10 @@ def metadata(case: Case) -> None:
     )
     for option in variant.Config.options():
         assert option.doc, f"expected {variant.Config.__name__}.{option.name} to have a doc; declare it with option()"
+    for source, plugin in registry().datasets().values():
+        if plugin.is_core or plugin.package == case.plugin.package:
+            shared = clash(variant, case.plugin, source, plugin)
+            assert shared is None, f"expected every setting to have one owner, but {shared}"
 
 
 def parts(case: Case) -> None:
@@ -111,7 +115,8 @@ def condition(case: Case) -> None:
 def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     """Each player of an engine with a turn of its own."""
     for player, moves in zip(engine.players, engine._moves_generator, strict=True):
-        draw = engine._draw(engine._draws_per_step - 1)
+        last = engine._draws_per_step - 1
+        draw = engine._draw(last, engine.order.indices(last))
         yield player, Turn(draw, *engine.networks[:2], moves_generator=moves, joint=engine.joint)
 
 
