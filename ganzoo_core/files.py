@@ -43,8 +43,15 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises `FileError` where that can't be done; the old file is then still whole and nothing is left beside it.
     """
-    with _replacing(path) as temporary, temporary.open("xb") as file:
+    with replaced(path) as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write, bit by bit, that takes the place of `path` at the end; else as `write_atomically`."""
+    with _replacing(path) as temporary, temporary.open("xb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -19,10 +18,9 @@ from ganzoo_core.files import (
     try_lock,
     write_atomically,
 )
+from ganzoo_core.text import file_name
 
 _LOCK = ".lock"
-
-_LONGEST_STEM = 60  # in characters, of four bytes each at most; file systems allow names of 255 bytes
 
 
 class RunFolder:
@@ -211,7 +209,7 @@ def _check_free(path: Path) -> None:
 def _next_free(parent: Path, stem: str) -> Path:
     """Make and return parent/stem-N for the first N that nobody has, also if two processes ask at once."""
     parent.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:_LONGEST_STEM] or "run"
+    stem = file_name(stem, "run")
     number = 1
     while True:
         path = parent / f"{stem}-{number}"

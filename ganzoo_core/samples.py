@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ganzoo_core.errors import DataError, FileError
+from ganzoo_core.errors import DataError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.report.pictures import picture, png_bytes, to_uint8
-from ganzoo_core.report.plots import natural_units
+from ganzoo_core.sample_files import is_picture, write_samples
 from ganzoo_core.variant import DataSpec
 
 if TYPE_CHECKING:
@@ -59,32 +58,23 @@ class Samples:
         return half_blocks(self.picture(), width)
 
     def save(self, path: Path | str) -> None:
-        """Write a picture (`.png`) or the samples themselves (`.npz`), replacing an existing file in one move.
+        """Write a picture (`.png`), the samples themselves (`.npz`), or a folder of images (a name without a dot).
 
         The npz holds `images` uint8 (for points and curves `samples`, float32 in natural units), and `labels` int64
-        where there are any. Raises `FileError` for another suffix and where the file can't be written.
+        where there are any. It or a picture replaces an existing file in one move. The folder gets a PNG for each
+        image, `000012.png` for number 12, in a folder of its own for each class; it must be new or empty. A path that
+        ends in "/" is a folder too. Raises `FileError` for another suffix and where the file can't be written,
+        `DataError` for samples that can't be images.
         """
-        path = Path(path)
-        if path.suffix.lower() == ".png":
-            write_atomically(path, png_bytes(self.picture()))
-        elif path.suffix.lower() == ".npz":
-            write_atomically(path, self._npz())
+        if is_picture(path):
+            write_atomically(Path(path), png_bytes(self.picture()))
         else:
-            raise FileError(f"samples are saved as .png (a picture) or .npz (arrays), but the file is {path.name!r}")
+            write_samples(path, [self], len(self))
 
     @property
     def has_pixels(self) -> bool:
         """Whether they are images or voxels, not points or curves."""
         return self.spec.kind in ("images", "voxels")
-
-    def _npz(self) -> bytes:
-        name = "images" if self.has_pixels else "samples"
-        arrays = {name: self.images if self.has_pixels else natural_units(self.values, self.spec)}
-        if self.labels is not None:
-            arrays["labels"] = self.labels.numpy()
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)  # dates every entry 1980: equal samples give equal bytes
-        return buffer.getvalue()
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.picture())

@@ -1,4 +1,4 @@
-"""Names from the disk and from strangers, made fit to be shown. Needs nothing."""
+"""Names from the disk and from strangers, made fit to be shown and to name files. Needs nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 # Words of Persian and of many Indian scripts need these two, which are otherwise invisible.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+_LONGEST_NAME = 60  # in characters, of four bytes each at most; file systems allow names of 255 bytes
 _BREAKS = re.compile(r"\s*[\t-\r\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
@@ -19,6 +20,12 @@ def visible(value: object) -> str:
 def one_line(value: object) -> str:
     """`visible` for prose: a line break or tab and the spaces around it become one space; none stand at the ends."""
     return visible(_BREAKS.sub(" ", str(value)).strip())
+
+
+def file_name(text: str, instead: str) -> str:
+    """A name fit for a file or folder, neither hidden nor a path; `instead` where nothing fit is left of the text."""
+    composed = unicodedata.normalize("NFC", text)  # as which file systems compare names
+    return re.sub(r"[^\w.-]+", "-", composed).strip("-.")[:_LONGEST_NAME] or instead
 
 
 def few(items: Iterable[str]) -> str:

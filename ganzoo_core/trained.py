@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -26,6 +26,7 @@ from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import configured
+from ganzoo_core.sample_files import is_picture, write_samples
 from ganzoo_core.samples import Samples
 from ganzoo_core.variant import DataSpec, Variant
 
@@ -39,16 +40,18 @@ _MOST_NUMBERS = 2**26  # of one sample
 _log = logging.getLogger("ganzoo")
 
 
-def generate(module: Generator, n: int, labels: Tensor | None, seed: int, device: torch.device) -> Tensor:
+def generate(
+    module: Generator, n: int, labels: Tensor | None, seed: int, device: torch.device, first: int = 0
+) -> Tensor:
     """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend on the seed alone."""
-    return decode(module, latents(module, n, seed), labels, device)
+    return decode(module, latents(module, n, seed, first), labels, device)
 
 
 @torch.no_grad()
-def latents(module: Generator, n: int, seed: int) -> Tensor:
-    """The first n latents (n, latent_dim) of a seed, on the CPU."""
+def latents(module: Generator, n: int, seed: int, first: int = 0) -> Tensor:
+    """n latents (n, latent_dim) of a seed, on the CPU, from number `first` on, which is a multiple of `_PIECE`."""
     pieces = []
-    for start in range(0, n, _PIECE):
+    for start in range(first, first + n, _PIECE):
         rng = torch.Generator().manual_seed(derive_seed(seed, "sample", start))
         pieces.append(module.latent(_PIECE, rng))
     return torch.cat(pieces)[:n]
@@ -107,19 +110,59 @@ class TrainedGenerator:
         `labels`, names or indices, are repeated in turn until there are n; without them a conditional variant goes
         through all classes. Raises `SettingError` where labels can't be asked for, `UnknownNameError` for a wrong one.
         """
+        n, cycle = self._wanted(n, labels)
+        return self._made(0, n, cycle, seed)
+
+    def batches(
+        self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0
+    ) -> Iterator[Samples]:
+        """The samples of `sample`, at most 64 at a time, made as they are asked for: memory does not grow with n."""
+        n, cycle = self._wanted(n, labels)
+        return self._pieces(n, cycle, seed)
+
+    def save_samples(
+        self,
+        path: Path | str,
+        n: int | None = None,
+        *,
+        labels: Sequence[str | int] | None = None,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Save what `sample` makes as `Samples.save` does, but without holding it in memory, except for a picture.
+
+        `progress` is called with the number of samples made and n, again and again. Raises as both.
+        """
+        if is_picture(path):
+            self.sample(n, labels=labels, seed=seed).save(path)
+            return
+        n, cycle = self._wanted(n, labels)
+        write_samples(path, self._pieces(n, cycle, seed, progress), n)
+
+    def _wanted(self, n: int | None, labels: Sequence[str | int] | None) -> tuple[int, Tensor | None]:
+        """How many samples, and the labels that they take in turn."""
         if n is not None and n < 1:
             raise SettingError(f"n must be at least 1, but is {n}")
         if labels:
             self.check_conditional()
             cycle = label_indices(self.spec, labels)
-            n = n or 8 * len(cycle)
-        else:
-            cycle = list(range(self.spec.num_classes))
-            n = n or default_count(self.spec, self.variant.conditional)
-        wanted = None
-        if self.variant.conditional:
-            wanted = torch.tensor(cycle)[torch.arange(n) % len(cycle)]
-        return Samples(generate(self.module, n, wanted, seed, self.device), self.spec, wanted)
+            return n or 8 * len(cycle), torch.tensor(cycle)
+        n = n or default_count(self.spec, self.variant.conditional)
+        return n, torch.arange(self.spec.num_classes) if self.variant.conditional else None
+
+    def _pieces(
+        self, n: int, cycle: Tensor | None, seed: int, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[Samples]:
+        for first in range(0, n, _PIECE):
+            piece = self._made(first, min(_PIECE, n - first), cycle, seed)
+            yield piece
+            if progress is not None:
+                progress(first + len(piece), n)
+
+    def _made(self, first: int, n: int, cycle: Tensor | None, seed: int) -> Samples:
+        """n samples from number `first` on."""
+        labels = None if cycle is None else cycle[torch.arange(first, first + n) % len(cycle)]
+        return Samples(generate(self.module, n, labels, seed, self.device, first), self.spec, labels)
 
     def check_conditional(self) -> None:
         """Raise `SettingError` for a variant that takes no labels."""

@@ -130,6 +130,21 @@ def _resumed_plan(path: Path, info: dict[str, Any], values: dict[str, Any], text
     return resolve(info["variant"], stored | values, texts)
 
 
+def _check_fits(path: Path, info: dict[str, Any]) -> None:
+    """Raise `PluginError` without the run's variant, `FileError` where the one installed here has other settings."""
+    name = info["variant"]
+    try:
+        _, plugin = registry().variant(name)
+    except UnknownNameError as error:
+        raise PluginError(
+            f"{path} is a run of the variant {name!r}, whose package is not installed: pip install {info['package']}"
+        ) from error
+    try:
+        resolve(name, info["settings"])
+    except (UnknownNameError, SettingError) as error:
+        raise FileError(f"{path} does not fit the installed {name}: {error}; {origin(info, plugin)}") from error
+
+
 def _check_same_data(path: Path, info: dict[str, Any], dataset: Dataset, texts: dict[str, str]) -> None:
     """Raise `SettingError` where a run would go on with other samples, unless `texts` name the data anew."""
     if shown := _shown(info["data"], dataset.spec.to_dict()):
@@ -148,21 +163,6 @@ def _shown(old: dict[str, Any], new: dict[str, Any]) -> str:
     """What differs, in words; nothing where nothing does."""
     pairs = [(key, old.get(key), value) for key, value in new.items() if old.get(key) != value]
     return ", ".join(f"{key} was {shorten(repr(a))} and would be {shorten(repr(b))}" for key, a, b in pairs)
-
-
-def _check_fits(path: Path, info: dict[str, Any]) -> None:
-    """Raise `PluginError` without the run's variant, `FileError` where the one installed here has other settings."""
-    name = info["variant"]
-    try:
-        _, plugin = registry().variant(name)
-    except UnknownNameError as error:
-        raise PluginError(
-            f"{path} is a run of the variant {name!r}, whose package is not installed: pip install {info['package']}"
-        ) from error
-    try:
-        resolve(name, info["settings"])
-    except (UnknownNameError, SettingError) as error:
-        raise FileError(f"{path} does not fit the installed {name}: {error}; {origin(info, plugin)}") from error
 
 
 def _last_state(folder: RunFolder) -> tuple[int, dict[str, torch.Tensor]]:

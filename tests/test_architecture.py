@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ LAYERS: tuple[set[str], ...] = (
     {"registry", "run_info", "run_folder"},
     {"run_settings", "scaffold"},
     {"interfaces", "devices", "dropout", "cuda_graph"},
-    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "samples", "trained", "bounds"},
+    {"losses", "data", "checkpoint", "datasets", "metrics", "report", "sample_files", "samples", "trained", "bounds"},
     {"optimizers"},
     {"engine", "explore", "onnx", "numerics"},
     {"run_report"},
@@ -219,6 +220,30 @@ def test_the_benchmark_of_the_start_up_runs() -> None:
     assert (figures["plugins"], figures["runs"]) == (2, 1)
     for program in figures["programs"].values():
         assert 0 < program["min_s"] <= program["median_s"] <= program["max_s"] and program["cpu_median_s"] >= 0
+
+
+def figures_of(*arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", *arguments, "--json"]
+    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", ["64", "1"])
+def test_the_benchmark_of_sampling_runs(batch_size: str) -> None:
+    rows = figures_of("benchmarks.sample", "cgan", "-n", "70", "--rounds", "1", "--batch-size", batch_size)
+    assert [(row["files"], row["n"]) for row in rows] == [("npz", 70), ("png", 70)]
+    for row in rows:
+        assert all(row["images_per_s"][loop]["median"] > 0 and row["peak_mb"][loop] > 50 for loop in row["peak_mb"])
+        assert row["ratio"]["median"] == pytest.approx(
+            row["images_per_s"]["ganzoo"]["median"] / row["images_per_s"]["textbook"]["median"]
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak")
+def test_a_run_takes_little_memory_beyond_torch() -> None:
+    (row,) = figures_of("benchmarks.memory", "cgan", "--data", "digits", "--steps", "10", "--rounds", "1")
+    assert row["imports_mb"] > 50 and row["run_mb"] - row["imports_mb"] == row["above_mb"]["median"]
+    assert 0 < row["above_mb"]["median"] < 400
 
 
 def is_public(found: Import) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
@@ -308,14 +310,20 @@ def test_durations(seconds: float, text: str):
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    seen = SimpleNamespace(asked=None, picture=Picture())
+    seen = SimpleNamespace(asked=None, saved=[], drawn=None)
 
     def load(source: str) -> Any:
-        def sample(n: int | None, *, labels: Any, seed: int) -> Picture:
+        def save_samples(path: Path | str, n: int | None, *, labels: Any, seed: int, progress: Any) -> None:
             seen.asked = (source, n, labels, seed)
-            return seen.picture
+            seen.saved.append(path)
+            if progress is not None:
+                progress(64, 100)
 
-        return SimpleNamespace(sample=sample)
+        def sample(n: int | None, *, labels: Any, seed: int) -> Picture:
+            seen.drawn = (n, labels, seed)
+            return Picture()
+
+        return SimpleNamespace(save_samples=save_samples, sample=sample)
 
     module = ModuleType("ganzoo_core.trained")
     module.load = load
@@ -328,7 +336,7 @@ def test_sample_writes_where_it_says(trained: SimpleNamespace, tmp_path: Path):
     path = tmp_path / "samples-seed9.png"
     assert (result.stdout, result.stderr) == (f"{path}\n", "")
     assert trained.asked == (str(tmp_path), 6, ("3", "cat"), 9)
-    assert trained.picture.saved == [path]
+    assert (trained.saved, trained.drawn) == ([path], None)
 
 
 def test_sample_defaults(trained: SimpleNamespace):
@@ -339,7 +347,22 @@ def test_sample_defaults(trained: SimpleNamespace):
 
 
 def test_sample_draws_on_a_terminal(trained: SimpleNamespace, terminal: None):
-    assert ganzoo("sample", "w.safetensors").stderr == "a picture\n"
+    assert ganzoo("sample", "w.safetensors", "-o", "x.npz").stderr.endswith("a picture\n")
+    assert trained.drawn == (None, None, 0)
+
+
+def test_sample_draws_some_of_many(trained: SimpleNamespace, terminal: None):
+    ganzoo("sample", "w.safetensors", "-n", "1000000", "--label", "3", "-o", "x.npz")
+    assert trained.asked == ("w.safetensors", 1_000_000, ("3",), 0)
+    assert trained.drawn == (1000, ("3",), 0)
+
+
+def test_sample_shows_a_bar_on_a_terminal(trained: SimpleNamespace, terminal: None, monkeypatch: pytest.MonkeyPatch):
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=60)
+    monkeypatch.setattr(_progress, "new_console", lambda stderr: console)
+    assert ganzoo("sample", "w.safetensors", "-n", "100", "-o", "x.npz").stdout == "x.npz\n"
+    assert "64/100" in shown.getvalue()
 
 
 def test_sample_wrong_usage(trained: SimpleNamespace):

@@ -160,3 +160,11 @@ def test_another_run_in_the_place_of_a_removed_one_is_left_alone(in_tmp, forks):
     Path("other").rename("run")
     assert_one_sentence((process.wait(), process.errors), "run was removed while its run went on; the run ends")
     assert run_contents(Path("run")) == before
+
+
+@pytest.mark.parametrize("target", ["fakes.npz", "fakes/"])
+def test_samples_on_a_disk_that_fills_up(small_disk, forks, tmp_path, target):
+    assert forks.run("run", *OPTIONS, "--steps", "1", "--out", tmp_path / "run") == (0, "")
+    result = forks.run("sample", tmp_path / "run", "-n", "100000", "-o", f"{small_disk}/{target}")
+    assert_one_sentence(result, f"could not write {small_disk / target}", "No space left on device", "free some space")
+    assert list(small_disk.iterdir()) == []

@@ -25,7 +25,7 @@ from ganzoo_core.report.losses import loss_picture
 from ganzoo_core.report.pictures import picture
 from ganzoo_core.report.terminal import image_blocks
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.text import few, one_line, visible
+from ganzoo_core.text import few, file_name, one_line, visible
 from ganzoo_core.variant import DataSpec
 
 HOSTILE = (
@@ -59,6 +59,23 @@ def test_what_steers_a_terminal_is_made_visible_and_all_else_stays(text, shown):
 
 def test_one_line():
     assert one_line("  a \n\t b\x1b  c\u2029d ") == "a b�  c d"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("cgan-digits", "cgan-digits"),
+        ("folder:my photos", "folder-my-photos"),
+        ("../../etc", "etc"),
+        (".hidden.", "hidden"),
+        ("x" * 99, "x" * 60),
+        ("e\u0301te\u0301", "\u00e9t\u00e9"),
+        ("\udc80", "none"),
+        ("", "none"),
+    ],
+)
+def test_file_name(text: str, name: str):
+    assert file_name(text, "none") == name
 
 
 def test_few():

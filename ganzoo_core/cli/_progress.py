@@ -1,9 +1,13 @@
-"""What `ganzoo run` shows while it trains: a live bar on a terminal, plain lines in a pipe. All on stderr."""
+"""What `ganzoo run` shows while it trains: a live bar on a terminal, plain lines in a pipe. All on stderr.
+
+And the bar of `ganzoo sample`, on a terminal alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +106,21 @@ class Progress(Callback):
         assert self._live is not None and self._bar is not None
         self._bar.update(self._bar.task_ids[0], completed=record["step"])
         self._live.update(Group(self._bar, Text(figures(record))))
+
+
+@contextlib.contextmanager
+def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
+    """What to call with the number of samples made and wanted; None where there is no terminal to show a bar on."""
+    if not on_terminal():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bar(*columns, expand=True, transient=True, console=new_console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def header(run: RunInfo) -> list[str]:

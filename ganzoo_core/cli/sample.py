@@ -9,9 +9,12 @@ import click
 from click.core import ParameterSource
 
 from ganzoo_core.cli._output import draw, on_terminal, print_path
+from ganzoo_core.cli._progress import samples_progress
 from ganzoo_core.errors import FileError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.run_folder import RunFolder
+
+_MOST_DRAWN = 1000
 
 
 @click.command("sample")
@@ -25,27 +28,29 @@ from ganzoo_core.run_folder import RunFolder
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Same seed, same samples."
 )
 @click.option(
-    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="A picture (.png), arrays (.npz) or the snapshots of a run in motion (.gif); by default samples-seed<N>.png, "
-    "in the run folder where SOURCE is one.",
+    "-o", "output", type=click.Path(), metavar="FILE",
+    help="A picture (.png), arrays (.npz), an empty or new folder for a PNG each (DIR/), or the snapshots of a run in "
+    "motion (.gif); by default samples-seed<N>.png, in the run folder where SOURCE is one.",
 )  # fmt: skip
-def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, output: Path | None) -> None:
+def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, output: str | None) -> None:
     """Draw samples from a trained generator.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. The path of the file
-    written is printed on stdout.
+    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. The path of what is
+    written is printed on stdout. Arrays and folders take any number of samples; a folder has one for each class.
     """
-    if output is not None and output.suffix.lower() == ".gif":
-        _animate(source, output)
-        print_path(output)
+    path = Path(output) if output else default_output(Path(source), seed)
+    if path.suffix.lower() == ".gif":
+        _animate(source, path)
+        print_path(path)
         return
     from ganzoo_core.trained import load
 
-    samples = load(source).sample(count, labels=labels or None, seed=seed)
-    path = output or default_output(Path(source), seed)
-    samples.save(path)
+    generator = load(source)
+    with samples_progress() as progress:
+        generator.save_samples(output or path, count, labels=labels or None, seed=seed, progress=progress)
     if on_terminal():
-        draw(samples)
+        shown = None if count is None else min(count, _MOST_DRAWN)
+        draw(generator.sample(shown, labels=labels or None, seed=seed))
     print_path(path)
 
 

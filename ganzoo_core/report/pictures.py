@@ -122,7 +122,7 @@ def png_bytes(image: Image.Image) -> bytes:
 def to_uint8(values: Tensor) -> Tensor:
     """Numbers in [-1, 1] as pixels 0..255 on the CPU, clamped and rounded; what is not a number becomes 0."""
     x = values.detach().to("cpu", torch.float32).nan_to_num(nan=-1.0)
-    return x.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+    return x.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)  # in place: `nan_to_num` made a copy
 
 
 def grouped(n: int, labels: Tensor | None) -> list[tuple[int | None, list[int]]]:
