@@ -50,10 +50,11 @@ class Textbook:
         self.generator, self.discriminator = variant.generator(dataset.spec), variant.discriminator(dataset.spec)
         loader = DataLoader(PilImages(dataset), self.config.batch_size, shuffle=True, drop_last=True)
         self.batches = endless(loader)
-        self.g_optimizer = self._optimizer(self.generator, self.config.generator_lr)
-        self.d_optimizer = self._optimizer(self.discriminator, self.config.discriminator_lr)
+        self.g_optimizer = self._optimizer("generator", self.generator)
+        self.d_optimizer = self._optimizer("discriminator", self.discriminator)
 
-    def _optimizer(self, module: nn.Module, lr: float) -> torch.optim.Optimizer:
+    def _optimizer(self, player: str, module: nn.Module) -> torch.optim.Optimizer:
+        lr = self.variant.optimizer(player, module.parameters()).param_groups[0]["lr"]
         if self.variant.name == "wgan":
             return torch.optim.RMSprop(module.parameters(), lr=lr)
         return torch.optim.Adam(module.parameters(), lr=lr, betas=(self.config.beta1, self.config.beta2))

@@ -90,6 +90,7 @@ def measure(variant: str, loops: tuple[str, str], task: dict[str, Any], rounds: 
     for loop in loops:
         wires[loop], theirs = spawn.Pipe()
         spawn.Process(target=live, args=(loop, variant, task, theirs), daemon=True).start()
+        theirs.close()  # so that a child that fails ends the wait
     flops = {loop: wires[loop].recv() for loop in loops}
     rates: dict[str, list[float]] = {loop: [] for loop in loops}
     for number in range(rounds + 1):
@@ -103,8 +104,18 @@ def measure(variant: str, loops: tuple[str, str], task: dict[str, Any], rounds: 
     return {"rates": rates, "flops": flops, "peak_mb": {loop: wires[loop].recv() for loop in loops}}
 
 
+def resolved(precision: str, data: str) -> str:
+    """The arithmetic that the engine takes for a precision, "fp32" or "bf16"."""
+    import torch
+
+    from ganzoo_core.devices import pick_precision
+    from ganzoo_core.registry import find_source
+
+    return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind)
+
+
 def matmul_rate(precision: str, threads: int) -> float:
-    """Floating-point operations per second of a large matrix product, the best of ten."""
+    """Floating-point operations per second of a large matrix product, the best of ten, in "fp32" or "bf16"."""
     import torch
 
     torch.set_num_threads(threads)
@@ -162,7 +173,8 @@ def main(
     task = {"data": data, "data_dir": data_dir, "precision": precision, "compile": compile_, "threads": threads}
     task["config"] = {"batch_size": batch_size}
     loops = ("engine", against)
-    limit = matmul_rate(precision, threads)
+    arithmetic = resolved(precision, data)
+    limit = matmul_rate(arithmetic, threads)
     table = Table("variant", "engine, steps/s", f"{against}, steps/s", "ratio", "peak MB", "of matmul rate")
     for variant in variants:
         row = report(variant, loops, batch_size, measure(variant, loops, task, rounds, seconds), limit)
@@ -173,7 +185,7 @@ def main(
         table.add_row(variant, *speeds, shown(row["ratio"], "{:.2f}"), peaks, f"{row['share_of_matmul_rate']:.0%}")
     if not as_json:
         Console(width=140).print(table)
-        Console(width=140).print(f"matrix products: {limit / 1e9:.0f} GFLOP/s in {precision} on {threads} threads")
+        Console(width=140).print(f"matrix products: {limit / 1e9:.0f} GFLOP/s in {arithmetic} on {threads} threads")
 
 
 if __name__ == "__main__":

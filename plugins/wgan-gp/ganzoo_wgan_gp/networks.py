@@ -56,7 +56,8 @@ class ConvCritic(Discriminator):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Scores (N,), of no fixed scale, of x (N, *shape); labels are not used."""
-        return self.score(self.hidden(self.shrink(x).flatten(1))).squeeze(1)
+        maps = self.shrink(x).permute(0, 2, 3, 1)  # (N, side, side, channels): as they lie in memory, so no copy
+        return self.score(self.hidden(maps.flatten(1))).squeeze(1)
 
 
 class DenseGenerator(Generator):
