@@ -20,6 +20,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.devices import keep_freed_memory
+from ganzoo_core.engine import AVERAGED_EVERY
 from ganzoo_core.variant import Variant
 
 bce = F.binary_cross_entropy_with_logits
@@ -123,7 +125,8 @@ class ByHand:
         self.autocast: Callable[[], Any] = nullcontext
         if precision == "bf16":
             self.autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16)
-        self.start = 0
+        self.start = self.steps = 0
+        keep_freed_memory()
 
     def step(self) -> None:
         """One update of each player, real and fake in one pass, one pass of the generator for both."""
@@ -148,8 +151,11 @@ class ByHand:
         self.g_optimizer.zero_grad()
         g_loss.backward(inputs=self.g_parameters)
         self.g_optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_([*self.average.parameters()], self.g_parameters, 1 - self.config.ema_decay)
+        self.steps += 1
+        if self.steps % AVERAGED_EVERY == 0:
+            with torch.no_grad():
+                weight = 1 - self.config.ema_decay**AVERAGED_EVERY
+                torch._foreach_lerp_([*self.average.parameters()], self.g_parameters, weight)
 
 
 def channels_last(module: nn.Module) -> Any:

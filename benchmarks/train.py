@@ -170,10 +170,10 @@ def main(
     precision: str, compile_: bool, threads: int, against: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Time VARIANTS."""
-    task = {"data": data, "data_dir": data_dir, "precision": precision, "compile": compile_, "threads": threads}
+    arithmetic = resolved(precision, data)
+    task = {"data": data, "data_dir": data_dir, "precision": arithmetic, "compile": compile_, "threads": threads}
     task["config"] = {"batch_size": batch_size}
     loops = ("engine", against)
-    arithmetic = resolved(precision, data)
     limit = matmul_rate(arithmetic, threads)
     table = Table("variant", "engine, steps/s", f"{against}, steps/s", "ratio", "peak MB", "of matmul rate")
     for variant in variants:
