@@ -194,3 +194,14 @@ def test_a_set_may_be_larger_than_memory(tmp_path):
         file.truncate(n)
     samples = folder_cache._mapped(path, (n // 4, 1, 2, 2))
     assert samples[torch.tensor([0, n // 4 - 1])].sum() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells how a file is mapped")
+def test_nothing_is_read_ahead(images):
+    save(images / "a.png")
+    data = load(images)
+    (cache,) = caches(images.parent / "data")
+    maps = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace")
+    mapped = maps[maps.index(str(cache / "samples.u8")) :]
+    assert "rr" in re.search(r"VmFlags:(.*)", mapped)[1].split()  # "random read" of proc(5)
+    assert len(data) == 1

@@ -237,4 +237,5 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
             unreserved = getattr(mmap, "MAP_NORESERVE", 0x4000) if sys.platform == "linux" else 0
             protection = mmap.PROT_READ | mmap.PROT_WRITE
             pages = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | unreserved, prot=protection)
+            pages.madvise(mmap.MADV_RANDOM)  # a batch is spread: to read ahead would fill memory with what is not asked
     return torch.frombuffer(pages, dtype=torch.uint8).view(shape)
