@@ -242,12 +242,7 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     for field, pattern in patterns.items():
         if not pattern.fullmatch(header[field]):
             raise FileError(f"{path} is damaged: its header lacks or garbles {field}")
-    try:
-        variant_class, plugin = registry().variant(name)
-    except UnknownNameError as error:
-        raise PluginError(
-            f"{path} holds weights of the variant {name!r}, whose package is not installed: pip install {package}"
-        ) from error
+    variant_class, plugin = installed(name, package, f"{path} holds weights")
     if _canonical(package) != _canonical(plugin.package):
         raise FileError(f"{path} holds weights of the {name} of {package}, but the {name} here is of {plugin.package}")
     try:
@@ -262,6 +257,16 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     except TypeError as error:
         raise FileError(f"{path} is damaged: its header lacks or garbles data ({shorten(error)})") from error
     return variant, plugin, spec
+
+
+def installed(name: str, package: str, what: str) -> tuple[type[Variant], Plugin]:
+    """The variant that a file speaks of, and its plugin. Raises `PluginError` where the package is to be installed."""
+    try:
+        return registry().variant(name)
+    except UnknownNameError as error:
+        raise PluginError(
+            f"{what} of the variant {name!r}, whose package is not installed: pip install {package}"
+        ) from error
 
 
 def _check_size(spec: DataSpec) -> None:

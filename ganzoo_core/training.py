@@ -18,15 +18,14 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine
-from ganzoo_core.errors import FileError, GanzooError, PluginError, SettingError, UnknownNameError, shorten
+from ganzoo_core.errors import FileError, GanzooError, SettingError, UnknownNameError, shorten
 from ganzoo_core.notebook import NotebookProgress, in_notebook, page_html, run_html
-from ganzoo_core.registry import registry
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_report import write_report
 from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
-from ganzoo_core.trained import TrainedGenerator, load, origin
+from ganzoo_core.trained import TrainedGenerator, installed, load, origin
 
 _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
 
@@ -176,12 +175,7 @@ def _resumed_plan(path: Path, info: dict[str, Any], values: dict[str, Any], text
 def _check_fits(path: Path, info: dict[str, Any]) -> None:
     """Raise `PluginError` without the run's variant, `FileError` where the one installed here has other settings."""
     name = info["variant"]
-    try:
-        _, plugin = registry().variant(name)
-    except UnknownNameError as error:
-        raise PluginError(
-            f"{path} is a run of the variant {name!r}, whose package is not installed: pip install {info['package']}"
-        ) from error
+    _, plugin = installed(name, info["package"], f"{path} is a run")
     try:
         resolve(name, info["settings"])
     except (UnknownNameError, SettingError) as error:
