@@ -20,7 +20,7 @@ from ganzoo_core.registry import Registry
 
 if TYPE_CHECKING:
     from forks import Forks
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
 sys.path.insert(0, str(Path(__file__).parent))  # for `forks` and `folders`
@@ -145,6 +145,24 @@ def browser() -> Iterator[Browser]:
         started = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def look_at(browser: Browser) -> Iterator[Callable[[Path], Page]]:
+    """Opens a file as a page, light and wide; what the console says is an error."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    said: list[str] = []
+
+    def look(file: Path) -> Page:
+        opened = context.new_page()
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened.goto(file.as_uri())
+        return opened
+
+    yield look
+    context.close()
+    assert said == []
 
 
 @pytest.fixture
