@@ -27,12 +27,12 @@ TITLES: dict[str, tuple[str, str | None]] = {
     "kid": ("KID", "lower"),
     "precision": ("precision", None),  # one outlier's ball is enough to take all samples in, or all real ones:
     "recall": ("recall", None),  # arXiv:2002.09797, section 3, has density and coverage in their place
-    "density": ("density", "higher"),
+    "density": ("density", None),  # it fell while training went well: samples that keep to the middle have most of it
     "coverage": ("coverage", "higher"),
     "read_as_asked": ("read as asked", "higher"),
     "worst_class": ("read as asked, worst class", "higher"),
     "classes_present": ("classes present", "higher"),
-    "class_entropy": ("entropy of the classes, bits", "higher"),
+    "class_entropy": ("entropy of the classes, bits", None),  # near its most it goes up and down as training goes on
     "modes_covered": ("modes covered", "higher"),
     "good_share": ("good samples", "higher"),
     "inside_share": ("curves inside the bounds", "higher"),
