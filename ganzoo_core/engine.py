@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.gauges import all_finite, balance, joint_norm
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
 from ganzoo_core.optimizers import OptimizerMemory
+from ganzoo_core.pieces import Move, Pieces, check_divisible, means
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
 
@@ -37,14 +39,6 @@ class NotFiniteError(TrainingError):
         )
 
 
-@dataclass(frozen=True)
-class Move:
-    """What a player did last in a step: the turn it saw and the terms it minimised, none where it passed."""
-
-    turn: Turn
-    terms: dict[str, Tensor]
-
-
 class Engine:
     """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
 
@@ -55,12 +49,15 @@ class Engine:
         self.device = pick_device(run.device)
         keep_freed_memory()
         self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
+        self.accumulate = run.accumulate
+        self.pieces = Pieces(self.config.batch_size, run.accumulate, default_generator(self.device))
         self.dataset = dataset.to(self.device)
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
         self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
         for module in self.networks:
             place(module, self.device)
         self.players = variant.players(self.networks)
+        check_divisible(variant.name, self.networks, self.pieces)
         self._memories = [OptimizerMemory(player.optimizer, f"optimizer.{player.name}") for player in self.players]
         self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
         self.joint = not self.networks.discriminator.mixes_samples
@@ -77,7 +74,8 @@ class Engine:
             self.networks.discriminator.compile()
         self.step = 0
         self._play: cuda_graph.Play = self._play_turns
-        if run.cuda_graph and cuda_graph.may_record(self.players, self.networks.loss, self.dataset, self.device):
+        recorded = run.cuda_graph and self.pieces.count == 1
+        if recorded and cuda_graph.may_record(self.players, self.networks.loss, self.dataset, self.device):
             self._play = cuda_graph.RecordedPlay(self._play_turns, self.state, self._reseed)
 
     @property
@@ -101,34 +99,59 @@ class Engine:
         """Every player's turns on the mini-batches at `indices`, a tensor (B,) for each draw."""
         draws = [self._draw(number, chosen) for number, chosen in enumerate(indices)]
         moves: dict[str, Move] = {}
+        self.pieces.begin(self._step_seed())
         for player, moves_generator in zip(self.players, self._moves_generator, strict=True):
             for draw in draws[-player.steps :]:
-                turn = Turn(draw, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
-                with self._autocast():
-                    terms = player.terms(turn)
-                moves[player.name] = Move(turn, terms)
-                if terms:
-                    self._update(player, terms)
+                moves[player.name] = self._move(player, draw, moves_generator)
             if moves_generator:
-                for draw in draws:
-                    draw.forget()
+                for piece in itertools.chain(*draws):
+                    piece.forget()
         return moves
+
+    def _move(self, player: Player, draw: list[Draw], moves_generator: bool) -> Move:
+        """One player's turn: the sum of its terms goes backward, piece by piece, and its optimizer steps."""
+        move = Move([], [])
+        for piece in self.pieces.each(draw):
+            turn = Turn(piece, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
+            with self._autocast():
+                terms = player.terms(turn)
+            if terms:
+                self._backward(player, terms, is_first=not move.turns)
+            move.turns.append(turn)
+            move.terms_of.append(terms)
+        if terms:
+            self._update(player)
+        return move
 
     def _reseed(self) -> None:
         """Whatever is drawn in this step comes from (seed, step)."""
-        default_generator(self.device).manual_seed(derive_seed(self.seed, "step", self.step))
+        default_generator(self.device).manual_seed(self._step_seed())
 
-    def _draw(self, number: int, indices: Tensor) -> Draw:
-        """Mini-batch `number` of a step and its latents; the last ones are shared with the generator's turns."""
-        batch = self.dataset.batch(indices)
+    def _step_seed(self) -> int:
+        return derive_seed(self.seed, "step", self.step)
+
+    def _draw(self, number: int, indices: Tensor) -> list[Draw]:
+        """Mini-batch `number` of a step and its latents, in pieces; the last is shared with the generator's turns.
+
+        Of several pieces G(z) is computed again for the generator: their graphs would take the memory of the whole.
+        """
         z = self.networks.generator.latent(self.config.batch_size, default_generator(self.device))
-        keep_graph = number >= self._draws_per_step - self._shared_draws
-        return Draw(batch, z, self.networks.generator, keep_graph)
+        keep_graph = self.accumulate == 1 and number >= self._draws_per_step - self._shared_draws
+        return [
+            Draw(self.dataset.batch(chosen), latents, self.networks.generator, keep_graph)
+            for chosen, latents in zip(self.pieces.of(indices), self.pieces.of(z), strict=True)
+        ]
 
-    def _update(self, player: Player, terms: dict[str, Tensor]) -> None:
-        """Minimise the sum of the terms by one step; `inputs` spares everybody else's parameters their gradients."""
-        player.optimizer.zero_grad()
+    def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
+        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs."""
+        if is_first:
+            player.optimizer.zero_grad()
         total(terms).backward(inputs=player.parameters)
+
+    def _update(self, player: Player) -> None:
+        """Minimise the mean over the pieces by one step."""
+        if self.accumulate > 1:
+            torch._foreach_div_([p.grad for p in player.parameters if p.grad is not None], self.accumulate)
         player.optimizer.step()
         if player.after_update is not None:
             player.after_update()
@@ -159,8 +182,8 @@ class Engine:
         """
         values = {f"{player}/{name}": term for player, move in moves.items() for name, term in move.terms.items()}
         if "discriminator" in moves:
-            turn, loss = moves["discriminator"].turn, self.networks.loss
-            values |= loss.figures(turn) | balance(turn, loss.boundary)
+            loss, turns = self.networks.loss, moves["discriminator"].turns
+            values |= means([loss.figures(turn) | balance(turn, loss.boundary) for turn in turns])
         if gradients := self._generator_gradients():
             values["generator_gradient"] = joint_norm(gradients)
         weights = self._weights()

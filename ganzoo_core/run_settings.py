@@ -32,6 +32,9 @@ class RunSettings(Settings):
     )
     compile: bool = option(False, "compile the networks with torch.compile")
     cuda_graph: bool = option(False, "on a CUDA device, record a step once as a graph and replay it")
+    accumulate: int = option(
+        1, "pieces of a mini-batch, computed one after another to save memory; their gradients are averaged", minimum=1
+    )
     snapshots: tuple[int, ...] | None = option(
         None, "steps after which to draw the fixed latents; none: 1, 10, 100, 200, 500, 1000, ...", minimum=1
     )

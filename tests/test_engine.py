@@ -219,7 +219,7 @@ def test_a_record_holds_the_figures_of_the_discriminators_last_turn(monkeypatch)
     monkeypatch.setattr(e.networks.loss, "figures", lambda turn: seen.append(turn) or {"spread": turn.on_real.std()})
     moves = e.train_step()
     record = e.record(moves)
-    assert seen == [moves["discriminator"].turn]
+    assert seen == moves["discriminator"].turns
     assert record["spread"] == pytest.approx(seen[0].on_real.std().item())
     assert "spread" not in moves["discriminator"].terms
 

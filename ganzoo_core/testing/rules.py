@@ -116,7 +116,7 @@ def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     """Each player of an engine with a turn of its own."""
     for player, moves in zip(engine.players, engine._moves_generator, strict=True):
         last = engine._draws_per_step - 1
-        draw = engine._draw(last, engine.order.indices(last))
+        (draw,) = engine._draw(last, engine.order.indices(last))
         yield player, Turn(draw, *engine.networks[:2], moves_generator=moves, joint=engine.joint)
 
 
