@@ -21,6 +21,7 @@ from ganzoo_core.errors import FileError, TrainingError, shorten
 from ganzoo_core.gauges import all_finite, balance, joint_norm
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
 from ganzoo_core.optimizers import OptimizerMemory
+from ganzoo_core.parallel import Alone
 from ganzoo_core.pieces import Move, Pieces, check_divisible, means
 from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
@@ -42,22 +43,28 @@ class NotFiniteError(TrainingError):
 class Engine:
     """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
 
-    def __init__(self, variant: Variant, dataset: Dataset, run: RunSettings) -> None:
+    def __init__(self, variant: Variant, dataset: Dataset, run: RunSettings, ranks: Alone | None = None) -> None:
         variant.check_data(dataset.spec)
         self.config = variant.config
         self.seed = run.seed
+        self.ranks = Alone() if ranks is None else ranks
         self.device = pick_device(run.device)
+        self.ranks.check_device(self.device)
         keep_freed_memory()
         self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
         self.accumulate = run.accumulate
-        self.pieces = Pieces(self.config.batch_size, run.accumulate, default_generator(self.device))
+        rng = default_generator(self.device)
+        self.pieces = Pieces(self.config.batch_size, run.accumulate, rng, self.ranks.rank, self.ranks.size)
         self.dataset = dataset.to(self.device)
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
         self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
+        if run.sync_batchnorm:
+            self.ranks.share_batch_norm(self.networks)
         for module in self.networks:
             place(module, self.device)
         self.players = variant.players(self.networks)
         check_divisible(variant.name, self.networks, self.pieces)
+        self._drifting = [b for module in self.networks for b in module.buffers() if b.is_floating_point()]
         self._memories = [OptimizerMemory(player.optimizer, f"optimizer.{player.name}") for player in self.players]
         self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
         self.joint = not self.networks.discriminator.mixes_samples
@@ -149,9 +156,11 @@ class Engine:
         total(terms).backward(inputs=player.parameters)
 
     def _update(self, player: Player) -> None:
-        """Minimise the mean over the pieces by one step."""
+        """Minimise the mean over the pieces by one step. What else processes have made of their own is averaged too."""
+        gradients = [p.grad for p in player.parameters if p.grad is not None]
         if self.accumulate > 1:
-            torch._foreach_div_([p.grad for p in player.parameters if p.grad is not None], self.accumulate)
+            torch._foreach_div_(gradients, self.accumulate)
+        self.ranks.average([*gradients, *self._drifting])
         player.optimizer.step()
         if player.after_update is not None:
             player.after_update()
@@ -176,9 +185,10 @@ class Engine:
 
     def record(self, moves: dict[str, Move]) -> dict[str, float]:
         """The step's numbers, read in one transfer: each term, the loss's figures, D's balance on its last batch, and
-        the norm of G's gradient.
+        the norm of G's gradient; of several processes the means.
 
-        Raises `NotFiniteError` where one of them, or a weight, is NaN or infinite.
+        Raises `NotFiniteError` where one of them, or a weight, is NaN or infinite, and `TrainingError` where processes
+        have gone apart.
         """
         values = {f"{player}/{name}": term for player, move in moves.items() for name, term in move.terms.items()}
         if "discriminator" in moves:
@@ -188,13 +198,14 @@ class Engine:
             values["generator_gradient"] = joint_norm(gradients)
         weights = self._weights()
         numbers = torch.stack([value.detach().float() for value in [*values.values(), joint_norm(weights.values())]])
-        *figures, norm = numbers.tolist()
+        *figures, norm = self.ranks.mean(numbers).tolist()
         record = dict(zip(values, figures, strict=True))
         for name, number in record.items():
             if not math.isfinite(number):
                 what = "loss term" if "/" in name else "figure"
                 raise NotFiniteError(f"the {what} {name} is {number} at step {self.step}", self.step)
         self._check_finite(weights, norm)
+        self.ranks.check_equal(weights | self._remembered(), self.step)
         return {"step": self.step, **record}
 
     def _generator_gradients(self) -> list[Tensor]:
@@ -214,11 +225,13 @@ class Engine:
             f"{name}.{key}": tensor for name, module in self._modules() for key, tensor in module.state_dict().items()
         }
 
+    def _remembered(self) -> dict[str, Tensor]:
+        """What the optimizers remember, by name."""
+        return {name: tensor for memory in self._memories for name, tensor in memory.tensors().items()}
+
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the rest of the run depends on. Raises `NotFiniteError` where one is not finite."""
-        tensors = self._weights()
-        for memory in self._memories:
-            tensors |= memory.tensors()
+        tensors = self._weights() | self._remembered()
         self._check_finite(tensors, float(joint_norm(tensors.values())))
         return tensors
 

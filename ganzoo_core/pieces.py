@@ -111,6 +111,12 @@ def check_divisible(variant: str, networks: Networks, pieces: Pieces) -> None:
             f"accumulate must be 1 for {variant}, as every piece would move what its {names} remembers "
             f"({', '.join(state)}), but is {pieces.accumulate}; set a smaller batch_size instead"
         )
+    own = [name for name, buffer in loss.named_buffers() if buffer.ndim or not buffer.is_floating_point()]
+    if pieces.count > pieces.accumulate and own:
+        raise SettingError(
+            f"{variant} trains in one process only, as its {names} remembers what can't be averaged over several "
+            f"({', '.join(own)}); leave out --processes"
+        )
     if pieces.count > 1 and pieces.size == 1 and any(map(_has_batch_norm, networks)):
         raise SettingError(
             f"a piece of a mini-batch must hold at least 2 samples for {variant}, as BatchNorm takes their mean, but "

@@ -112,6 +112,7 @@ _ENVIRONMENT: dict[str, Check] = {
     "device": _is_text,
     "precision": _is_text,
     "threads": _is_positive,
+    "processes": _is_positive,
 }
 _OF_OLD = ["python", "torch", "platform", "device", "threads"]  # a page counts on them
 

@@ -35,6 +35,7 @@ class RunSettings(Settings):
     accumulate: int = option(
         1, "pieces of a mini-batch, computed one after another to save memory; their gradients are averaged", minimum=1
     )
+    sync_batchnorm: bool = option(False, "have BatchNorm take its means over all processes, not over each one's share")
     snapshots: tuple[int, ...] | None = option(
         None, "steps after which to draw the fixed latents; none: 1, 10, 100, 200, 500, 1000, ...", minimum=1
     )

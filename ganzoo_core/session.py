@@ -1,12 +1,13 @@
-"""One process's part of a run: what the loop's events do to the folder and the observers, and what ends it."""
+"""A process's part in a run: what the loop's events do to the folder and the observers, and what ends it."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from ganzoo_core.engine import Engine, LoopEvents, NotFiniteError, train_loop
 from ganzoo_core.errors import GanzooError, Interrupted
 from ganzoo_core.files import write_atomically
 from ganzoo_core.numerics import located
+from ganzoo_core.parallel import told_of_loss
 from ganzoo_core.registry import registry
 from ganzoo_core.report.animation import snapshots_gif
 from ganzoo_core.report.losses import loss_picture
@@ -31,7 +33,73 @@ from ganzoo_core.samples import Samples
 from ganzoo_core.trained import default_count, export, generate
 
 
-class Session:
+class _Part:
+    """What every process of a run does: train until the last step, or until one of them is told to stop."""
+
+    def __init__(self, plan: Plan, engine: Engine, seconds: float | None, spent_s: float) -> None:
+        self.plan, self.engine = plan, engine
+        self.total_steps = plan.variant.config.steps
+        self.seconds, self.spent_s = seconds, spent_s
+        self.signal: signal.Signals | None = None
+        self._received = 0
+
+    def is_stopped(self) -> bool:
+        """Whether a signal asked the run to end: one that any process received, so that all end at the same step."""
+        if number := self.engine.ranks.largest(self._received):
+            self.signal = signal.Signals(number)
+        return self.signal is not None
+
+    def is_time_up(self, trained_s: float) -> bool:
+        """Whether the seconds of this process and of those before it are all that the run has."""
+        if self.seconds is None or not self.engine.ranks.largest(self.spent_s + trained_s >= self.seconds):
+            return False
+        self.total_steps = self.engine.step + 1
+        return True
+
+    def train(self, record: Callable[..., None], snapshot: Callable[..., None], save: Callable[[], None]) -> None:
+        """Train, and call these for a line of metrics, a picture, a checkpoint."""
+        events = LoopEvents(record, snapshot, save, self.is_stopped, self.is_time_up)
+        with self._signals_caught(), told_of_loss():
+            train_loop(self.engine, self.plan.run, self.total_steps, events)
+
+    @contextlib.contextmanager
+    def _signals_caught(self) -> Iterator[None]:
+        """The first SIGINT, SIGTERM or SIGHUP asks the loop to stop; a second one ends the process as it always does.
+
+        A signal that was to be ignored is: nohup means SIGHUP, a shell's `&` in a script SIGINT.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may catch signals
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._received = number
+            signal.signal(number, signal.SIG_DFL)
+
+        caught = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        handled = [number for number in caught if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, stop) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+class Follower(_Part):
+    """Every process of a run but the first: it trains, and leaves telling and writing to that one."""
+
+    def __init__(self, plan: Plan, engine: Engine, seconds: float | None) -> None:
+        super().__init__(plan, engine, seconds, -math.inf)  # the first one's clock counts
+
+    def run(self) -> None:
+        """Train to the end. Raises as `Session.run`."""
+        self.train(lambda record: None, lambda step: None, lambda: None)
+        if self.engine.step < self.total_steps:
+            raise Interrupted(f"stopped at step {self.engine.step}; the first process has saved all")
+
+
+class Session(_Part):
     """One process's part of a run: what the loop's events do."""
 
     def __init__(
@@ -43,7 +111,9 @@ class Session:
         callbacks: Sequence[Callback],
         seconds: float | None = None,
     ) -> None:
-        self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
+        spent_s = 0.0 if seconds is None else elapsed_s(folder.records(), plan.variant.config.batch_size)
+        super().__init__(plan, engine, seconds, spent_s)
+        self.dataset, self.folder = dataset, folder
         self.info = RunInfo(
             folder=folder.path,
             variant=plan.variant.name,
@@ -55,22 +125,18 @@ class Session:
             total_steps=plan.variant.config.steps,
         )
         self.callbacks = [*callbacks, CollapseWarning(), *registry().callbacks(self.info)]
-        self.total_steps = self.info.total_steps
-        self.seconds = seconds
-        self.spent_s = 0.0 if seconds is None else elapsed_s(folder.records(), plan.variant.config.batch_size)
         self.saved_step = engine.step
-        self.signal: signal.Signals | None = None
 
     def run(self) -> None:
         """Train to the end. Raises `Interrupted` where a signal came first, `TrainingError` where numbers fail."""
         if self.engine.step == 0:
             self.save()  # so that a run killed in its first seconds resumes too
         self.tell("on_start", self.info)
-        events = LoopEvents(self.record, self.snapshot, self.save, self.is_stopped, self.is_time_up)
         try:
-            with self._signals_caught():
-                train_loop(self.engine, self.plan.run, self.total_steps, events)
+            self.train(self.record, self.snapshot, self.save)
         except NotFiniteError as error:
+            if self.engine.ranks.size > 1:
+                raise  # the others are not here to train again with
             raise located(error, self.engine, self.folder.checkpoint, self.is_stopped) from error
         finally:
             self.tell("on_end", self.engine.step)
@@ -82,17 +148,6 @@ class Session:
                 f"stopped by {self.signal.name} at step {self.engine.step} of {end}, all saved; "
                 f"go on with: ganzoo run --resume {self.folder.path}"
             )
-
-    def is_stopped(self) -> bool:
-        """Whether a signal asked the run to end."""
-        return self.signal is not None
-
-    def is_time_up(self, trained_s: float) -> bool:
-        """Whether the seconds of this process and of those before it are all that the run has."""
-        if self.seconds is None or self.spent_s + trained_s < self.seconds:
-            return False
-        self.total_steps = self.engine.step + 1
-        return True
 
     def record(self, record: dict[str, float]) -> None:
         record = {name: value + 0 for name, value in record.items()}  # which makes 0 of -0.0
@@ -182,29 +237,6 @@ class Session:
                 error,
                 self.folder.path,
             )
-
-    @contextlib.contextmanager
-    def _signals_caught(self) -> Iterator[None]:
-        """The first SIGINT, SIGTERM or SIGHUP asks the loop to stop; a second one ends the process as it always does.
-
-        A signal that was to be ignored is: nohup means SIGHUP, a shell's `&` in a script SIGINT.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may catch signals
-            return
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            self.signal = signal.Signals(number)
-            signal.signal(number, signal.SIG_DFL)
-
-        caught = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-        handled = [number for number in caught if signal.getsignal(number) is not signal.SIG_IGN]
-        previous = {number: signal.signal(number, stop) for number in handled}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
 
 def parameter_counts(engine: Engine) -> dict[str, int]:

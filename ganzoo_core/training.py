@@ -18,13 +18,15 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine
-from ganzoo_core.errors import FileError, GanzooError, SettingError, UnknownNameError, shorten
+from ganzoo_core.errors import DataError, FileError, GanzooError, SettingError, UnknownNameError, shorten
+from ganzoo_core.launch import begun_run, note_run
 from ganzoo_core.notebook import NotebookProgress, in_notebook, page_html, run_html
+from ganzoo_core.parallel import Alone, Together, join
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_report import write_report
 from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
-from ganzoo_core.session import Session, parameter_counts
+from ganzoo_core.session import Follower, Session, parameter_counts
 from ganzoo_core.trained import TrainedGenerator, installed, load, origin
 
 _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
@@ -97,14 +99,19 @@ def train(
     and at `steps` only where they are given. In a notebook the `progress` is shown. Raises `Interrupted` after a
     signal, when all is saved, and other `GanzooError`s.
     """
+    ranks = join()
+    if isinstance(ranks, Together) and ranks.rank:
+        return _follow(ranks, data_dir)
     texts = texts or {}
+    if resume is None and (begun := begun_run()):
+        resume, out = begun, None
     if seconds is not None:
         _check_seconds(seconds, epochs)
         settings = settings if "steps" in texts else {"steps": NO_END} | settings
     if progress and in_notebook():
         callbacks = [*callbacks, NotebookProgress()]
     if resume is not None:
-        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks)
+        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks, ranks)
     if variant is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(variant, settings, texts)
@@ -112,11 +119,10 @@ def train(
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
     with _global_random_state_kept():
-        engine = Engine(plan.variant, dataset, plan.run)
+        engine = Engine(plan.variant, dataset, plan.run, ranks)
         with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
             folder.write_info(_info(plan, dataset, engine, seconds))
-            Session(plan, dataset, engine, folder, callbacks, seconds).run()
-            return Run(folder.path)
+            return _played(plan, dataset, engine, folder, callbacks, seconds)
 
 
 def _resume(
@@ -128,6 +134,7 @@ def _resume(
     texts: dict[str, str],
     seconds: float | None,
     callbacks: Sequence[Callback],
+    ranks: Alone,
 ) -> Run:
     if out is not None:
         raise SettingError("--out and --resume exclude each other: a resumed run stays in its folder")
@@ -141,18 +148,62 @@ def _resume(
         if steps < step:
             raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
         if steps == step or (info["settings"]["steps"] == step and (seconds or math.inf) <= info.get("seconds", 0)):
+            ranks.lead(lambda: ({"folder": str(path)}, {}))
             return Run(path)
         if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
             seconds = info.get("seconds")
         dataset = _load_data(plan, data_dir)
         _check_same_data(path, info, dataset, texts)
-        engine = Engine(plan.variant, dataset, plan.run)
+        engine = Engine(plan.variant, dataset, plan.run, ranks)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
         folder.truncate_records(step)
         _note_changes(folder, info, _info(plan, dataset, engine, seconds), step)
-        Session(plan, dataset, engine, folder, callbacks, seconds).run()
-        return Run(path)
+        return _played(plan, dataset, engine, folder, callbacks, seconds)
+
+
+def _played(
+    plan: Plan,
+    dataset: Dataset,
+    engine: Engine,
+    folder: RunFolder,
+    callbacks: Sequence[Callback],
+    seconds: float | None,
+) -> Run:
+    """Train in the first process, with the others where there are any, which it tells what to train."""
+    note_run(folder.path)
+    order = {
+        "variant": plan.variant.name,
+        "settings": _settings(plan),
+        "seconds": seconds,
+        "data_digest": dataset.digest,
+        "step": engine.step,
+        "folder": str(folder.path),
+    }
+    engine.ranks.lead(lambda: (order, engine.state()))
+    Session(plan, dataset, engine, folder, callbacks, seconds).run()
+    return Run(folder.path)
+
+
+def _follow(ranks: Together, data_dir: str | Path | None) -> Run:
+    """Train what the first process says, from the very numbers it begins with."""
+    order, tensors = ranks.follow()
+    folder = RunFolder(Path(order["folder"]))
+    if "variant" not in order:
+        return Run(folder.path)
+    plan = resolve(order["variant"], order["settings"])
+    dataset = _load_data(plan, data_dir)
+    if dataset.digest != order["data_digest"]:
+        raise DataError(
+            f"process {ranks.rank} has other samples of {dataset.spec.name} than process 0; "
+            f"give all machines the same, or name with --data-dir where they are"
+        )
+    with _global_random_state_kept():
+        engine = Engine(plan.variant, dataset, plan.run, ranks)
+        engine.restore(order["step"], tensors, folder.checkpoint)
+        ranks.wait()
+        Follower(plan, engine, order["seconds"]).run()
+    return Run(folder.path)
 
 
 def _check_seconds(seconds: float, epochs: int | None) -> None:
@@ -256,6 +307,7 @@ def _info(plan: Plan, dataset: Dataset, engine: Engine, seconds: float | None) -
             "device": str(engine.device),
             "precision": engine.precision,
             "threads": torch.get_num_threads(),
+            "processes": engine.ranks.size,
         },
     }
 

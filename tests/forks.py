@@ -12,6 +12,7 @@ import os
 import pathlib
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -104,6 +105,27 @@ def ignore(*numbers: int) -> None:
     """Start with these signals ignored, as under nohup."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+
+
+def together(processes: int, pids: str) -> None:
+    """Be the first of so many processes of one run, which the rest are forked from; write their ids, one a line.
+
+    What torchrun tells its processes, they are told. Without it nobody ends the others when one dies.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes,
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+    ids, rank = [os.getpid()], 0
+    for other in range(1, processes):
+        if (pid := os.fork()) == 0:
+            rank = other
+            break
+        ids.append(pid)
+    os.environ.update({name: str(value) for name, value in (told | {"RANK": rank, "LOCAL_RANK": rank}).items()})
+    if rank == 0:
+        Path(pids).write_text("\n".join(map(str, ids)))
 
 
 class Fork:

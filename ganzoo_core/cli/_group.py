@@ -14,6 +14,7 @@ import click
 from ganzoo_core import __version__
 from ganzoo_core.cli._output import log_noted
 from ganzoo_core.errors import GanzooError
+from ganzoo_core.launch import report
 from ganzoo_core.text import one_line
 
 # The module of each command has its name and holds it as `command`.
@@ -48,7 +49,20 @@ class Zoo(click.Group):
             ctx.fail(f"there is no command called {one_line(args[0])!r}; {hint}")
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but keep what was typed, for processes that are to do the same."""
+        ctx.meta["ganzoo.arguments"] = list(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong in one of several processes, their launcher tells."""
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            report(error.message, error.__cause__)
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever it raises ends as one line on stderr and exit code 1."""
         try:
             with log_noted():

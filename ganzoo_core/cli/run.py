@@ -18,6 +18,7 @@ from ganzoo_core.cli._options import data_dir_option, data_option, set_option
 from ganzoo_core.cli._output import draw, note, on_terminal, print_path
 from ganzoo_core.cli._progress import Progress
 from ganzoo_core.errors import FileError, SettingError
+from ganzoo_core.launch import launch, worker_rank
 from ganzoo_core.report.course import figures
 from ganzoo_core.report.words import duration
 from ganzoo_core.text import one_line, visible
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ganzoo_core.training import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
-_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts")
+_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts", "processes")
 
 
 @click.command("run")
@@ -50,6 +51,9 @@ _NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress",
 @click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
+@click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
+    help="Processes of this machine that share each mini-batch; torchrun starts them on several.",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Print the run folder, and nothing else.")
 def command(
     variant: str | None,
@@ -60,6 +64,7 @@ def command(
     snapshots: str | None,
     out: Path | None,
     resume: Path | None,
+    processes: int,
     quiet: bool,
     **flags: Any,
 ) -> None:
@@ -75,7 +80,11 @@ def command(
     values, texts, epochs = merge(_read_toml(config) if config else {}, texts, flags, epochs)
     if epochs is not None and resume is not None:
         raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
-    if quiet:
+    rank = worker_rank()
+    if rank is None and processes > 1:
+        launch(processes, click.get_current_context().meta["ganzoo.arguments"])
+        return
+    if quiet or rank:
         logging.getLogger("ganzoo").setLevel(logging.WARNING)
     from ganzoo_core.training import train
 
@@ -87,6 +96,8 @@ def command(
         )  # fmt: skip
     finally:
         progress.close()
+    if rank:
+        return  # process 0 tells
     if progress.course is not None:
         _close(progress, progress.course, run)
     elif not quiet:

@@ -1,0 +1,107 @@
+"""Several processes for one run: starting them, and what they tell the one that did. No torch until a run starts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo_core.errors import GanzooError, Interrupted, TrainingError
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+_NEWS_S = 2.0  # time for the launcher to see which process ended first
+
+
+class LostProcessError(GanzooError):
+    """Another process of the run is gone: the news is what happened to that one."""
+
+
+def worker_rank() -> int | None:
+    """The number of this process among those that torchrun started; None where it did not."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
+def begun_run() -> Path | None:
+    """The folder of the run that this launch has begun before torchrun started its processes anew."""
+    note = _note()
+    return Path(note.read_text(encoding="utf-8")) if note is not None and note.is_file() else None
+
+
+def note_run(folder: Path) -> None:
+    """Let processes that torchrun starts anew go on with this run."""
+    if (note := _note()) is not None:
+        note.write_text(str(folder.absolute()), encoding="utf-8")
+
+
+def _note() -> Path | None:
+    """A file in the folder that torchrun keeps for a launch, where LAUNCH/attempt_0/0/error.json is a process's own."""
+    errors = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    return Path(errors).parents[2] / "ganzoo-run" if errors and worker_rank() is not None else None
+
+
+def report(sentence: str, error: BaseException | None) -> None:
+    """In one of several processes: hand what went wrong to the launcher, which tells it once, and end. Else nothing.
+
+    That a signal ended the run is told by process 0, which has saved it.
+    """
+    rank = worker_rank()
+    if rank is None or (rank == 0 and isinstance(error, Interrupted)):
+        return
+    if isinstance(error, LostProcessError):
+        time.sleep(_NEWS_S)
+    elif not isinstance(error, Interrupted):
+        if (path := os.environ.get("TORCHELASTIC_ERROR_FILE")) is None:
+            return  # a launcher that does not listen
+        news = {"message": sentence, "extraInfo": {"timestamp": str(int(time.time()))}}
+        Path(path).write_text(json.dumps({"message": news}), encoding="utf-8")
+    sys.exit(1)
+
+
+def launch(processes: int, arguments: Sequence[str]) -> None:
+    """Run `ganzoo ARGUMENTS` in so many processes on this machine, as torchrun does, until all have ended.
+
+    Raises `TrainingError` with the sentence of the process that failed first.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, max_restarts=0,
+        rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1",
+    )  # fmt: skip
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    logging.disable(logging.ERROR)  # what torch's launcher says is said below, in one sentence
+    try:
+        elastic_launch(config, sys.executable)("-m", "ganzoo_core", *arguments)
+    except ChildFailedError as error:
+        raise TrainingError(_sentence(error.failures, processes)) from error
+    except SignalException:
+        sys.exit(1)  # process 0 has said that all is saved
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _sentence(failures: dict[int, ProcessFailure], processes: int) -> str:
+    """What a process said of its end; of one that could say nothing, how it ended."""
+    for rank, failure in sorted(failures.items(), key=lambda item: item[1].exitcode >= 0):
+        news: object = failure.message
+        if isinstance(news, dict):
+            return str(news["message"])
+        if failure.exitcode < 0:
+            how = f"was ended by {signal.Signals(-failure.exitcode).name}"
+            return (
+                f"process {rank} of {processes} {how}, so the others were ended too; the last checkpoint is whole, "
+                f"go on with: ganzoo run --resume RUN"
+            )
+    rank, failure = next(iter(failures.items()))
+    return f"process {rank} of {processes} ended with exit code {failure.exitcode} and said nothing; the others too"

@@ -1,0 +1,167 @@
+"""Several processes that train one run, and what they tell each other. One that trains by itself is `Alone`.
+
+Why not DistributedDataParallel: its hooks count on one forward and one backward pass of the whole module per update.
+Here a critic is passed several times before it moves, a gradient penalty goes backward through its backward pass, and
+`backward(inputs=...)` leaves the other players' parameters out. So a player's gradients are averaged in one piece when
+its backward passes are done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any, cast
+
+import safetensors.torch
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ganzoo_core.batch_norm import share_batch_norm
+from ganzoo_core.errors import SettingError, TrainingError, shorten
+from ganzoo_core.launch import LostProcessError, worker_rank
+
+_PATIENCE = timedelta(seconds=120)  # how long a step waits for the slowest process: a snapshot, a checkpoint
+_WIDTHS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+class Alone:
+    """A run in one process. Whatever several would agree on is what this one says."""
+
+    rank = 0
+    size = 1
+
+    def check_device(self, device: torch.device) -> None:
+        """Raise `SettingError` where so many processes can't compute on such devices."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Set each of the tensors to its mean over the processes."""
+
+    def mean(self, numbers: Tensor) -> Tensor:
+        """The mean of the numbers (N,) over the processes."""
+        return numbers
+
+    def largest(self, number: int) -> int:
+        """The largest number that a process names."""
+        return number
+
+    def check_equal(self, tensors: dict[str, Tensor], step: int) -> None:
+        """Raise `TrainingError` where a tensor is not the same, bit for bit, in all processes."""
+
+    def share_batch_norm(self, networks: Iterable[nn.Module]) -> None:
+        """Have BatchNorm take its means over the mini-batches of all processes."""
+
+    def lead(self, order: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
+        """Tell the others what to train, as JSON values, and with which tensors; wait until they are ready."""
+
+
+class Together(Alone):
+    """One of several processes, as torchrun starts them: torch.distributed, gloo on CPUs and NCCL between GPUs."""
+
+    def __init__(self) -> None:
+        has_nccl = torch.cuda.is_available() and dist.is_nccl_available()
+        if has_nccl:
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        with told_of_loss():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo")
+            # For the steps alone: what comes before them, such as to decode a folder of images, may take longer.
+            self._group = cast(dist.ProcessGroup, dist.new_group(timeout=_PATIENCE))
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+
+    def check_device(self, device: torch.device) -> None:
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        if device.type == "cuda" and here > torch.cuda.device_count():
+            raise SettingError(
+                f"processes must be at most {torch.cuda.device_count()} on this machine, the number of its GPUs, "
+                f"but are {here}; start fewer, or add --device cpu"
+            )
+        if device.type == "mps":
+            raise SettingError("device must be cpu or cuda for several processes, but is mps; add --device cpu")
+
+    @torch.no_grad()
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        if not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat, group=self._group)
+        means = flat.div_(self.size).split([tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(list(tensors), [mean.view(t.shape) for mean, t in zip(means, tensors, strict=True)])
+
+    def mean(self, numbers: Tensor) -> Tensor:
+        self.average([numbers])
+        return numbers
+
+    def largest(self, number: int) -> int:
+        found = torch.tensor(number)
+        dist.all_reduce(found, dist.ReduceOp.MAX, group=self._group)
+        return int(found)
+
+    def check_equal(self, tensors: dict[str, Tensor], step: int) -> None:
+        digests = torch.stack([_digest(tensor) for tensor in tensors.values()])
+        most = torch.stack([digests, -digests])
+        dist.all_reduce(most, dist.ReduceOp.MAX, group=self._group)
+        for name, is_same in zip(tensors, (most[0] == -most[1]).tolist(), strict=True):
+            if not is_same:
+                raise TrainingError(
+                    f"{name} is not the same in all {self.size} processes at step {step}, though all have made the "
+                    f"same steps; is one of another PyTorch or on another kind of device? The last checkpoint is kept"
+                )
+
+    def share_batch_norm(self, networks: Iterable[nn.Module]) -> None:
+        for network in networks:
+            share_batch_norm(network)
+
+    def lead(self, order: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
+        words, tensors = order()
+        with told_of_loss():
+            _broadcast(json.dumps(words).encode())
+            _broadcast(safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
+            if words.keys() != {"folder"}:  # which says that there is nothing to do
+                self.wait()
+
+    def follow(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What process 0 told with `lead`. Call `wait` when ready to train."""
+        with told_of_loss():
+            return json.loads(_broadcast(b"")), safetensors.torch.load(_broadcast(b""))
+
+    def wait(self) -> None:
+        """Wait until all are here, however long one decodes its images."""
+        with told_of_loss():
+            dist.barrier()
+
+
+@cache
+def join() -> Alone:
+    """The processes of this run: those that torchrun, or `ganzoo run --processes`, has started with this one."""
+    return Alone() if worker_rank() is None or os.environ["WORLD_SIZE"] == "1" else Together()
+
+
+@contextlib.contextmanager
+def told_of_loss() -> Iterator[None]:
+    """Turn what torch.distributed says of a process that is gone into a `LostProcessError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            raise LostProcessError(f"another process of this run is gone: {shorten(error)}") from error
+        raise
+
+
+def _broadcast(data: bytes) -> bytes:
+    """What process 0 gives."""
+    length = torch.tensor(len(data))
+    dist.broadcast(length, 0)
+    content = torch.zeros(int(length), dtype=torch.uint8)
+    if dist.get_rank() == 0:
+        content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    dist.broadcast(content, 0)
+    return content.numpy().tobytes()
+
+
+def _digest(tensor: Tensor) -> Tensor:
+    """A number that is another one where a bit of the tensor is: the sum of its bits read as whole numbers."""
+    return tensor.detach().reshape(-1).view(_WIDTHS[tensor.element_size()]).sum(dtype=torch.int64)
