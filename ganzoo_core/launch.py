@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from ganzoo_core.errors import GanzooError, Interrupted, TrainingError
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
+_NOTE = "ganzoo-run"
 _NEWS_S = 2.0  # time for the launcher to see which process ended first
 
 
@@ -39,13 +41,13 @@ def begun_run() -> Path | None:
 def note_run(folder: Path) -> None:
     """Let processes that torchrun starts anew go on with this run."""
     if (note := _note()) is not None:
-        note.write_text(str(folder.absolute()), encoding="utf-8")
+        note.write_text(str(folder), encoding="utf-8")
 
 
 def _note() -> Path | None:
     """A file in the folder that torchrun keeps for a launch, where LAUNCH/attempt_0/0/error.json is a process's own."""
     errors = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    return Path(errors).parents[2] / "ganzoo-run" if errors and worker_rank() is not None else None
+    return Path(errors).parents[2] / _NOTE if errors and worker_rank() is not None else None
 
 
 def report(sentence: str, error: BaseException | None) -> None:
@@ -71,37 +73,38 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
 
     Raises `TrainingError` with the sentence of the process that failed first.
     """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, max_restarts=0,
-        rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1",
-    )  # fmt: skip
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     logging.disable(logging.ERROR)  # what torch's launcher says is said below, in one sentence
-    try:
-        elastic_launch(config, sys.executable)("-m", "ganzoo_core", *arguments)
-    except ChildFailedError as error:
-        raise TrainingError(_sentence(error.failures, processes)) from error
-    except SignalException:
-        sys.exit(1)  # process 0 has said that all is saved
-    finally:
-        logging.disable(logging.NOTSET)
+    with tempfile.TemporaryDirectory(prefix="ganzoo-") as logs:
+        config = LaunchConfig(
+            min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, max_restarts=0,
+            rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1", logs_specs=DefaultLogsSpecs(logs),
+        )  # fmt: skip
+        try:
+            elastic_launch(config, sys.executable)("-m", "ganzoo_core", *arguments)
+        except ChildFailedError as error:
+            folder = next((note.read_text(encoding="utf-8") for note in Path(logs).glob(f"*/{_NOTE}")), "RUN")
+            raise TrainingError(_sentence(error.failures, processes, folder)) from error
+        except SignalException:
+            sys.exit(1)  # process 0 has said that all is saved
+        finally:
+            logging.disable(logging.NOTSET)
 
 
-def _sentence(failures: dict[int, ProcessFailure], processes: int) -> str:
-    """What a process said of its end; of one that could say nothing, how it ended."""
-    for rank, failure in sorted(failures.items(), key=lambda item: item[1].exitcode >= 0):
+def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) -> str:
+    """What a process said of its end; where none could say anything, how one ended: not by the launcher's SIGTERM."""
+    for failure in failures.values():
         news: object = failure.message
         if isinstance(news, dict):
             return str(news["message"])
-        if failure.exitcode < 0:
-            how = f"was ended by {signal.Signals(-failure.exitcode).name}"
-            return (
-                f"process {rank} of {processes} {how}, so the others were ended too; the last checkpoint is whole, "
-                f"go on with: ganzoo run --resume RUN"
-            )
-    rank, failure = next(iter(failures.items()))
-    return f"process {rank} of {processes} ended with exit code {failure.exitcode} and said nothing; the others too"
+    rank, code = min(((r, f.exitcode) for r, f in failures.items()), key=lambda end: (end[1] == -signal.SIGTERM, end))
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return (
+        f"process {rank} of {processes} {how}, so the others were ended too; the last checkpoint is whole, go on with: "
+        f"ganzoo run --resume {folder}"
+    )

@@ -89,7 +89,9 @@ class Together(Alone):
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         dist.all_reduce(flat, group=self._group)
         means = flat.div_(self.size).split([tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(list(tensors), [mean.view(t.shape) for mean, t in zip(means, tensors, strict=True)])
+        # `data` is not watched: BatchNorm's backward pass minds if its running averages change, without a use for them.
+        places = [tensor.data for tensor in tensors]
+        torch._foreach_copy_(places, [mean.view(place.shape) for mean, place in zip(means, places, strict=True)])
 
     def mean(self, numbers: Tensor) -> Tensor:
         self.average([numbers])

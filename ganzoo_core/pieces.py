@@ -61,8 +61,8 @@ class Pieces:
         self.size, rest = divmod(batch_size, self.count)
         if rest:
             raise SettingError(
-                f"batch_size must be a multiple of {self.count}, as each of {processes} processes takes {accumulate} "
-                f"pieces of it, but is {batch_size}"
+                f"batch_size must be a multiple of {self.count}, the number of processes ({processes}) times "
+                f"accumulate ({accumulate}), but is {batch_size}"
             )
         self._own = range(process * accumulate, (process + 1) * accumulate)
         self._rng = rng

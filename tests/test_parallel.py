@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 import torch
 
 from ganzoo_core import checkpoint
-from ganzoo_core.parallel import Alone
+from ganzoo_core.errors import SettingError, TrainingError
+from ganzoo_core.launch import LostProcessError
+from ganzoo_core.parallel import Alone, Together, _digest, told_of_loss
 
 PLAIN = ["vanilla", "--data", "ring8", "--batch-size", "32", "--steps", "12", "--device", "cpu", "--quiet",
          "--set", "log_every=4", "--set", "dropout=0", "--set", "ema_decay=0.9"]  # fmt: skip
@@ -77,15 +81,15 @@ def test_shared_batch_norm_gives_the_numbers_of_one(in_tmp, forks):
     shared = ["toy-conditional", *PLAIN[1:9], "--set", "log_every=4", "--set", "sync_batchnorm=true"]
     train(forks, 1, *shared, "--out", "one")
     train(forks, 2, *shared, "--out", "two")
+    train(forks, 2, *shared[:-2], "--out", "apart")  # what each process's BatchNorm has seen is averaged
+    assert [record["step"] for record in records("apart")] == [4, 8, 12]
     for name in ("generator.norm.running_mean", "generator.norm.running_var"):
         one, two = (checkpoint.load(Path(f) / "checkpoint.safetensors", "checkpoint")[1][name] for f in ("one", "two"))
         torch.testing.assert_close(two, one, rtol=0.05, atol=0.01, msg=name)
 
 
 def test_a_process_that_dies_ends_the_others(in_tmp, forks):
-    process = start(
-        forks, 2, *PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--set", "checkpoint_every_s=0.2", "--out", "run"
-    )
+    process = start(forks, 2, *ENDLESS, "--out", "run")
     wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 20)
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGKILL)
@@ -102,7 +106,7 @@ def wait_for(condition, seconds: float = 60) -> None:
 
 
 def test_a_signal_to_one_process_stops_all_and_saves(in_tmp, forks):
-    process = start(forks, 2, *PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--out", "run")
+    process = start(forks, 2, *ENDLESS, "--out", "run")
     wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 2)
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGTERM)
@@ -116,7 +120,8 @@ def test_a_mini_batch_must_divide_by_the_processes(in_tmp, forks):
     process = start(forks, 3, *PLAIN, "--out", "run")
     assert process.wait(60) == 1 and not Path("run").exists()
     assert (
-        "batch_size must be a multiple of 3, as each of 3 processes takes 1 pieces of it, but is 32" in process.errors
+        "batch_size must be a multiple of 3, the number of processes (3) times accumulate (1), but is 32"
+        in process.errors
     )
 
 
@@ -126,3 +131,111 @@ def test_one_process_pays_nothing_and_agrees_with_itself():
     alone.average([numbers])
     alone.check_equal({"x": numbers}, 1)
     alone.lead(lambda: pytest.fail("nobody to tell"))
+
+
+def test_processes_that_went_apart_are_found(monkeypatch):
+    """The second row is what the other process would have: the largest of both, and of both negated."""
+
+    def reduce(tensor, op, group):
+        tensor += torch.tensor([[0, 1], [0, 0]])
+
+    monkeypatch.setattr("torch.distributed.all_reduce", reduce)
+    ranks = Together.__new__(Together)
+    ranks.size, ranks._group = 2, None
+    with pytest.raises(TrainingError, match=r"generator.bias is not the same in all 2 processes at step 7, though all"):
+        ranks.check_equal({"generator.weight": torch.ones(3), "generator.bias": torch.ones(())}, 7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64, torch.uint8, torch.int64, torch.bool])
+def test_a_digest_tells_one_bit_from_another(dtype):
+    tensor = torch.zeros(2, 3, dtype=dtype)
+    digests = [int(_digest(tensor))]
+    for index in (0, 5):
+        tensor.view(-1)[index] = 1
+        digests.append(int(_digest(tensor)))
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("cuda", "processes must be at most 0 on this machine, the number of its GPUs, but are 2"),
+     ("mps", "device must be cpu or cuda for several processes, but is mps")],
+)  # fmt: skip
+def test_devices_that_processes_cannot_share_are_refused(monkeypatch, kind, words):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(SettingError, match=words):
+        Together.__new__(Together).check_device(torch.device(kind))
+
+
+def test_what_torch_says_of_a_loss_is_a_sentence():
+    with pytest.raises(LostProcessError, match="another process of this run is gone: .*by peer"), told_of_loss():
+        raise RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer")
+    with pytest.raises(RuntimeError, match="shapes"), told_of_loss():
+        raise RuntimeError("shapes differ")
+
+
+def ganzoo(*arguments: object, module: tuple[str, ...] = ("ganzoo_core",)) -> subprocess.Popen:
+    command = [sys.executable, "-m", *module, "run", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+ENDLESS = [*PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
+    with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
+        wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
+        os.kill(children(process.pid)[1], signal.SIGKILL)
+        out, errors = process.communicate(timeout=30)
+    assert process.returncode == 1 and out == ""
+    assert errors == (
+        "Error: process 1 of 2 was ended by SIGKILL, so the others were ended too; the last checkpoint is whole, "
+        "go on with: ganzoo run --resume run\n"
+    )
+    checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_launcher_saves_once(in_tmp):
+    with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
+        wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    assert process.returncode == 1
+    assert errors == (
+        f"Error: stopped by SIGTERM at step {header['step']} of 1000000, all saved; go on with: "
+        f"ganzoo run --resume run\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [(["--batch-size", 33], "batch_size must be a multiple of 2,"), (["--set", "nope=1"], "no setting called 'nope'")],
+)
+def test_a_mistake_is_told_once(in_tmp, wrong, words):
+    with ganzoo(*PLAIN, "--processes", 2, *wrong) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and words in errors and errors.count("Error: ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_torchrun_goes_on_with_the_run_after_a_process_died(in_tmp):
+    elastic = ("torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1", "-m", "ganzoo_core")
+    steps = [*PLAIN[:5], "--steps", 1500, *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
+    folder = Path("runs/vanilla-ring8-1")
+    with ganzoo(*steps, module=elastic) as process:
+        wait_for(lambda: (folder / "metrics.jsonl").exists() and len(records(folder)) > 5)
+        os.kill(children(process.pid)[1], signal.SIGKILL)
+        out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert out == f"{folder}\n" and os.listdir("runs") == [folder.name]
+    assert [record["step"] for record in records(folder)] == list(range(4, 1501, 4))

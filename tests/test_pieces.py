@@ -126,7 +126,9 @@ def test_the_balance_and_the_figures_are_means_over_the_pieces():
 
 
 def test_a_mini_batch_must_divide():
-    with pytest.raises(SettingError, match="batch_size must be a multiple of 3, .* but is 16"):
+    with pytest.raises(
+        SettingError, match=r"batch_size must be a multiple of 3, .* \(1\) times accumulate \(3\), but is 16"
+    ):
         engine(accumulate=3)
 
 
