@@ -44,7 +44,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "ganzoo_core.errors",
         (
             "GanzooError", "UnknownNameError", "SettingError", "PluginError", "DataError", "FileError",
-            "TrainingError", "Interrupted",
+            "TrainingError", "NotFiniteError", "Interrupted",
         ),
     ),
 )  # fmt: skip

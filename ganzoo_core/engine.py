@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganzoo_core import checkpoint, cuda_graph
 from ganzoo_core.data import BatchOrder, Dataset, derive_seed
 from ganzoo_core.devices import default_generator, keep_freed_memory, pick_device, pick_precision, place
-from ganzoo_core.errors import FileError, TrainingError, shorten
+from ganzoo_core.errors import FileError, NotFiniteError, shorten
 from ganzoo_core.gauges import all_finite, balance, joint_norm
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
 from ganzoo_core.optimizers import OptimizerMemory
@@ -27,17 +27,6 @@ from ganzoo_core.run_settings import RunSettings
 from ganzoo_core.variant import Variant
 
 AVERAGED_EVERY = 4
-
-
-class NotFiniteError(TrainingError):
-    """A NaN or an infinity: `what` holds it, and was found at `step`."""
-
-    def __init__(self, what: str, step: int) -> None:
-        self.what, self.step = what, step
-        super().__init__(
-            f"{what}; the last good checkpoint is kept. "
-            f"Try a lower --set generator_lr=... or discriminator_lr=..., another --seed, or --precision fp32"
-        )
 
 
 class Engine:
@@ -118,12 +107,12 @@ class Engine:
     def _move(self, player: Player, draw: list[Draw], moves_generator: bool) -> Move:
         """One player's turn: the sum of its terms goes backward, piece by piece, and its optimizer steps."""
         move = Move([], [])
-        for piece in self.pieces.each(draw):
+        for number, piece in enumerate(self.pieces.each(draw), 1):
             turn = Turn(piece, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
             with self._autocast():
                 terms = player.terms(turn)
             if terms:
-                self._backward(player, terms, is_first=not move.turns)
+                self._backward(player, terms, is_first=number == 1, is_last=number == len(draw))
             move.turns.append(turn)
             move.terms_of.append(terms)
         if terms:
@@ -149,18 +138,21 @@ class Engine:
             for chosen, latents in zip(self.pieces.of(indices), self.pieces.of(z), strict=True)
         ]
 
-    def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
-        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs."""
+    def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool, is_last: bool) -> None:
+        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs.
+
+        With the last ones, the sum over the pieces becomes the mean over the processes, and so does what else they
+        have made of their own.
+        """
         if is_first:
             player.optimizer.zero_grad()
-        total(terms).backward(inputs=player.parameters)
+        with self.ranks.averaged(player.parameters, self._drifting) if is_last else contextlib.nullcontext():
+            total(terms).backward(inputs=player.parameters)
 
     def _update(self, player: Player) -> None:
-        """Minimise the mean over the pieces by one step. What else processes have made of their own is averaged too."""
-        gradients = [p.grad for p in player.parameters if p.grad is not None]
+        """Minimise the mean over the pieces by one step."""
         if self.accumulate > 1:
-            torch._foreach_div_(gradients, self.accumulate)
-        self.ranks.average([*gradients, *self._drifting])
+            torch._foreach_div_([p.grad for p in player.parameters if p.grad is not None], self.accumulate)
         player.optimizer.step()
         if player.after_update is not None:
             player.after_update()

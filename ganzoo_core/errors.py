@@ -46,5 +46,16 @@ class TrainingError(GanzooError):
     """A run that cannot go on, such as a loss that is no longer finite."""
 
 
+class NotFiniteError(TrainingError):
+    """A NaN or an infinity: `what` holds it, and was found at `step`."""
+
+    def __init__(self, what: str, step: int) -> None:
+        self.what, self.step = what, step
+        super().__init__(
+            f"{what}; the last good checkpoint is kept. "
+            f"Try a lower --set generator_lr=... or discriminator_lr=..., another --seed, or --precision fp32"
+        )
+
+
 class Interrupted(GanzooError):
     """A run that a signal ended after saving; the text says how to go on."""

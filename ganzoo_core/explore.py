@@ -15,8 +15,8 @@ from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.report.animation import gif_bytes
 from ganzoo_core.report.pictures import captioned, png_bytes, table_picture
-from ganzoo_core.samples import Samples
-from ganzoo_core.trained import TrainedGenerator, decode, label_indices, latents
+from ganzoo_core.samples import Samples, label_indices
+from ganzoo_core.trained import TrainedGenerator, decode, latents
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 _NOTE = "ganzoo-run"
-_NEWS_S = 2.0  # time for the launcher to see which process ended first
+_NEWS_S = 2.0  # time for the launcher to see that a process of this machine ended first
 
 
 class LostProcessError(GanzooError):
@@ -44,10 +44,24 @@ def note_run(folder: Path) -> None:
         note.write_text(str(folder), encoding="utf-8")
 
 
+def machine_file(name: str) -> Path | None:
+    """A file that the processes of this machine share, another one each time they are started; None with no launcher.
+
+    torchrun keeps a folder for them, in which ATTEMPT/LOCAL_RANK/error.json is one's own.
+    """
+    own = _own_file()
+    return None if own is None else own.parents[1] / name
+
+
 def _note() -> Path | None:
-    """A file in the folder that torchrun keeps for a launch, where LAUNCH/attempt_0/0/error.json is a process's own."""
+    """A file that stays when torchrun starts its processes anew."""
+    own = _own_file()
+    return None if own is None else own.parents[2] / _NOTE
+
+
+def _own_file() -> Path | None:
     errors = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    return Path(errors).parents[2] / _NOTE if errors and worker_rank() is not None else None
+    return Path(errors) if errors and worker_rank() is not None else None
 
 
 def report(sentence: str, error: BaseException | None) -> None:
@@ -59,8 +73,10 @@ def report(sentence: str, error: BaseException | None) -> None:
     if rank is None or (rank == 0 and isinstance(error, Interrupted)):
         return
     if isinstance(error, LostProcessError):
-        time.sleep(_NEWS_S)
-    elif not isinstance(error, Interrupted):
+        time.sleep(_NEWS_S)  # of one on this machine the launcher knows more, and ends this one
+        if int(os.environ.get("GROUP_WORLD_SIZE", 1)) > 1:  # torchrun may wait long for a machine that is gone
+            print(f"Error: {sentence}", file=sys.stderr, flush=True)
+    if not isinstance(error, Interrupted):
         if (path := os.environ.get("TORCHELASTIC_ERROR_FILE")) is None:
             return  # a launcher that does not listen
         news = {"message": sentence, "extraInfo": {"timestamp": str(int(time.time()))}}

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganzoo_core import checkpoint
-from ganzoo_core.engine import Engine, NotFiniteError
-from ganzoo_core.errors import FileError, TrainingError
+from ganzoo_core.engine import Engine
+from ganzoo_core.errors import FileError, NotFiniteError, TrainingError
 from ganzoo_core.gauges import all_finite
 from ganzoo_core.interfaces import Player, Turn
 

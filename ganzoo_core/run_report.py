@@ -26,8 +26,9 @@ from ganzoo_core.report.plots import class_name
 from ganzoo_core.report.words import typed
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.samples import default_count
 from ganzoo_core.settings import Option, Settings
-from ganzoo_core.trained import TrainedGenerator, default_count, load
+from ganzoo_core.trained import TrainedGenerator, load
 from ganzoo_core.variant import DataSpec
 
 # Characters of the file that each part may take, so that a page stays below 2 MB.

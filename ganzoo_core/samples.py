@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, UnknownNameError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.report.pictures import picture, png_bytes, to_uint8
 from ganzoo_core.sample_files import is_picture, write_samples
@@ -78,3 +79,23 @@ class Samples:
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.picture())
+
+
+def default_count(spec: DataSpec, conditional: bool) -> int:
+    """How many samples make a good picture: 8 a class, 64 images or curves, 1,000 points."""
+    if spec.kind == "points":
+        return 1000
+    return 8 * min(spec.num_classes, 20) if conditional else 64
+
+
+def label_indices(spec: DataSpec, labels: Sequence[str | int]) -> list[int]:
+    """Turn class names or indices into indices. Raises `UnknownNameError` for one that is neither."""
+    found = []
+    for label in labels:
+        if str(label) in spec.classes:
+            found.append(spec.classes.index(str(label)))
+        elif str(label).isdecimal() and int(label) < spec.num_classes:
+            found.append(int(label))
+        else:
+            raise UnknownNameError("label", str(label), spec.classes)
+    return found

@@ -17,8 +17,8 @@ from ganzoo_core import checkpoint
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.collapse import CollapseWarning
 from ganzoo_core.data import Dataset
-from ganzoo_core.engine import Engine, LoopEvents, NotFiniteError, train_loop
-from ganzoo_core.errors import GanzooError, Interrupted
+from ganzoo_core.engine import Engine, LoopEvents, train_loop
+from ganzoo_core.errors import GanzooError, Interrupted, NotFiniteError
 from ganzoo_core.files import write_atomically
 from ganzoo_core.numerics import located
 from ganzoo_core.parallel import told_of_loss
@@ -29,8 +29,8 @@ from ganzoo_core.report.words import duration
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_report import elapsed_s, write_report
 from ganzoo_core.run_settings import Plan
-from ganzoo_core.samples import Samples
-from ganzoo_core.trained import default_count, export, generate
+from ganzoo_core.samples import Samples, default_count
+from ganzoo_core.trained import export, generate
 
 
 class _Part:
@@ -45,13 +45,13 @@ class _Part:
 
     def is_stopped(self) -> bool:
         """Whether a signal asked the run to end: one that any process received, so that all end at the same step."""
-        if number := self.engine.ranks.largest(self._received):
+        if number := self.engine.ranks.lately("signal", self._received):
             self.signal = signal.Signals(number)
         return self.signal is not None
 
     def is_time_up(self, trained_s: float) -> bool:
         """Whether the seconds of this process and of those before it are all that the run has."""
-        if self.seconds is None or not self.engine.ranks.largest(self.spent_s + trained_s >= self.seconds):
+        if self.seconds is None or not self.engine.ranks.lately("time", self.spent_s + trained_s >= self.seconds):
             return False
         self.total_steps = self.engine.step + 1
         return True
@@ -61,6 +61,7 @@ class _Part:
         events = LoopEvents(record, snapshot, save, self.is_stopped, self.is_time_up)
         with self._signals_caught(), told_of_loss():
             train_loop(self.engine, self.plan.run, self.total_steps, events)
+            self.engine.ranks.settle()
 
     @contextlib.contextmanager
     def _signals_caught(self) -> Iterator[None]:

@@ -27,7 +27,7 @@ from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_settings import configured
 from ganzoo_core.sample_files import is_picture, write_samples
-from ganzoo_core.samples import Samples
+from ganzoo_core.samples import Samples, default_count, label_indices
 from ganzoo_core.variant import DataSpec, Variant
 
 # Latents are drawn, and images made, in pieces of this many: sample i of a seed is the same however many are asked for.
@@ -73,26 +73,6 @@ def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.de
         pieces.append(module(z[rows].to(device), wanted).float().cpu()[: len(z) - start])
     module.train(was_training)
     return torch.cat(pieces)
-
-
-def default_count(spec: DataSpec, conditional: bool) -> int:
-    """How many samples make a good picture: 8 a class, 64 images or curves, 1,000 points."""
-    if spec.kind == "points":
-        return 1000
-    return 8 * min(spec.num_classes, 20) if conditional else 64
-
-
-def label_indices(spec: DataSpec, labels: Sequence[str | int]) -> list[int]:
-    """Turn class names or indices into indices. Raises `UnknownNameError` for one that is neither."""
-    found = []
-    for label in labels:
-        if str(label) in spec.classes:
-            found.append(spec.classes.index(str(label)))
-        elif str(label).isdecimal() and int(label) < spec.num_classes:
-            found.append(int(label))
-        else:
-            raise UnknownNameError("label", str(label), spec.classes)
-    return found
 
 
 @dataclass(frozen=True)

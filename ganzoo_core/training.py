@@ -16,17 +16,17 @@ import torch
 from ganzoo_core import __version__, checkpoint
 from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import data_folder
 from ganzoo_core.engine import Engine
-from ganzoo_core.errors import DataError, FileError, GanzooError, SettingError, UnknownNameError, shorten
-from ganzoo_core.launch import begun_run, note_run
+from ganzoo_core.errors import FileError, GanzooError, SettingError, UnknownNameError, shorten
+from ganzoo_core.launch import begun_run
 from ganzoo_core.notebook import NotebookProgress, in_notebook, page_html, run_html
 from ganzoo_core.parallel import Alone, Together, join
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_report import write_report
 from ganzoo_core.run_settings import Plan, resolve
 from ganzoo_core.samples import Samples
-from ganzoo_core.session import Follower, Session, parameter_counts
+from ganzoo_core.session import Session, parameter_counts
+from ganzoo_core.shared_run import follow, lead, lead_nowhere, load_data
 from ganzoo_core.trained import TrainedGenerator, installed, load, origin
 
 _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
@@ -101,7 +101,7 @@ def train(
     """
     ranks = join()
     if isinstance(ranks, Together) and ranks.rank:
-        return _follow(ranks, data_dir)
+        return Run(follow(ranks, data_dir))
     texts = texts or {}
     if resume is None and (begun := begun_run()):
         resume, out = begun, None
@@ -115,14 +115,16 @@ def train(
     if variant is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(variant, settings, texts)
-    dataset = _load_data(plan, data_dir)
+    dataset = load_data(plan, data_dir, ranks)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
     with _global_random_state_kept():
         engine = Engine(plan.variant, dataset, plan.run, ranks)
         with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
             folder.write_info(_info(plan, dataset, engine, seconds))
-            return _played(plan, dataset, engine, folder, callbacks, seconds)
+            lead(plan, _settings(plan), dataset, engine, folder.path, seconds=seconds)
+            Session(plan, dataset, engine, folder, callbacks, seconds).run()
+            return Run(folder.path)
 
 
 def _resume(
@@ -148,62 +150,20 @@ def _resume(
         if steps < step:
             raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
         if steps == step or (info["settings"]["steps"] == step and (seconds or math.inf) <= info.get("seconds", 0)):
-            ranks.lead(lambda: ({"folder": str(path)}, {}))
+            lead_nowhere(ranks, path)
             return Run(path)
         if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
             seconds = info.get("seconds")
-        dataset = _load_data(plan, data_dir)
+        dataset = load_data(plan, data_dir, ranks)
         _check_same_data(path, info, dataset, texts)
         engine = Engine(plan.variant, dataset, plan.run, ranks)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
         folder.truncate_records(step)
         _note_changes(folder, info, _info(plan, dataset, engine, seconds), step)
-        return _played(plan, dataset, engine, folder, callbacks, seconds)
-
-
-def _played(
-    plan: Plan,
-    dataset: Dataset,
-    engine: Engine,
-    folder: RunFolder,
-    callbacks: Sequence[Callback],
-    seconds: float | None,
-) -> Run:
-    """Train in the first process, with the others where there are any, which it tells what to train."""
-    note_run(folder.path)
-    order = {
-        "variant": plan.variant.name,
-        "settings": _settings(plan),
-        "seconds": seconds,
-        "data_digest": dataset.digest,
-        "step": engine.step,
-        "folder": str(folder.path),
-    }
-    engine.ranks.lead(lambda: (order, engine.state()))
-    Session(plan, dataset, engine, folder, callbacks, seconds).run()
-    return Run(folder.path)
-
-
-def _follow(ranks: Together, data_dir: str | Path | None) -> Run:
-    """Train what the first process says, from the very numbers it begins with."""
-    order, tensors = ranks.follow()
-    folder = RunFolder(Path(order["folder"]))
-    if "variant" not in order:
+        lead(plan, _settings(plan), dataset, engine, folder.path, seconds=seconds)
+        Session(plan, dataset, engine, folder, callbacks, seconds).run()
         return Run(folder.path)
-    plan = resolve(order["variant"], order["settings"])
-    dataset = _load_data(plan, data_dir)
-    if dataset.digest != order["data_digest"]:
-        raise DataError(
-            f"process {ranks.rank} has other samples of {dataset.spec.name} than process 0; "
-            f"give all machines the same, or name with --data-dir where they are"
-        )
-    with _global_random_state_kept():
-        engine = Engine(plan.variant, dataset, plan.run, ranks)
-        engine.restore(order["step"], tensors, folder.checkpoint)
-        ranks.wait()
-        Follower(plan, engine, order["seconds"]).run()
-    return Run(folder.path)
 
 
 def _check_seconds(seconds: float, epochs: int | None) -> None:
@@ -274,10 +234,6 @@ def _difference(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     return {key: value for key, value in new.items() if old.get(key) != value}
-
-
-def _load_data(plan: Plan, data_dir: str | Path | None) -> Dataset:
-    return plan.source.load(data_folder(None if data_dir is None else Path(data_dir)))
 
 
 def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:

@@ -107,16 +107,20 @@ def ignore(*numbers: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def together(processes: int, pids: str) -> None:
+def together(processes: int, pids: str, launch: str = "") -> None:
     """Be the first of so many processes of one run, which the rest are forked from; write their ids, one a line.
 
-    What torchrun tells its processes, they are told. Without it nobody ends the others when one dies.
+    What torchrun tells its processes, they are told; `launch` is the folder that it would keep for them. Without it
+    nobody ends the others when one dies.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     told = {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes,
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+    if launch:
+        told["TORCHELASTIC_ERROR_FILE"] = f"{launch}/attempt_0/any/error.json"
+        Path(f"{launch}/attempt_0").mkdir(parents=True)
     ids, rank = [os.getpid()], 0
     for other in range(1, processes):
         if (pid := os.fork()) == 0:
@@ -126,6 +130,13 @@ def together(processes: int, pids: str) -> None:
     os.environ.update({name: str(value) for name, value in (told | {"RANK": rank, "LOCAL_RANK": rank}).items()})
     if rank == 0:
         Path(pids).write_text("\n".join(map(str, ids)))
+
+
+def small_messages(size: int) -> None:
+    """Let the processes of a run send their gradients in messages of so many bytes."""
+    from ganzoo_core import parallel
+
+    parallel._MESSAGE_BYTES = size
 
 
 class Fork:

@@ -40,7 +40,7 @@ LAYERS: tuple[set[str], ...] = (
     {"optimizers", "gauges"},
     {"engine", "explore", "onnx", "numerics"},
     {"run_report", "notebook", "explorer"},
-    {"session", "training"},
+    {"session", "shared_run", "training"},
     {"comparison"},
     {"testing"},
     {"cli"},

@@ -16,9 +16,8 @@ from ganzoo_core import option
 from ganzoo_core.cli import main
 from ganzoo_core.interfaces import new_player
 from ganzoo_core.registry import registry
-from ganzoo_core.testing import VariantSuite, _failure
+from ganzoo_core.testing import ONCE, RULES, VariantSuite, _failure
 from ganzoo_core.testing.cases import Case, cases
-from ganzoo_core.testing.rules import ONCE, RULES
 
 NAMES = sorted(registry().variants())
 

@@ -307,7 +307,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def test_every_rule_is_explained() -> None:
-    from ganzoo_core.testing.rules import RULES
+    from ganzoo_core.testing import RULES
 
     page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
     table = page[page.index("| rule |") :]

@@ -246,7 +246,7 @@ def test_a_nan_term_stops_the_run_with_step_term_and_advice():
 
 
 def test_a_step_reads_no_number_on_the_host():
-    from ganzoo_core.testing.rules import _NoHostSync
+    from ganzoo_core.testing.game_rules import _NoHostSync
 
     e = engine(ema_decay=0.9, n_critic=2)
     e.train_step()

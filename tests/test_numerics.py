@@ -11,8 +11,8 @@ from test_engine import dataset
 
 import ganzoo_core as ganzoo
 from ganzoo_core import checkpoint
-from ganzoo_core.engine import Engine, NotFiniteError
-from ganzoo_core.errors import TrainingError
+from ganzoo_core.engine import Engine
+from ganzoo_core.errors import NotFiniteError, TrainingError
 from ganzoo_core.numerics import located
 from ganzoo_core.run_settings import RunSettings
 

@@ -31,8 +31,7 @@ from ganzoo_core.report.course import Course, History, accuracy_of, sparkline, s
 from ganzoo_core.report.gallery import WANTED, read_gallery
 from ganzoo_core.report.panel import RunPanel
 from ganzoo_core.report.terminal import Blocks, shades
-from ganzoo_core.samples import Samples
-from ganzoo_core.trained import default_count
+from ganzoo_core.samples import Samples, default_count
 from ganzoo_core.variant import DataSpec
 
 GREY = DataSpec("grey", (1, 8, 8), ("zero", "one", "two"))

@@ -17,7 +17,8 @@ from ganzoo_core.explorer.directions import telling_directions
 from ganzoo_core.report.pictures import cells, enlargement, png_bytes
 from ganzoo_core.report.plots import ways_picture
 from ganzoo_core.report.sketch import sketch
-from ganzoo_core.trained import TrainedGenerator, decode, label_indices
+from ganzoo_core.samples import label_indices
+from ganzoo_core.trained import TrainedGenerator, decode
 
 REACH = 4.0  # how far a slider moves the latent
 _FARTHEST = 100.0

@@ -14,7 +14,7 @@ from ganzoo_core.report import pixels
 from ganzoo_core.report.animation import read_picture
 from ganzoo_core.report.pictures import bare_grid, grouped, montage
 from ganzoo_core.report.terminal import Blocks
-from ganzoo_core.trained import default_count
+from ganzoo_core.samples import default_count
 from ganzoo_core.variant import DataSpec
 
 SMALLEST_CELL = 7  # pixels a side; in less, no digit can be told

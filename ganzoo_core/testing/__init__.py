@@ -15,11 +15,30 @@ from typing import Any, ClassVar
 
 import torch
 
-from ganzoo_core.testing import rules
+from ganzoo_core.testing import game_rules, rules
 from ganzoo_core.testing.cases import Case, cases
-from ganzoo_core.testing.rules import ONCE, RULES
 
 __all__ = ["Result", "VariantSuite", "check"]
+
+RULES: tuple[Callable[[Case], None], ...] = (
+    rules.light_import,
+    rules.metadata,
+    rules.parts,
+    rules.samples,
+    rules.logits,
+    rules.condition,
+    game_rules.terms,
+    game_rules.gradients,
+    game_rules.moves,
+    game_rules.schedule,
+    game_rules.no_host_sync,
+    game_rules.repeatable,
+    game_rules.resumable,
+    game_rules.exportable,
+    game_rules.precisions,
+    game_rules.joint_passes,
+)
+ONCE = (rules.light_import, rules.metadata, game_rules.schedule)  # do not depend on the data
 
 _Frame = tuple[FrameType, int]  # and the line
 
@@ -47,7 +66,7 @@ def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
                 rule(case)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's variant raises
             frames = list(traceback.walk_tb(error.__traceback__))
-            if isinstance(error, AssertionError) and _module(frames[-1]) == rules.__name__:
+            if isinstance(error, AssertionError) and _module(frames[-1]) in (rules.__name__, game_rules.__name__):
                 return str(error)
             if os.environ.get("GANZOO_TRACEBACK"):
                 traceback.print_exception(error)
