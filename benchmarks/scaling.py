@@ -15,6 +15,7 @@ import os
 import socket
 import statistics
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from benchmarks.train import spread
-from ganzoo_core.parallel import _Message, join
+from ganzoo_core.parallel import Alone, join
 
 LAYOUTS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes, 1 thread each": (2, 1)}
 _LOOPBACK = Path("/sys/class/net/lo/statistics/tx_bytes")
@@ -46,7 +48,7 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
     variant_class = registry().variant(variant)[0]
     config = variant_class.Config.from_dict(task["config"])
     engine = Engine(variant_class(config), dataset, RunSettings(data=task["data"], device="cpu"), join())
-    clock = Clock()
+    clock = Clock(engine.ranks)
     wire.send(config.batch_size)
     while steps := wire.recv():
         clock.seconds, clock.bytes = 0.0, 0
@@ -60,19 +62,20 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
 
 
 class Clock:
-    """Counts the bytes of a run's messages, and how long it waits for them."""
+    """Counts the bytes that a process averages with the others, and how long that takes, waiting included."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: Alone) -> None:
         self.seconds, self.bytes = 0.0, 0
-        receive, clock = _Message.receive, self
+        average = ranks.average
 
-        def counted(message: _Message, processes: int) -> None:
+        def counted(tensors: Sequence[Tensor]) -> None:
             start_s = time.perf_counter()
-            receive(message, processes)
-            clock.seconds += time.perf_counter() - start_s
-            clock.bytes += message._flat.nbytes
+            average(tensors)
+            self.seconds += time.perf_counter() - start_s
+            self.bytes += sum(tensor.nbytes for tensor in tensors)
 
-        _Message.receive = counted  # type: ignore[method-assign]
+        if ranks.size > 1:
+            ranks.average = counted  # type: ignore[method-assign]
 
 
 def _sent() -> int:

@@ -13,9 +13,7 @@ each averaging sends. The rest is assumed, and printed with the table:
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,10 +78,8 @@ class Noted(Alone):
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    @contextlib.contextmanager
-    def averaged(self, parameters: Any, besides: Any) -> Iterator[None]:
-        yield
-        self.sizes.append(sum(t.nbytes for t in [*(p.grad for p in parameters if p.grad is not None), *besides]))
+    def average(self, tensors: Any) -> None:
+        self.sizes.append(sum(tensor.nbytes for tensor in tensors))
 
 
 def counted(name: str, data: str) -> dict[str, Any]:

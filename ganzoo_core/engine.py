@@ -107,12 +107,12 @@ class Engine:
     def _move(self, player: Player, draw: list[Draw], moves_generator: bool) -> Move:
         """One player's turn: the sum of its terms goes backward, piece by piece, and its optimizer steps."""
         move = Move([], [])
-        for number, piece in enumerate(self.pieces.each(draw), 1):
+        for piece in self.pieces.each(draw):
             turn = Turn(piece, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
             with self._autocast():
                 terms = player.terms(turn)
             if terms:
-                self._backward(player, terms, is_first=number == 1, is_last=number == len(draw))
+                self._backward(player, terms, is_first=not move.turns)
             move.turns.append(turn)
             move.terms_of.append(terms)
         if terms:
@@ -138,21 +138,18 @@ class Engine:
             for chosen, latents in zip(self.pieces.of(indices), self.pieces.of(z), strict=True)
         ]
 
-    def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool, is_last: bool) -> None:
-        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs.
-
-        With the last ones, the sum over the pieces becomes the mean over the processes, and so does what else they
-        have made of their own.
-        """
+    def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
+        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs."""
         if is_first:
             player.optimizer.zero_grad()
-        with self.ranks.averaged(player.parameters, self._drifting) if is_last else contextlib.nullcontext():
-            total(terms).backward(inputs=player.parameters)
+        total(terms).backward(inputs=player.parameters)
 
     def _update(self, player: Player) -> None:
-        """Minimise the mean over the pieces by one step."""
+        """Minimise the mean over the pieces by one step. What else processes have made of their own is averaged too."""
+        gradients = [p.grad for p in player.parameters if p.grad is not None]
         if self.accumulate > 1:
-            torch._foreach_div_([p.grad for p in player.parameters if p.grad is not None], self.accumulate)
+            torch._foreach_div_(gradients, self.accumulate)
+        self.ranks.average([*gradients, *self._drifting])
         player.optimizer.step()
         if player.after_update is not None:
             player.after_update()

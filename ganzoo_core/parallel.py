@@ -2,8 +2,8 @@
 
 Why not DistributedDataParallel: its hooks count on one forward and one backward pass of the whole module per update.
 Here a critic is passed several times before it moves, a gradient penalty goes backward through its backward pass, and
-`backward(inputs=...)` leaves the other players' parameters out. So a player's gradients are flattened and averaged in
-its last backward pass, in one message or, where they are large, in some that overlap with the pass.
+`backward(inputs=...)` leaves the other players' parameters out. So a player's gradients are averaged in one piece when
+its backward passes are done. Sending them during the last of these was tried, and brought nothing: benchmarks/NOTES.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from ganzoo_core.batch_norm import share_batch_norm
 from ganzoo_core.errors import SettingError, TrainingError, shorten
 from ganzoo_core.launch import LostProcessError, worker_rank
 
-_MESSAGE_BYTES = 2**20  # smaller ones pay with their latency, larger ones leave less to hide behind
 _PATIENCE_S = 120  # how long a step waits for the slowest process: a snapshot, a checkpoint
 _WIDTHS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -41,10 +40,8 @@ class Alone:
     def check_device(self, device: torch.device) -> None:
         """Raise `SettingError` where so many processes can't compute on such devices."""
 
-    @contextlib.contextmanager
-    def averaged(self, parameters: Sequence[Tensor], besides: Sequence[Tensor]) -> Iterator[None]:
-        """Average what a backward pass in this block gives the parameters as gradients, and the tensors `besides`."""
-        yield
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Set each of the tensors to its mean over the processes."""
 
     def mean(self, numbers: Tensor) -> Tensor:
         """The mean of the numbers (N,) over the processes."""
@@ -65,23 +62,6 @@ class Alone:
 
     def lead(self, order: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
         """Tell the others what to train, as JSON values, and with which tensors; wait until they are ready."""
-
-
-class _Message:
-    """Tensors on their way to be added up over all processes, in one piece."""
-
-    def __init__(self, tensors: Iterable[Tensor], group: dist.ProcessGroup) -> None:
-        # `data` is not watched: BatchNorm's backward pass minds if its running averages change, without a use for them.
-        self._places = [tensor.data for tensor in tensors]
-        self._flat = torch.cat([place.reshape(-1) for place in self._places])
-        self._work = dist.all_reduce(self._flat, group=group, async_op=True)
-
-    def receive(self, processes: int) -> None:
-        """Wait for it, and put the means in the tensors' places."""
-        self._work.wait()
-        means = self._flat.div_(processes).split([place.numel() for place in self._places])
-        means = [mean.view(place.shape) for mean, place in zip(means, self._places, strict=True)]
-        torch._foreach_copy_(self._places, means)
 
 
 class Together(Alone):
@@ -108,39 +88,19 @@ class Together(Alone):
         if device.type == "mps":
             raise SettingError("device must be cpu or cuda for several processes, but is mps; add --device cpu")
 
-    @contextlib.contextmanager
-    def averaged(self, parameters: Sequence[Tensor], besides: Sequence[Tensor]) -> Iterator[None]:
-        """Gradients are sent as one message, large ones as several while the backward pass computes those that follow.
-
-        The passes of all processes are the same, and so are their messages.
-        """
-        ready: list[Tensor] = []
-        messages: list[_Message] = []
-
-        def arrive(parameter: Tensor) -> None:
-            if parameter.grad is not None:
-                ready.append(parameter.grad)
-            if sum(gradient.nbytes for gradient in ready) >= _MESSAGE_BYTES:
-                send()
-
-        def send() -> None:
-            messages.append(_Message(ready, self._group))
-            ready.clear()
-
-        hooks = [parameter.register_post_accumulate_grad_hook(arrive) for parameter in parameters]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-        ready += besides
-        if ready:
-            send()
-        for message in messages:
-            message.receive(self.size)
+    @torch.no_grad()
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        if not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat, group=self._group)
+        means = flat.div_(self.size).split([tensor.numel() for tensor in tensors])
+        # `data` is not watched: BatchNorm's backward pass minds if its running averages change, without a use for them.
+        places = [tensor.data for tensor in tensors]
+        torch._foreach_copy_(places, [mean.view(place.shape) for mean, place in zip(means, places, strict=True)])
 
     def mean(self, numbers: Tensor) -> Tensor:
-        _Message([numbers], self._group).receive(self.size)
+        self.average([numbers])
         return numbers
 
     def lately(self, what: str, number: int) -> int:

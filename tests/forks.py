@@ -132,13 +132,6 @@ def together(processes: int, pids: str, launch: str = "") -> None:
         Path(pids).write_text("\n".join(map(str, ids)))
 
 
-def small_messages(size: int) -> None:
-    """Let the processes of a run send their gradients in messages of so many bytes."""
-    from ganzoo_core import parallel
-
-    parallel._MESSAGE_BYTES = size
-
-
 class Fork:
     """A command that runs, or ran."""
 

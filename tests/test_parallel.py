@@ -24,15 +24,15 @@ PLAIN = ["vanilla", "--data", "ring8", "--batch-size", "32", "--steps", "12", "-
          "--set", "log_every=4", "--set", "dropout=0", "--set", "ema_decay=0.9"]  # fmt: skip
 
 
-def train(forks, processes: int, *arguments: object, **faults: list[object]) -> None:
-    code, errors = start(forks, processes, *arguments, **faults).wait(), forks._last.errors
+def train(forks, processes: int, *arguments: object) -> None:
+    code, errors = start(forks, processes, *arguments).wait(), forks._last.errors
     assert code == 0, errors
 
 
-def start(forks, processes: int, *arguments: object, **faults: list[object]):
+def start(forks, processes: int, *arguments: object):
     if processes == 1:
         return forks.start("run", *arguments)
-    return forks.start("run", *arguments, together=[processes, str(Path("pids").absolute())], **faults)
+    return forks.start("run", *arguments, together=[processes, str(Path("pids").absolute())])
 
 
 def records(folder: str | Path) -> list[dict]:
@@ -61,8 +61,7 @@ def test_two_and_four_processes_give_the_numbers_of_one(in_tmp, forks):
     train(forks, 2, *PLAIN, "--out", "two")
     train(forks, 4, *PLAIN, "--out", "four")
     train(forks, 2, *PLAIN, "--set", "accumulate=2", "--out", "two-twice")
-    train(forks, 2, *PLAIN, "--out", "two-in-messages", small_messages=[1000])
-    for name in ("two", "four", "two-twice", "two-in-messages"):
+    for name in ("two", "four", "two-twice"):
         assert_close(name, "one")
         assert files(name) == files("one"), "one process alone writes"
     info = json.loads(Path("two/run.json").read_text())
@@ -108,7 +107,7 @@ def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     train(forks, 1, "--resume", "run", "--steps", header["step"] + 4, "--quiet")
 
 
-def wait_for(condition, seconds: float = 60) -> None:
+def wait_for(condition, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"
@@ -151,8 +150,7 @@ def test_a_mini_batch_must_divide_by_the_processes(in_tmp, forks):
 def test_one_process_pays_nothing_and_agrees_with_itself():
     alone, numbers = Alone(), torch.ones(2)
     assert alone.mean(numbers) is numbers and alone.lately("signal", 7) == 7
-    with alone.averaged([numbers], []):
-        pass
+    alone.average([numbers])
     alone.check_equal({"x": numbers}, 1)
     alone.lead(lambda: pytest.fail("nobody to tell"))
 
@@ -239,7 +237,7 @@ def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
         wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
         os.kill(children(process.pid)[1], signal.SIGKILL)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and out == ""
     assert errors == (
         "Error: process 1 of 2 was ended by SIGKILL, so the others were ended too; the last checkpoint is whole, "
@@ -252,7 +250,7 @@ def test_a_signal_to_the_launcher_saves_once(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
         wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
         process.terminate()
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert process.returncode == 1
     assert errors == (
@@ -275,12 +273,12 @@ def test_a_mistake_is_told_once(in_tmp, wrong, words):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_torchrun_goes_on_with_the_run_after_a_process_died(in_tmp):
     elastic = ("torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1", "-m", "ganzoo_core")
-    steps = [*PLAIN[:5], "--steps", 1500, *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
+    steps = [*PLAIN[:5], "--steps", 400, *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
     folder = Path("runs/vanilla-ring8-1")
     with ganzoo(*steps, module=elastic) as process:
         wait_for(lambda: (folder / "metrics.jsonl").exists() and len(records(folder)) > 5)
         os.kill(children(process.pid)[1], signal.SIGKILL)
-        out, errors = process.communicate(timeout=120)
+        out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert out == f"{folder}\n" and os.listdir("runs") == [folder.name]
-    assert [record["step"] for record in records(folder)] == list(range(4, 1501, 4))
+    assert [record["step"] for record in records(folder)] == list(range(4, 401, 4))
