@@ -122,7 +122,7 @@ def _computing_s(step: dict[str, Any], batch: float) -> float:
 @click.command()
 @click.argument("variants", nargs=-1)
 @click.option("--data", default="mnist")
-@click.option("--batch", "batches", type=int, multiple=True, default=(128, 4096, 65536))
+@click.option("--batch", "batches", type=int, multiple=True, default=(256, 4096, 65536))
 @click.option("--json", "as_json", is_flag=True)
 def main(variants: tuple[str, ...], data: str, batches: tuple[int, ...], as_json: bool) -> None:
     """Compute how VARIANTS, or all, would scale."""
