@@ -20,11 +20,14 @@ import safetensors.torch
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from ganzoo_core.batch_norm import share_batch_norm
 from ganzoo_core.errors import SettingError, TrainingError, shorten
 from ganzoo_core.launch import LostProcessError, worker_rank
 
+_CONNECT = timedelta(seconds=30)  # gloo may take five times as long until it gives up
+_LOADING = timedelta(days=1)  # before the first step one process may have a million images to decode
 _PATIENCE_S = 120  # how long a step waits for the slowest process: a snapshot, a checkpoint
 _WIDTHS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -72,8 +75,10 @@ class Together(Alone):
         if has_nccl:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         with told_of_loss():
-            dist.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo")
-            # For the steps alone: what comes before them, such as to decode a folder of images, may take longer.
+            store, rank, size = next(rendezvous("env://"))
+            backend = "cpu:gloo,cuda:nccl" if has_nccl else "gloo"
+            dist.init_process_group(backend, store=_of_this_start(store), rank=rank, world_size=size, timeout=_CONNECT)
+            self._talk = cast(dist.ProcessGroup, dist.new_group(timeout=_CONNECT, backend="gloo"))
             self._group = cast(dist.ProcessGroup, dist.new_group(timeout=_patience()))
         self._asked: dict[str, tuple[Tensor, Any]] = {}
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -136,21 +141,44 @@ class Together(Alone):
 
     def lead(self, order: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
         words, tensors = order()
+        self.wait()
         with told_of_loss():
-            _broadcast(json.dumps(words).encode())
-            _broadcast(safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
+            self._broadcast(json.dumps(words).encode())
+            state = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+            self._broadcast(safetensors.torch.save(state))
             if words.keys() != {"folder"}:  # which says that there is nothing to do
                 self.wait()
 
     def follow(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """What process 0 told with `lead`. Call `wait` when ready to train."""
+        self.wait()
         with told_of_loss():
-            return json.loads(_broadcast(b"")), safetensors.torch.load(_broadcast(b""))
+            return json.loads(self._broadcast(b"")), safetensors.torch.load(self._broadcast(b""))
 
     def wait(self) -> None:
         """Wait until all are here, however long one decodes its images."""
         with told_of_loss():
-            dist.barrier()
+            dist.monitored_barrier(self._talk, _LOADING)
+
+    def _broadcast(self, data: bytes) -> bytes:
+        """What process 0 gives."""
+        length = torch.tensor(len(data))
+        dist.broadcast(length, 0, self._talk)
+        content = torch.zeros(int(length), dtype=torch.uint8)
+        if self.rank == 0:
+            content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        dist.broadcast(content, 0, self._talk)
+        return content.numpy().tobytes()
+
+
+def _of_this_start(store: dist.Store) -> dist.Store:
+    """torchrun keeps its store when it starts processes anew, and with it the addresses of those that are gone.
+
+    Machines do not count their starts alike, so that only those of one machine go by the count.
+    """
+    if os.environ["LOCAL_WORLD_SIZE"] != os.environ["WORLD_SIZE"]:
+        return store
+    return dist.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
 
 def _patience() -> timedelta:
@@ -177,17 +205,6 @@ def told_of_loss() -> Iterator[None]:
         if isinstance(error, dist.DistError) or "gloo" in str(error):
             raise LostProcessError(f"another process of this run is gone: {shorten(error)}") from error
         raise
-
-
-def _broadcast(data: bytes) -> bytes:
-    """What process 0 gives."""
-    length = torch.tensor(len(data))
-    dist.broadcast(length, 0)
-    content = torch.zeros(int(length), dtype=torch.uint8)
-    if dist.get_rank() == 0:
-        content = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-    dist.broadcast(content, 0)
-    return content.numpy().tobytes()
 
 
 def _digest(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -42,9 +43,15 @@ class _Part:
         self.seconds, self.spent_s = seconds, spent_s
         self.signal: signal.Signals | None = None
         self._received = 0
+        self._launcher = os.getppid()
 
     def is_stopped(self) -> bool:
-        """Whether a signal asked the run to end: one that any process received, so that all end at the same step."""
+        """Whether a signal asked the run to end: one that any process received, so that all end at the same step.
+
+        Of several processes nobody else would end those whose launcher was killed.
+        """
+        if self.engine.ranks.size > 1 and os.getppid() != self._launcher:
+            self._received = self._received or signal.SIGTERM
         if number := self.engine.ranks.lately("signal", self._received):
             self.signal = signal.Signals(number)
         return self.signal is not None

@@ -232,6 +232,7 @@ def children(pid: int) -> list[int]:
 ENDLESS = [*PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
@@ -246,6 +247,7 @@ def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_launcher_saves_once(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
         wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
@@ -260,6 +262,23 @@ def test_a_signal_to_the_launcher_saves_once(in_tmp):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_processes_whose_launcher_was_killed_save_and_end(in_tmp):
+    with ganzoo(*ENDLESS[:-2], "--set", "checkpoint_every_s=1000", "--processes", 2, "--out", "run") as process:
+        wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
+        workers = children(process.pid)
+        process.kill()
+        wait_for(lambda: not any(is_running(worker) for worker in workers), 60)
+    header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    assert header["step"] > 20
+
+
+def is_running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and ") Z " not in stat.read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [(["--batch-size", 33], "batch_size must be a multiple of 2,"), (["--set", "nope=1"], "no setting called 'nope'")],
@@ -270,6 +289,7 @@ def test_a_mistake_is_told_once(in_tmp, wrong, words):
     assert process.returncode == 1 and words in errors and errors.count("Error: ") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_torchrun_goes_on_with_the_run_after_a_process_died(in_tmp):
     elastic = ("torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1", "-m", "ganzoo_core")
