@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.train import spread
+from benchmarks.train import shown, spread
 from ganzoo_core.parallel import Alone, join
 
 LAYOUTS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes, 1 thread each": (2, 1)}
@@ -141,11 +141,6 @@ def measure(variant: str, task: dict[str, Any], rounds: int, seconds: float) -> 
     }
 
 
-def shown(ratio: dict[str, float]) -> str:
-    """A median with the least and the most."""
-    return "{median:.2f} ({min:.2f} to {max:.2f})".format(**ratio)
-
-
 @click.command()
 @click.argument("variants", nargs=-1, required=True)
 @click.option("--data", default="mnist")
@@ -177,10 +172,7 @@ def main(
             name,
             f"{found['batch_size']}",
             *(f"{rate['median']:.0f}" for rate in found["samples_per_s"].values()),
-            *(
-                "{median:.2f} ({min:.2f} to {max:.2f})".format(**found[key])
-                for key in ("efficiency", "over_two_threads")
-            ),
+            *(shown(found[key], "{:.2f}") for key in ("efficiency", "over_two_threads")),
             f"{found['averaging_share']:.0%}",
             f"{found['averaged_bytes_per_step'] / 1e6:.2f}",
             f"{found['loopback_bytes_per_step'] / 1e6:.2f}",

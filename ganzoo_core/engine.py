@@ -194,7 +194,8 @@ class Engine:
                 what = "loss term" if "/" in name else "figure"
                 raise NotFiniteError(f"the {what} {name} is {number} at step {self.step}", self.step)
         self._check_finite(weights, norm)
-        self.ranks.check_equal(weights | self._remembered(), self.step)
+        if self.ranks.size > 1:
+            self.ranks.check_equal(weights | self._remembered(), self.step)
         return {"step": self.step, **record}
 
     def _generator_gradients(self) -> list[Tensor]:

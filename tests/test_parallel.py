@@ -99,12 +99,17 @@ def test_shared_batch_norm_gives_the_losses_of_one(in_tmp, forks):
 
 def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     process = start(forks, 2, *ENDLESS, "--out", "run")
-    wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 20)
+    wait_for_records(20)
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGKILL)
     assert process.wait(30) == 1
     header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
     train(forks, 1, "--resume", "run", "--steps", header["step"] + 4, "--quiet")
+
+
+def wait_for_records(count: int, folder: str | Path = "run") -> None:
+    """Wait until more than so many steps are logged."""
+    wait_for(lambda: (Path(folder) / "metrics.jsonl").exists() and len(records(folder)) > count)
 
 
 def wait_for(condition, seconds: float = 240) -> None:
@@ -118,7 +123,7 @@ def wait_for(condition, seconds: float = 240) -> None:
 def test_the_data_is_in_memory_once(in_tmp, forks):
     launch = Path("launch").absolute()
     process = forks.start("run", *ENDLESS, "--out", "run", together=[2, str(Path("pids").absolute()), str(launch)])
-    wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 2)
+    wait_for_records(2)
     shared = f"{launch}/attempt_0/data.safetensors (deleted)"
     maps = [Path(f"/proc/{pid}/maps").read_text() for pid in Path("pids").read_text().split()]
     assert len(maps) == 2 and all(shared in lines for lines in maps)
@@ -129,7 +134,7 @@ def test_the_data_is_in_memory_once(in_tmp, forks):
 
 def test_a_signal_to_one_process_stops_all_and_saves(in_tmp, forks):
     process = start(forks, 2, *ENDLESS, "--out", "run")
-    wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 2)
+    wait_for_records(2)
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGTERM)
     assert process.wait(30) == 1
@@ -236,7 +241,7 @@ ENDLESS = [*PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--set", "checkpoint_ev
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
-        wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
+        wait_for_records(5)
         os.kill(children(process.pid)[1], signal.SIGKILL)
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and out == ""
@@ -250,7 +255,7 @@ def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
 @pytest.mark.slow
 def test_a_signal_to_the_launcher_saves_once(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
-        wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
+        wait_for_records(5)
         process.terminate()
         _, errors = process.communicate(timeout=60)
     header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
@@ -265,7 +270,7 @@ def test_a_signal_to_the_launcher_saves_once(in_tmp):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_processes_whose_launcher_was_killed_save_and_end(in_tmp):
     with ganzoo(*ENDLESS[:-2], "--set", "checkpoint_every_s=1000", "--processes", 2, "--out", "run") as process:
-        wait_for(lambda: Path("run/metrics.jsonl").exists() and len(records("run")) > 5)
+        wait_for_records(5)
         workers = children(process.pid)
         process.kill()
         wait_for(lambda: not any(is_running(worker) for worker in workers), 60)
@@ -296,7 +301,7 @@ def test_torchrun_goes_on_with_the_run_after_a_process_died(in_tmp):
     steps = [*PLAIN[:5], "--steps", 400, *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
     folder = Path("runs/vanilla-ring8-1")
     with ganzoo(*steps, module=elastic) as process:
-        wait_for(lambda: (folder / "metrics.jsonl").exists() and len(records(folder)) > 5)
+        wait_for_records(5, folder)
         os.kill(children(process.pid)[1], signal.SIGKILL)
         out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
