@@ -291,7 +291,7 @@ def is_running(pid: int) -> bool:
 def test_a_mistake_is_told_once(in_tmp, wrong, words):
     with ganzoo(*PLAIN, "--processes", 2, *wrong) as process:
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and words in errors and errors.count("Error: ") == 1
+    assert process.returncode == 1 and words in errors and errors.count("Error: ") == 1 and errors.count("\n") == 1
 
 
 @pytest.mark.slow
