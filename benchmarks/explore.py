@@ -12,9 +12,9 @@ import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from ganzoo_core.explorer.places import Explorer
-from ganzoo_core.explorer.server import ExploreServer
-from ganzoo_core.trained import load
+from ganzoo_core.sampling.generator_file import load
+from ganzoo_tools.exploration.latents import Explorer
+from ganzoo_tools.exploration.server import ExploreServer
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ import torch
 from PIL import Image
 
 from ganzoo_core.data import BatchOrder, Dataset
-from ganzoo_core.datasets import Folder, FolderOptions
+from ganzoo_core.datasets.folder_options import FolderOptions
+from ganzoo_core.datasets.sources import Folder
 
 BLOCK = 50  # batches
 

@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.train import resolved
-from ganzoo_core.devices import place
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.losses import gradient_penalty
 from ganzoo_core.registry import find_source, registry
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.sampling.devices import place
 
 Pass = Callable[[], Any]
 PARTS = ("fake", "critic", "penalty", "generator")

@@ -22,9 +22,9 @@ from rich.table import Table
 import ganzoo_core as ganzoo
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.metrics.classifier import Classifier, in_pieces, train_classifier
-from ganzoo_core.metrics.coverage import coverage
 from ganzoo_core.registry import find_source, registry
+from ganzoo_tools.evaluation.classifier import Classifier, in_pieces, train_classifier
+from ganzoo_tools.evaluation.prdc import coverage
 
 Row = dict[str, Any]
 

@@ -66,7 +66,7 @@ def live(loop: str, kind: str, source: Path, task: dict[str, Any], wire: Connect
     import torch
     import torchvision.utils  # noqa: F401
 
-    from ganzoo_core.trained import load
+    from ganzoo_core.sampling.generator_file import load
 
     torch.set_num_threads(task["threads"])
     trained = load(source)
@@ -109,7 +109,7 @@ def trained_source(name: str, folder: Path, data: str, data_dir: Path | None) ->
     """A run folder or a file of weights as it is; a variant after one step."""
     if Path(name).exists():
         return Path(name)
-    from ganzoo_core.training import train
+    from ganzoo_core.training.train import train
 
     return train(name, data=data, data_dir=data_dir, steps=1, out=folder / "run").folder
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.train import shown, spread
-from ganzoo_core.parallel import Alone, join
+from ganzoo_core.distributed.processes import Alone, join
 
 LAYOUTS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes, 1 thread each": (2, 1)}
 _LOOPBACK = Path("/sys/class/net/lo/statistics/tx_bytes")
@@ -38,9 +38,9 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
     import torch
 
     from ganzoo_core.datasets import data_folder
-    from ganzoo_core.engine import Engine
     from ganzoo_core.registry import find_source, registry
-    from ganzoo_core.run_settings import RunSettings
+    from ganzoo_core.runs.run_settings import RunSettings
+    from ganzoo_core.training.engine import Engine
 
     torch.set_num_threads(threads)
     source, path = find_source(task["data"])

@@ -26,11 +26,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.train import NoModules
 from ganzoo_core.data import Dataset
-from ganzoo_core.engine import Engine
-from ganzoo_core.parallel import Alone
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.distributed.processes import Alone
 from ganzoo_core.registry import find_source, registry
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.training.engine import Engine
 
 PEAK_FLOPS = 989e12  # one H100 SXM in bf16, dense, by its data sheet
 SHARE_OF_PEAK = 0.2  # assumed; small layers are far from the peak

@@ -20,8 +20,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.devices import keep_freed_memory
-from ganzoo_core.engine import AVERAGED_EVERY
+from ganzoo_core.sampling.devices import keep_freed_memory
+from ganzoo_core.training.engine import AVERAGED_EVERY
 from ganzoo_core.variant import Variant
 
 bce = F.binary_cross_entropy_with_logits

@@ -30,9 +30,9 @@ def make_step(loop: str, variant_name: str, task: dict[str, Any]) -> tuple[Calla
 
     from benchmarks.textbook import ByHand, Textbook
     from ganzoo_core.datasets import data_folder
-    from ganzoo_core.engine import Engine
     from ganzoo_core.registry import find_source, registry
-    from ganzoo_core.run_settings import RunSettings
+    from ganzoo_core.runs.run_settings import RunSettings
+    from ganzoo_core.training.engine import Engine
 
     torch.set_num_threads(task["threads"])
     source, path = find_source(task["data"])
@@ -108,8 +108,8 @@ def resolved(precision: str, data: str) -> str:
     """The arithmetic that the engine takes for a precision, "fp32" or "bf16"."""
     import torch
 
-    from ganzoo_core.devices import pick_precision
     from ganzoo_core.registry import find_source
+    from ganzoo_core.sampling.devices import pick_precision
 
     return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind)
 

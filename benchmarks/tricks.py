@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.train import resolved, shown, spread
-from ganzoo_core import engine as engines
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.engine import Engine
 from ganzoo_core.interfaces import Draw
 from ganzoo_core.registry import find_source, registry
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.training import engine as engines
+from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import Variant
 
 

@@ -1,7 +1,11 @@
-"""Writes docs/interfaces.md and docs/cli.md from the code: python docs/reference.py. A test finds them stale."""
+"""Writes docs/interfaces.md, docs/cli.md and parts of docs/architecture.md from the code: python docs/reference.py.
+
+A test finds them stale.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -14,6 +18,7 @@ import click
 from ganzoo_core.cli import main
 
 FOLDER = Path(__file__).parent
+CORE = FOLDER.parent / "ganzoo_core"
 NOTE = "<!-- Written by `python docs/reference.py` from the code; change it there. -->"
 LINE = 96
 
@@ -36,8 +41,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
     ("Training and using", "ganzoo_core", ("train", "Run", "Report", "load", "TrainedGenerator", "Samples")),
     ("Judging", "ganzoo_core", ("evaluate", "compare")),
-    ("What judging found", "ganzoo_core.metrics.results", ("Evaluation",)),
-    ("What comparing found", "ganzoo_core.comparison.standings", ("Comparison", "Recipe")),
+    ("What judging found", "ganzoo_tools.evaluation.results", ("Evaluation",)),
+    ("What comparing found", "ganzoo_tools.comparison.ranking", ("Comparison", "Recipe")),
     ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result")),
     (
         "Errors",
@@ -220,7 +225,49 @@ def _ways(option: click.Option) -> str:
     return default + (" May be repeated." if option.multiple and "repeat" not in str(option.help) else "")
 
 
-PAGES = {"interfaces.md": interfaces, "cli.md": cli}
+def architecture() -> str:
+    """The page of the architecture: what stands in it, the floors and the table of files written anew.
+
+    The names of the floors and their order are the page's own: the code is held to them.
+    """
+    page = (FOLDER / "architecture.md").read_text(encoding="utf-8")
+    names = re.findall(r"^    (\S+)", _between(page, "floors"), flags=re.MULTILINE)
+    width = max(map(len, names)) + 2
+    floors = [f"    {name:{width}}{_purpose(_module_file(name))}" for name in names]
+    page = _with(page, "floors", floors)
+    tables = [line for name in names for line in _table(name)]
+    return _with(page, "files", tables)
+
+
+def _between(page: str, part: str) -> str:
+    return page.partition(f"<!-- {part} -->\n")[2].partition("<!-- end -->")[0]
+
+
+def _with(page: str, part: str, lines: list[str]) -> str:
+    return page.replace(_between(page, part), "\n" + "\n".join(lines) + "\n\n", 1)
+
+
+def _module_file(name: str) -> Path:
+    folder = CORE / name
+    return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+
+
+def _purpose(file: Path) -> str:
+    """The first line of a module's docstring, without its full stop."""
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].removesuffix(".")
+
+
+def _table(floor: str) -> Iterator[str]:
+    """A room's files, in the order of their names."""
+    files = sorted(path for path in (CORE / floor).rglob("*.py") if path.name != "__init__.py")
+    if files:
+        yield from (f"### {floor}", "", "| file | what it holds |", "| --- | --- |")
+        yield from (f"| `{path.relative_to(CORE.parent)}` | {_escaped(_purpose(path))} |" for path in files)
+        yield ""
+
+
+PAGES = {"interfaces.md": interfaces, "cli.md": cli, "architecture.md": architecture}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():

@@ -8,22 +8,23 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.hookspecs import API_VERSION, hookimpl
+from ganzoo_core.hookspecs import API_VERSION, MOVED, VERSION, hookimpl
 from ganzoo_core.settings import option
-from ganzoo_core.variant import Config, DataSource, DataSpec, Variant
+from ganzoo_core.variant import Config, DataSource, Variant
 
 if TYPE_CHECKING:
     from ganzoo_core.callbacks import Callback, RunInfo
-    from ganzoo_core.comparison.race import compare
     from ganzoo_core.data import Dataset
     from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player, Turn
-    from ganzoo_core.metrics.evaluation import evaluate
-    from ganzoo_core.samples import Samples
-    from ganzoo_core.trained import TrainedGenerator, load
-    from ganzoo_core.training import Report, Run, train
+    from ganzoo_core.sampling.generator_file import load
+    from ganzoo_core.sampling.samples import Samples
+    from ganzoo_core.sampling.trained_generator import TrainedGenerator
+    from ganzoo_core.training.run import Report, Run
+    from ganzoo_core.training.train import train
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 # Imported on first use, because they import torch.
 _LAZY = {
@@ -36,14 +37,12 @@ _LAZY = {
     "Networks": "interfaces",
     "Player": "interfaces",
     "Turn": "interfaces",
-    "Report": "training",
-    "Run": "training",
-    "Samples": "samples",
-    "TrainedGenerator": "trained",
-    "compare": "comparison.race",
-    "evaluate": "metrics.evaluation",
-    "load": "trained",
-    "train": "training",
+    "Report": "training.run",
+    "Run": "training.run",
+    "Samples": "sampling.samples",
+    "TrainedGenerator": "sampling.trained_generator",
+    "load": "sampling.generator_file",
+    "train": "training.train",
 }
 
 __all__ = [
@@ -66,8 +65,6 @@ __all__ = [
     "TrainedGenerator",
     "Turn",
     "Variant",
-    "compare",
-    "evaluate",
     "hookimpl",
     "load",
     "option",
@@ -78,4 +75,20 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"ganzoo_core.{_LAZY[name]}"), name)
+    if name in MOVED:
+        return _moved(name)
     raise AttributeError(f"module 'ganzoo_core' has no attribute {name!r}")
+
+
+def _moved(name: str) -> Any:
+    """A function that was the core's in 0.1 and is a plugin's now."""
+    import warnings
+
+    package = MOVED[name]
+    module = package.replace("-", "_")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise AttributeError(f"{name} comes with a package of its own: pip install {package}") from error
+    warnings.warn(f"ganzoo_core.{name} is {module}.{name} now", DeprecationWarning, stacklevel=3)
+    return found

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.dataspec import DataSpec
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run as its observers see it. `settings` are all settings by name; `first_step` is above 0 after a resume."""
+    """What callbacks know about a run. `settings` are all settings by name; `first_step` is above 0 after a resume."""
 
     folder: Path
     variant: str
@@ -24,19 +24,30 @@ class RunInfo:
 
 
 class Callback:
-    """Sees a run from start to end; every method may be left out. Steps are updates of the generator.
+    """Observes a run; override the methods you need. Steps are updates of the generator.
 
-    A callback may not touch networks or random numbers: a run with it ends bit for bit as one without.
+    A callback may not touch networks or random numbers: a run with it ends bit for bit as one without. One that raises
+    is dropped with a warning, and the run goes on; only a `GanzooError` ends it.
     """
 
     def on_start(self, run: RunInfo) -> None:
-        """Before the first step of this process."""
+        """Called before the first step of this process."""
 
     def on_log(self, record: dict[str, float]) -> None:
-        """A line of metrics.jsonl: "step", each loss term as "player/term", the balance of D, and samples/s."""
+        """Called for a line of metrics.jsonl: "step", each loss term as "player/term", D's balance, samples/s."""
 
     def on_snapshot(self, step: int, picture: Path) -> None:
-        """A picture of the fixed latents after `step` steps was written."""
+        """Called when a picture of the fixed latents after `step` steps was written."""
+
+    def measure(self, step: int, generator: Any) -> dict[str, float]:
+        """Metrics of the generator, by name, to be logged in metrics.jsonl; called at each snapshot.
+
+        `generator` is a `TrainedGenerator`. Its samples come from seeds of their own: the run stays the same, bit for bit.
+        """
+        return {}
+
+    def on_save(self, step: int, is_last: bool) -> None:
+        """Called when generator.safetensors of this step was written; its checkpoint follows."""
 
     def on_end(self, step: int) -> None:
-        """After the last step of this process, also when a signal or an error ended it."""
+        """Called after the last step of this process, also when a signal or an error ended it."""

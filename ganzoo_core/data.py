@@ -13,19 +13,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.seeds import derive_seed
 
 _MOST_DIGESTED = 2**28  # bytes of a column: a folder's samples are mapped, and never read whole
-
-
-def derive_seed(seed: int, *keys: int | str) -> int:
-    """A seed for one purpose, such as ("order", epoch) or ("step", k): the run's only source of randomness.
-
-    The step number is the only clock: whatever is random at step k comes from (seed, k), not from what came before.
-    """
-    digest = hashlib.blake2b(repr((seed, *keys)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1  # torch takes 63 bits
 
 
 @dataclass(frozen=True)

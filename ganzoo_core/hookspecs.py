@@ -5,17 +5,21 @@
 
 It states the core API it was written for as `GANZOO_API = 1` and implements any of the hooks below with `@hookimpl`.
 Name the entry point after the variant where there is one: then a command that needs it imports that package alone.
-A package may ship trained weights beside its `__init__.py`, as `weights/VARIANT.safetensors`: a copy of a run's
+Each command is best an entry point of its own, named after it. A package may ship trained weights beside its `__init__.py`, as `weights/VARIANT.safetensors`: a copy of a run's
 generator.safetensors. Then `ganzoo sample VARIANT` needs no training.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from ganzoo_core.callbacks import Callback, RunInfo
     from ganzoo_core.variant import DataSource, Variant
 
@@ -23,6 +27,10 @@ PROJECT = "ganzoo"
 ENTRY_POINT_GROUP = "ganzoo"
 CORE_PACKAGE = "ganzoo"
 API_VERSION = 1
+VERSION = "0.1.0"
+
+# What used to be in the core and is a plugin now: command or function, and the package that has it.
+MOVED = dict.fromkeys(("evaluate", "compare", "explore", "export", "new"), "ganzoo-tools")
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -41,3 +49,28 @@ def ganzoo_datasets() -> list[type[DataSource]]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_callbacks(run: RunInfo) -> list[Callback]:  # type: ignore[empty-body]
     """Observers of one run, made when it starts: see `ganzoo_core.callbacks.Callback`."""
+
+
+@hookspec
+def ganzoo_commands(cli: click.Group) -> None:
+    """Add commands to `ganzoo`, by `cli.add_command`. Import click alone here, and in a command's body what it needs.
+
+    Name the entry point after the command: then `ganzoo NAME` imports that module and no other plugin's.
+    """
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """A section of a run's page: a heading, and HTML below it, whose text is escaped by whoever makes it."""
+
+    title: str
+    html: str
+
+
+@hookspec
+def ganzoo_report_sections(folder: Path, generator: Any) -> list[ReportSection]:  # type: ignore[empty-body]
+    """Sections for report.html of the run in `folder`, in order. They stand before its settings.
+
+    `generator` is the run's `TrainedGenerator`, or None where it can't be loaded. A plugin that raises is left out of the
+    page, with a warning.
+    """

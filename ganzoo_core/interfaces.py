@@ -6,13 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from ganzoo_core.variant import Variant
 
 
 class Generator(nn.Module, ABC):
@@ -187,8 +184,17 @@ class Player:
     after_update: Callable[[], None] | None = None
 
 
+class PlayerFactory(Protocol):
+    """What the functions below need of a variant: its hyperparameters, and an optimizer for a player."""
+
+    config: Any
+
+    def optimizer(self, player: str, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """The optimizer of the player of that name."""
+
+
 def new_player(
-    variant: Variant,
+    variant: PlayerFactory,
     name: str,
     modules: Iterable[nn.Module],
     terms: Callable[[Turn], dict[str, Tensor]],
@@ -201,7 +207,7 @@ def new_player(
     return Player(name, parameters, variant.optimizer(name, parameters), terms, steps, after_update)
 
 
-def two_players(variant: Variant, networks: Networks) -> list[Player]:
+def two_players(variant: PlayerFactory, networks: Networks) -> list[Player]:
     """The game of arXiv:1406.2661, algorithm 1: the discriminator n_critic times, then the generator."""
     generator, discriminator, loss = networks
     return [

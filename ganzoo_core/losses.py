@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo_core import pieces
 from ganzoo_core.interfaces import Loss, Turn, logits_of
+from ganzoo_core.seeds import uniform
 
 
 class NonSaturating(Loss):
@@ -103,7 +103,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     The mean over samples of (||∇f(x̂)|| - center)², the norm taken per sample, x̂ uniform between real and fake
     (N, *shape), one point per pair.
     """
-    mix = pieces.uniform(len(real), *[1] * (real.ndim - 1), like=real)
+    mix = uniform(len(real), *[1] * (real.ndim - 1), like=real)
     between = (real + mix * (fake.detach() - real)).requires_grad_()  # (N, *shape); a bf16 fake is promoted
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(2, dim=1) - center).square().mean()

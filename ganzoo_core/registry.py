@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import logging
 import os
 import re
 import sys
@@ -23,14 +24,18 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ganzoo_core import hookspecs
+import ganzoo_core.hookspecs as hookspecs
 from ganzoo_core.callbacks import Callback
 from ganzoo_core.errors import DataError, GanzooError, PluginError, UnknownNameError
+from ganzoo_core.hookspecs import ReportSection
 from ganzoo_core.variant import DataSource, Variant
 
 if TYPE_CHECKING:
+    import click
+
     from ganzoo_core.callbacks import RunInfo
 
+_log = logging.getLogger("ganzoo")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
 
 
@@ -55,6 +60,7 @@ class Plugin:
     hooks: list[str] = field(default_factory=list)
     variants: dict[str, type[Variant]] = field(default_factory=dict)
     datasets: dict[str, type[DataSource]] = field(default_factory=dict)
+    commands: dict[str, click.Command] = field(default_factory=dict)
     error: str | None = None
     clashes: dict[tuple[str, str], str] = field(default_factory=dict)
     manager: pluggy.PluginManager = field(default_factory=_new_manager, repr=False)
@@ -90,6 +96,7 @@ class Registry:
         plugins = [self._plugin(entry_point) for entry_point in self._entry_points]
         _settle_clashes(plugins, "variant", lambda plugin: plugin.variants)
         _settle_clashes(plugins, "data set", lambda plugin: plugin.datasets)
+        _settle_clashes(plugins, "command", lambda plugin: plugin.commands)
         return plugins
 
     def variants(self) -> dict[str, tuple[type[Variant], Plugin]]:
@@ -112,9 +119,21 @@ class Registry:
         """The data set called `name`. Raises as `variant` does."""
         return self._find(name, "data set", lambda plugin: plugin.datasets, self.datasets)
 
+    def commands(self) -> dict[str, tuple[click.Command, Plugin]]:
+        """Every usable command of a plugin by name, with the plugin it comes from."""
+        return {name: (command, p) for p in self.plugins() for name, command in p.commands.items()}
+
+    def command(self, name: str) -> tuple[click.Command, Plugin]:
+        """The plugin's command called `name`. Raises as `variant` does."""
+        return self._find(name, "command", lambda plugin: plugin.commands, self.commands)
+
     def callbacks(self, run: RunInfo) -> list[Callback]:
         """The observers that plugins want on this run. Raises `PluginError` where one fails to make its own."""
         return [callback for plugin in self.plugins() for callback in _callbacks_of(plugin, run)]
+
+    def report_sections(self, folder: Path, generator: Any) -> list[ReportSection]:
+        """What plugins add to a run's page; one that fails is left out with a warning."""
+        return [section for plugin in self.plugins() for section in _sections_of(plugin, folder, generator)]
 
     def _find(
         self,
@@ -183,6 +202,7 @@ def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
         raise PluginError("it implements no hook; mark its functions with @hookimpl")
     plugin.variants = _by_name(_call(plugin, "ganzoo_variants"), Variant)
     plugin.datasets = _by_name(_call(plugin, "ganzoo_datasets"), DataSource)
+    plugin.commands = _commands_of(plugin)
 
 
 def _call(plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
@@ -193,6 +213,32 @@ def _call(plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
     if not isinstance(answer, list | tuple):
         raise PluginError(f"{hook} must return a list, but returned {type(answer).__name__}")
     return list(answer)
+
+
+def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
+    """The commands that a plugin adds to a group of its own, so that it can't take away another's."""
+    if "ganzoo_commands" not in plugin.hooks:
+        return {}
+    import click
+
+    group = click.Group()
+    plugin.manager.hook.ganzoo_commands(cli=group)
+    for name, command in group.commands.items():
+        if not _NAME.fullmatch(name) or name != command.name:
+            raise PluginError(f"a command must be named by letters, digits and any of . _ -, but is called {name!r}")
+    return dict(group.commands)
+
+
+def _sections_of(plugin: Plugin, folder: Path, generator: Any) -> list[ReportSection]:
+    try:
+        offered = _call(plugin, "ganzoo_report_sections", folder=folder, generator=generator)
+        for section in offered:
+            if not isinstance(section, ReportSection):
+                raise PluginError(f"ganzoo_report_sections must offer ReportSections, but offers {section!r}")
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's hook raises must not take the page away
+        _log.warning("the report has no section of %s: %s", plugin.source, _reason(error))
+        return []
+    return offered
 
 
 def _callbacks_of(plugin: Plugin, run: RunInfo) -> list[Callback]:

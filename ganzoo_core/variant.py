@@ -6,13 +6,13 @@ Networks, losses and optimizers are imported by the factories, when they are cal
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ganzoo_core.dataspec import DataSpec, Kind
 from ganzoo_core.errors import DataError
 from ganzoo_core.settings import Settings, option
 
@@ -22,61 +22,6 @@ if TYPE_CHECKING:
 
     from ganzoo_core.data import Dataset
     from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player
-
-Kind = Literal["images", "points", "curves", "voxels"]
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """What a data set says of itself.
-
-    `shape` is one sample's, such as (1, 28, 28), (2,) or (15,). Samples lie in [-1, 1]; `sample * scale + offset`
-    gives natural units (pixels are not scaled). `classes` names the labels 0, 1, ...; empty means unlabelled.
-    Raises `DataError` where a field breaks its rule, since specs also come out of files.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    classes: tuple[str, ...] = ()
-    kind: Kind = "images"
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        rules = {
-            "name": (isinstance(self.name, str), "text"),
-            "shape": (_is_tuple_of(int, self.shape) and min(self.shape, default=0) > 0, "positive whole numbers"),
-            "classes": (_is_tuple_of(str, self.classes), "texts"),
-            "kind": (self.kind in get_args(Kind), f"one of {', '.join(get_args(Kind))}"),
-            "scale": (_is_finite(self.scale), "a finite number"),
-            "offset": (_is_finite(self.offset), "a finite number"),
-        }
-        for name, (kept, rule) in rules.items():
-            if not kept:
-                raise DataError(f"the {name} of the data {self.name} must be {rule}, but is {getattr(self, name)!r}")
-
-    @property
-    def num_classes(self) -> int:
-        """How many classes there are; 0 where there are no labels."""
-        return len(self.classes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The spec as JSON values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The spec that `to_dict` gave. Raises `TypeError` where fields are missing or unknown."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(values).items()}
-        return cls(**fields)
-
-
-def _is_tuple_of(kind: type, value: Any) -> bool:
-    return isinstance(value, tuple) and all(type(item) is kind for item in value)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # an int may be larger than any float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -245,7 +245,7 @@ def _serve() -> None:
     from PIL import GifImagePlugin, PngImagePlugin  # noqa: F401
 
     import ganzoo_core.cli
-    import ganzoo_core.training  # noqa: F401
+    import ganzoo_core.training.train  # noqa: F401
     from ganzoo_core.registry import registry
 
     registry().variants()

@@ -13,11 +13,11 @@ from PIL import Image
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
+from ganzoo_core.drawing import gifs
+from ganzoo_core.drawing.gifs import MOST_BYTES, durations_ms, gif_bytes, snapshots_gif
+from ganzoo_core.drawing.pictures import TITLE_SIZE
 from ganzoo_core.errors import FileError, Interrupted
-from ganzoo_core.report import animation
-from ganzoo_core.report.animation import MOST_BYTES, durations_ms, gif_bytes, snapshots_gif
-from ganzoo_core.report.pictures import TITLE_SIZE
-from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.runs.run_folder import RunFolder
 
 
 def noise(side: int, frames: int) -> list[Image.Image]:
@@ -73,7 +73,7 @@ def test_frames_of_different_sizes_stand_on_the_same_paper(tmp_path: Path) -> No
 def test_what_would_be_large_makes_do_with_less(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, side: int
 ) -> None:
-    monkeypatch.setattr(animation, "MOST_BYTES", most_bytes)
+    monkeypatch.setattr(gifs, "MOST_BYTES", most_bytes)
     frames, durations = read(gif_bytes(noise(100, 4)), tmp_path / "x.gif")
     assert [frame.shape for frame in frames] == [(side, side, 3)] * 4 and durations == durations_ms(4)
 
@@ -159,6 +159,6 @@ def test_a_damaged_snapshot_is_a_sentence(tmp_path: Path) -> None:
 
 def test_large_snapshots_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (300, 100), "red").save(tmp_path / "x.png")
-    monkeypatch.setattr(animation, "LARGEST_SIDE", 100)
+    monkeypatch.setattr(gifs, "LARGEST_SIDE", 100)
     ((frame,), _) = read(snapshots_gif([(1, tmp_path / "x.png")]), tmp_path / "x.gif")
     assert frame.shape[1] == 100 and tuple(frame[-1, 50]) == (255, 0, 0)

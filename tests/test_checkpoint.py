@@ -9,19 +9,19 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from ganzoo_core import checkpoint
 from ganzoo_core.errors import FileError
+from ganzoo_core.storage import tensor_files
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2]), "c": torch.zeros(0), "d": torch.tensor(3.0)}
 
 
 def save(path, header=None, tensors=TENSORS, kind="generator"):
-    checkpoint.save(path, kind, header or {"step": 7}, tensors)
+    tensor_files.save(path, kind, header or {"step": 7}, tensors)
     return path
 
 
 def test_what_goes_in_comes_out_bit_for_bit(tmp_path):
-    header, tensors = checkpoint.load(save(tmp_path / "x.safetensors"), "generator")
+    header, tensors = tensor_files.load(save(tmp_path / "x.safetensors"), "generator")
     assert header["step"] == 7
     assert tensors.keys() == TENSORS.keys()
     for name in tensors:
@@ -36,13 +36,13 @@ def test_equal_content_gives_equal_bytes(tmp_path):
 
 def test_channels_last_and_shared_tensors_can_be_saved(tmp_path):
     x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
-    _, tensors = checkpoint.load(save(tmp_path / "x", tensors={"x": x, "same": x}), "generator")
+    _, tensors = tensor_files.load(save(tmp_path / "x", tensors={"x": x, "same": x}), "generator")
     assert torch.equal(tensors["x"], x) and torch.equal(tensors["same"], x)
 
 
 def test_missing(tmp_path):
     with pytest.raises(FileError, match="there is no file .*nowhere"):
-        checkpoint.load(tmp_path / "nowhere", "generator")
+        tensor_files.load(tmp_path / "nowhere", "generator")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
@@ -51,19 +51,19 @@ def test_truncated(tmp_path, share):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(FileError, match="is no whole safetensors file"):
-        checkpoint.load(path, "generator")
+        tensor_files.load(path, "generator")
 
 
 def test_not_safetensors_at_all(tmp_path):
     (tmp_path / "x").write_bytes(b"\x80\x04 not weights" * 100)
     with pytest.raises(FileError, match="is no whole safetensors file"):
-        checkpoint.load(tmp_path / "x", "generator")
+        tensor_files.load(tmp_path / "x", "generator")
 
 
 def test_foreign(tmp_path):
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "x")
     with pytest.raises(FileError, match="is a safetensors file, but not one that ganzoo wrote"):
-        checkpoint.load(tmp_path / "x", "generator")
+        tensor_files.load(tmp_path / "x", "generator")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_foreign(tmp_path):
 def test_bad_headers(tmp_path, text, message):
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "x", {"ganzoo": text})
     with pytest.raises(FileError, match=message):
-        checkpoint.load(tmp_path / "x", "generator")
+        tensor_files.load(tmp_path / "x", "generator")
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):
@@ -89,19 +89,19 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(FileError, match="is damaged"):
-        checkpoint.load(path, "generator")
+        tensor_files.load(path, "generator")
 
 
 def test_load_into_refuses_what_does_not_fit(tmp_path):
     module = nn.Linear(2, 3)
     good = {f"net.{k}": v + 1 for k, v in module.state_dict().items()}
-    checkpoint.load_into(module, good, "net", tmp_path)
+    tensor_files.load_into(module, good, "net", tmp_path)
     assert torch.equal(module.weight, good["net.weight"])
     with pytest.raises(FileError, match="it lacks tensor bias"):
-        checkpoint.load_into(module, {"net.weight": good["net.weight"]}, "net", tmp_path)
+        tensor_files.load_into(module, {"net.weight": good["net.weight"]}, "net", tmp_path)
     with pytest.raises(FileError, match="it has an unknown tensor other"):
-        checkpoint.load_into(module, good | {"net.other": torch.zeros(1)}, "net", tmp_path)
+        tensor_files.load_into(module, good | {"net.other": torch.zeros(1)}, "net", tmp_path)
     with pytest.raises(FileError, match=r"weight must have shape \(3, 2\), but has \(2, 3\)"):
-        checkpoint.load_into(module, good | {"net.weight": torch.zeros(2, 3)}, "net", tmp_path)
+        tensor_files.load_into(module, good | {"net.weight": torch.zeros(2, 3)}, "net", tmp_path)
     with pytest.raises(FileError, match=r"bias must have dtype torch.float32, but has torch.float64"):
-        checkpoint.load_into(module, good | {"net.bias": torch.zeros(3, dtype=torch.float64)}, "net", tmp_path)
+        tensor_files.load_into(module, good | {"net.bias": torch.zeros(3, dtype=torch.float64)}, "net", tmp_path)

@@ -20,14 +20,15 @@ from torch import nn
 
 from ganzoo_core import registry
 from ganzoo_core.cli import main
-from ganzoo_core.cli._output import one_line, print_table
+from ganzoo_core.cli.output import one_line, print_table
 from ganzoo_core.data import Dataset
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import FileError
 from ganzoo_core.hookspecs import hookimpl
 from ganzoo_core.interfaces import Discriminator, Generator
 from ganzoo_core.losses import NonSaturating
 from ganzoo_core.settings import Settings, option
-from ganzoo_core.variant import Config, DataSource, DataSpec, Variant
+from ganzoo_core.variant import Config, DataSource, Variant
 
 
 class TinyGenerator(Generator):

@@ -13,17 +13,18 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-import ganzoo_core.report.gallery  # noqa: F401 - what it imports must find the real registry
+import ganzoo_core.display.gallery  # noqa: F401 - what it imports must find the real registry
 from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
-from ganzoo_core.cli import _progress, main
-from ganzoo_core.cli._progress import Progress
+from ganzoo_core.cli import main, progress
+from ganzoo_core.cli.output import default_output
+from ganzoo_core.cli.progress import Progress
 from ganzoo_core.cli.run import merge
-from ganzoo_core.cli.sample import default_output
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.display.progress import figures
+from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import Interrupted
-from ganzoo_core.report.course import figures, losses_of
-from ganzoo_core.report.words import duration
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.runs.records import losses_of
 
 DIGITS = DataSpec("digits", (1, 28, 28), tuple("0123456789"))
 RECORD = {
@@ -89,9 +90,9 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine()
-    module = ModuleType("ganzoo_core.training")
+    module = ModuleType("ganzoo_core.training.train")
     module.train = engine.train
-    monkeypatch.setitem(sys.modules, "ganzoo_core.training", module)
+    monkeypatch.setitem(sys.modules, "ganzoo_core.training.train", module)
     zoo = SimpleNamespace(variant=lambda name: (SimpleNamespace(conditional=name == "cgan"), None))
     monkeypatch.setattr(registry, "registry", lambda: zoo)
     return engine
@@ -286,7 +287,7 @@ def test_a_reader_that_left_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch
         calls.append(message)
         raise BrokenPipeError
 
-    monkeypatch.setattr(_progress, "note", broken)
+    monkeypatch.setattr("ganzoo_core.cli.progress.note", broken)
     progress = Progress()
     progress.on_start(info())
     progress.on_log(RECORD)
@@ -329,9 +330,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
         return SimpleNamespace(save_samples=save_samples, sample=sample)
 
-    module = ModuleType("ganzoo_core.trained")
+    module = ModuleType("ganzoo_core.sampling.generator_file")
     module.load = load
-    monkeypatch.setitem(sys.modules, "ganzoo_core.trained", module)
+    monkeypatch.setitem(sys.modules, "ganzoo_core.sampling.generator_file", module)
     return seen
 
 
@@ -364,7 +365,7 @@ def test_sample_draws_some_of_many(trained: SimpleNamespace, terminal: None):
 def test_sample_shows_a_bar_on_a_terminal(trained: SimpleNamespace, terminal: None, monkeypatch: pytest.MonkeyPatch):
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=60)
-    monkeypatch.setattr(_progress, "new_console", lambda stderr: console)
+    monkeypatch.setattr(progress, "new_console", lambda stderr: console)
     assert ganzoo("sample", "w.safetensors", "-n", "100", "-o", "x.npz").stdout == "x.npz\n"
     assert "64/100" in shown.getvalue()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ganzoo_core as ganzoo
-from ganzoo_core import collapse
-from ganzoo_core.collapse import CollapseWarning
+from ganzoo_core.training import collapse_warning
+from ganzoo_core.training.collapse_warning import CollapseWarning
 
 
 def messages(caplog, *games: tuple[int, float, float]) -> list[str]:
@@ -44,8 +44,8 @@ def test_a_game_that_goes_on_is_left_alone(caplog):
 
 def test_a_run_is_watched_and_goes_on(in_tmp, caplog, monkeypatch):
     for name in ("CERTAIN_LOSS", "NO_GRADIENT"):
-        monkeypatch.setattr(collapse, name, 1e9)
-    monkeypatch.setattr(collapse, "PATIENCE_STEPS", 10)
+        monkeypatch.setattr(collapse_warning, name, 1e9)
+    monkeypatch.setattr(collapse_warning, "PATIENCE_STEPS", 10)
     run = ganzoo.train("toy", data="ring8", device="cpu", log_every=5)
     assert ["collapsed since step 5" in record.message for record in caplog.records] == [True]
     assert run.records()[-1]["step"] == 30

@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
-from ganzoo_core.comparison import entrants, race
-from ganzoo_core.comparison.standings import _ranks
-from ganzoo_core.engine import Engine
 from ganzoo_core.errors import DataError, SettingError, TrainingError
-from ganzoo_core.metrics.results import Evaluation, Figure
-from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_report import elapsed_s
+from ganzoo_core.report.run_page import elapsed_s
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training.engine import Engine
+from ganzoo_tools.comparison import candidates, race
+from ganzoo_tools.comparison.ranking import _ranks
+from ganzoo_tools.evaluation.results import Evaluation, Figure
 
 STAGES = 4
 RACE = ("--variants", "toy,toy-conditional", "--data", "ring8", "--minutes", "0.005", "--seeds", "2", "-n", "100")
@@ -73,7 +73,7 @@ def test_what_is_done_is_not_done_again(raced: tuple[Path, Result], monkeypatch:
         raise AssertionError("this was done already")
 
     monkeypatch.setattr(race, "train", refuse)
-    monkeypatch.setattr(entrants, "evaluate", refuse)
+    monkeypatch.setattr(candidates, "evaluate", refuse)
     page = raced[0] / "again.html"
     result = invoke(*RACE, "--out", raced[0], "-o", page, "--json")
     found = json.loads(result.stdout)
@@ -113,7 +113,7 @@ def test_a_stop_while_judging_is_a_sentence_too(tmp_path: Path, monkeypatch: pyt
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(entrants, "evaluate", stop)
+    monkeypatch.setattr(candidates, "evaluate", stop)
     result = invoke("--variants", "toy", "--data", "ring8", "--minutes", "0.001", "--out", tmp_path)
     assert result.exit_code == 1 and "call the same again, and it goes on" in result.stderr
 

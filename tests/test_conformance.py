@@ -177,7 +177,7 @@ BROKEN = {
 def test_a_broken_variant_is_caught(rule, overrides, message, monkeypatch):
     case = broken(**overrides)
     if rule == "exportable":  # loading looks the variant up by its name
-        monkeypatch.setattr("ganzoo_core.trained.registry", lambda: _Only(case))
+        monkeypatch.setattr("ganzoo_core.sampling.generator_file.registry", lambda: _Only(case))
     check = next(r for r in RULES if r.__name__ == rule)
     with pytest.raises(AssertionError, match=message):
         check(case)

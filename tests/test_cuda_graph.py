@@ -11,11 +11,11 @@ import torch
 from ganzoo_toy import Toy
 from test_engine import CONFIG, assert_equal, dataset, engine, weights
 
-from ganzoo_core import cuda_graph
-from ganzoo_core.cuda_graph import RecordedPlay
 from ganzoo_core.registry import registry
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.testing import cases
+from ganzoo_core.training import cuda_graph
+from ganzoo_core.training.cuda_graph import RecordedPlay
 
 SEVEN = ("vanilla", "conv", "dcgan", "cgan", "acgan", "wgan", "wgan-gp")
 

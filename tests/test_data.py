@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import BatchOrder, Dataset, derive_seed
+from ganzoo_core.data import BatchOrder, Dataset
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.seeds import derive_seed
 
 CPU = torch.device("cpu")
 

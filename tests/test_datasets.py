@@ -20,7 +20,8 @@ from torchvision import datasets as published
 
 from ganzoo_core import datasets
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine, downloads, toy
+from ganzoo_core.datasets import downloads, toy
+from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Registry
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from forks import assert_same_run, run_contents
 
-from ganzoo_core import checkpoint
-from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage import tensor_files
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(small_disk, forks, monke
     result = forks.run("run", "--resume", "run", "--steps", "5000", "--quiet")
     assert_one_sentence(result, "could not write", "No space left on device", "free some space")
     ballast.unlink()
-    header, _ = checkpoint.load(RunFolder.open(small_disk / "run").checkpoint, "checkpoint")
+    header, _ = tensor_files.load(RunFolder.open(small_disk / "run").checkpoint, "checkpoint")
     assert header["step"] >= 3
     assert not list((small_disk / "run").rglob("*.tmp")), "half-written files must not stay"
     resumed = forks.run("run", "--resume", "run", "--steps", header["step"] + 2, "--quiet")

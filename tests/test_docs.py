@@ -36,8 +36,8 @@ from ganzoo_core import Config
 from ganzoo_core import registry as registry_module
 from ganzoo_core.cli import main
 from ganzoo_core.datasets import ganzoo_datasets
-from ganzoo_core.report.words import typed
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.drawing.words import typed
+from ganzoo_core.runs.run_settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 GENERATED = {"interfaces.md", "cli.md"}

@@ -9,11 +9,11 @@ import torch
 from ganzoo_toy import Toy, ToyConditional, ToyConfig
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.devices import pick_precision
-from ganzoo_core.engine import Engine
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, TrainingError
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.devices import pick_precision
+from ganzoo_core.training.engine import Engine
 
 CONFIG = ToyConfig()
 
@@ -227,7 +227,7 @@ def test_a_record_holds_the_figures_of_the_discriminators_last_turn(monkeypatch)
 def test_the_balance_by_hand():
     from types import SimpleNamespace
 
-    from ganzoo_core.gauges import balance
+    from ganzoo_core.training.diagnostics import balance
 
     turn = SimpleNamespace(on_real=torch.tensor([2.0, -1.0]), on_fake=torch.tensor([-1.0, 1.0]))
     by_zero = {k: v.item() for k, v in balance(turn, 0.0).items()}
@@ -308,7 +308,7 @@ def test_bf16_runs_and_weights_stay_float32():
 
 
 def test_training_leaves_convolutions_channels_last():
-    from ganzoo_core.devices import place
+    from ganzoo_core.sampling.devices import place
 
     conv = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
     conv.register_buffer("pairs", torch.zeros(2, 4, 3, 5, 5))  # five dimensions have no such format
@@ -339,7 +339,7 @@ def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, 
 
 
 def test_glibc_alone_is_asked_to_keep_freed_memory(monkeypatch):
-    from ganzoo_core import devices
+    from ganzoo_core.sampling import devices
 
     asked = []
     libc = type("Libc", (), {"mallopt": staticmethod(lambda *option: asked.append(option))})

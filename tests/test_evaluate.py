@@ -16,19 +16,19 @@ import torch
 from click.testing import CliRunner, Result
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
 from ganzoo_core.cli import main
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Digits, Mnist, Ring8
+from ganzoo_core.datasets.sources import Digits, Mnist, Ring8
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, SettingError
-from ganzoo_core.metrics import extractors, keeping, neighbours
-from ganzoo_core.metrics.classifier import train_classifier
-from ganzoo_core.metrics.evaluation import evaluate
-from ganzoo_core.metrics.opponent import accuracies, load_discriminator
-from ganzoo_core.metrics.reals import Reals, load_reals
-from ganzoo_core.metrics.results import TITLES, Evaluation, Figure, check_comparable, differing
-from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage import tensor_files
+from ganzoo_tools.evaluation import extractors, keeping, neighbours
+from ganzoo_tools.evaluation.classifier import train_classifier
+from ganzoo_tools.evaluation.discriminator_check import accuracies, load_discriminator
+from ganzoo_tools.evaluation.evaluation import evaluate
+from ganzoo_tools.evaluation.reference import Reals, load_reals
+from ganzoo_tools.evaluation.results import TITLES, Evaluation, Figure, check_comparable, differing
 
 CPU = torch.device("cpu")
 REAL_DATA = Path(os.environ.get("GANZOO_DATA", "data"))
@@ -187,7 +187,7 @@ def test_the_classifier_is_trained_once_and_kept(tmp_path, monkeypatch, caplog):
     path.write_bytes(path.read_bytes()[:-7])
     keeping.kept_classifier(dataset, tmp_path)
     assert len(caplog.messages) == 3 and "the classifier is trained again" in caplog.text
-    assert checkpoint.load(path, "classifier")[0]["data"] == "digits"
+    assert tensor_files.load(path, "classifier")[0]["data"] == "digits"
 
 
 def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
@@ -297,7 +297,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(folders, digits):
 def test_a_generator_that_gives_no_numbers_is_refused(tmp_path, monkeypatch):
     folder = trained(tmp_path / "run", "toy", "ring8")
     nothing = torch.full((100, 2), torch.nan)  # from finite weights: their sums may overflow
-    monkeypatch.setattr("ganzoo_core.metrics.evaluation.generate", lambda *_, **__: nothing)
+    monkeypatch.setattr("ganzoo_tools.evaluation.evaluation.generate", lambda *_, **__: nothing)
     with pytest.raises(DataError, match="the generator gives numbers that are not finite; its training failed"):
         evaluate(folder, n=100, seeds=1)
 

@@ -18,14 +18,15 @@ from rich.console import Console
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.pictures import GUTTER, MARGIN, NAME_SIZE
 from ganzoo_core.errors import DataError, FileError, SettingError, UnknownNameError
-from ganzoo_core.explore import Exploration, across_labels, between, coordinates, interpolation, moved
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import registry
-from ganzoo_core.report.pictures import GUTTER, MARGIN, NAME_SIZE
-from ganzoo_core.samples import Samples
-from ganzoo_core.trained import TrainedGenerator, latents
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.sampling.generate import latents
+from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_tools.exploration.walks import Exploration, across_labels, between, coordinates, interpolation, moved
 
 ROOT = Path(__file__).parents[1]
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "two"))
@@ -373,7 +374,7 @@ def test_explore_does_what_it_is_asked(folder: Path, in_tmp: Path) -> None:
 
 
 def test_explore_draws_on_a_terminal(folder: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganzoo_core.cli.explore.on_terminal", lambda: True)
+    monkeypatch.setattr("ganzoo_tools.cli.explore.on_terminal", lambda: True)
     result = run("explore", str(folder), "--labels", "-o", "x.gif")
     assert "▒" in result.stderr and result.stdout == "x.gif\n"  # no colours here, so in shades
     with Image.open("x.gif") as gif:

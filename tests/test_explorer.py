@@ -21,18 +21,18 @@ from click.testing import CliRunner
 from PIL import Image
 
 import ganzoo_core as ganzoo
-from ganzoo_core.cli import explore as command_module
 from ganzoo_core.cli import main
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, GanzooError
-from ganzoo_core.explore import first_latent, interpolation
-from ganzoo_core.explorer.directions import telling_directions
-from ganzoo_core.explorer.places import Explorer
-from ganzoo_core.explorer.server import ExploreServer
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import registry
-from ganzoo_core.report.sketch import sketch
-from ganzoo_core.trained import TrainedGenerator
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_tools.cli import explore as command_module
+from ganzoo_tools.exploration.directions import telling_directions
+from ganzoo_tools.exploration.latents import Explorer
+from ganzoo_tools.exploration.server import ExploreServer
+from ganzoo_tools.exploration.sketch import sketch
+from ganzoo_tools.exploration.walks import first_latent, interpolation
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "<b>"))
 POINTS = DataSpec("ring", (2,), kind="points")

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 import ganzoo_core as ganzoo
-from ganzoo_core.explorer.places import Explorer
-from ganzoo_core.explorer.server import ExploreServer
+from ganzoo_tools.exploration.latents import Explorer
+from ganzoo_tools.exploration.server import ExploreServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.files import write_atomically
+from ganzoo_core.storage.files import write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:

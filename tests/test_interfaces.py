@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.interfaces import (
     Discriminator,
     Draw,
@@ -20,7 +21,6 @@ from ganzoo_core.interfaces import (
     two_players,
 )
 from ganzoo_core.registry import registry
-from ganzoo_core.variant import DataSpec
 
 
 class CountingGenerator(Generator):

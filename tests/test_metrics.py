@@ -11,13 +11,13 @@ import scipy.linalg
 import torch
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Digits
-from ganzoo_core.metrics.classes import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
-from ganzoo_core.metrics.coverage import coverage, nearest, nearest_distances, prdc
-from ganzoo_core.metrics.distances import fid, kid
-from ganzoo_core.metrics.extractors import VARIANCE, of_random_network, of_values
-from ganzoo_core.metrics.reals import quality
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.datasets.sources import Digits
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_tools.evaluation.class_report import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
+from ganzoo_tools.evaluation.distances import fid, kid
+from ganzoo_tools.evaluation.extractors import VARIANCE, of_random_network, of_values
+from ganzoo_tools.evaluation.prdc import coverage, nearest, nearest_distances, prdc
+from ganzoo_tools.evaluation.reference import quality
 
 
 def normal(n: int, size: int, seed: int) -> torch.Tensor:
@@ -81,7 +81,7 @@ def test_prdc_by_hand() -> None:
 def test_prdc_in_pieces_is_prdc_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = normal(70, 3, 0), normal(50, 3, 1) + 0.3
     whole = prdc(real, fake)
-    monkeypatch.setattr("ganzoo_core.metrics.coverage.ENTRIES", 16 * 50)
+    monkeypatch.setattr("ganzoo_tools.evaluation.prdc.ENTRIES", 16 * 50)
     assert prdc(real, fake) == whole
 
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from ganzoo_core.metrics.modes import mode_coverage
+from ganzoo_core.datasets.toy import mode_coverage
 
 CORNERS = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from ganzoo_core import __version__
 from ganzoo_core.cli import main
-from ganzoo_core.scaffold import LICENCES, Names
+from ganzoo_tools.scaffold.package import LICENCES, Names
 
 ROOT = Path(__file__).parent.parent
 FRESH = {

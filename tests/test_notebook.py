@@ -15,9 +15,9 @@ from PIL import Image
 
 import ganzoo_core as ganzoo
 from ganzoo_core.callbacks import RunInfo
-from ganzoo_core.notebook import NotebookProgress, course_html, in_notebook
-from ganzoo_core.report.course import Course
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.display.notebook import NotebookProgress, course_html, in_notebook
+from ganzoo_core.display.progress import Course
 
 
 class Shown:

@@ -10,11 +10,11 @@ from ganzoo_toy import Toy, ToyConfig
 from test_engine import dataset
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
-from ganzoo_core.engine import Engine
 from ganzoo_core.errors import NotFiniteError, TrainingError
-from ganzoo_core.numerics import located
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.storage import tensor_files
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.find_nan import located
 
 FOUND = NotFiniteError("the loss term x is nan at step 5", 5)
 
@@ -24,7 +24,7 @@ def engine(tmp_path) -> Engine:
     """An engine that stands at step 3, with a checkpoint of step 1."""
     e = Engine(Toy(ToyConfig()), dataset(), RunSettings(device="cpu"))
     e.train_step()
-    checkpoint.save(tmp_path / "x", "checkpoint", {"step": 1}, e.state())
+    tensor_files.save(tmp_path / "x", "checkpoint", {"step": 1}, e.state())
     e.train_step()
     e.train_step()
     return e
@@ -72,4 +72,4 @@ def test_a_run_whose_steps_are_too_long(in_tmp):
         ganzoo.train("toy", data="ring8", device="cpu", log_every=5, generator_lr=1e38, out="run")
     message = str(caught.value)
     assert "at step 5; it began at step 2, where the layer generator.hidden gave a number that is not finite" in message
-    assert checkpoint.load(in_tmp / "run" / "checkpoint.safetensors", "checkpoint")[0]["step"] == 0
+    assert tensor_files.load(in_tmp / "run" / "checkpoint.safetensors", "checkpoint")[0]["step"] == 0

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, GanzooError
-from ganzoo_core.trained import latents
+from ganzoo_core.sampling.generate import latents
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 needs_onnx = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_a_generator_with_noise_of_its_own_is_refused(run, in_tmp, monkeypatch):
     monkeypatch.setattr(
         type(generator.module), "forward", lambda self, z, labels=None: whole(self, z, labels) + torch.rand(())
     )
-    from ganzoo_core.onnx import export_onnx
+    from ganzoo_tools.onnx import export_onnx
 
     with pytest.raises(GanzooError, match=r"must be within 0.001 of PyTorch's, but differ by .*random numbers beside"):
         export_onnx(generator, "model.onnx")
@@ -93,14 +93,14 @@ def test_a_generator_that_the_exporter_can_not_follow(run, in_tmp, monkeypatch):
 
     generator = run.generator()
     monkeypatch.setattr(type(generator.module), "forward", forward)
-    from ganzoo_core.onnx import export_onnx
+    from ganzoo_tools.onnx import export_onnx
 
     with pytest.raises(GanzooError, match="toy-conditional can't be exported to ONNX: RuntimeError: too clever$"):
         export_onnx(generator, "model.onnx")
 
 
 def test_another_suffix(run, in_tmp):
-    from ganzoo_core.onnx import export_onnx
+    from ganzoo_tools.onnx import export_onnx
 
     with pytest.raises(FileError) as caught:
         export_onnx(run.generator(), "model.pt")

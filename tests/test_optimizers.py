@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.optimizers import OptimizerMemory
+from ganzoo_core.training.optimizer_state import OptimizerMemory
 
 
 class Halving(torch.optim.SGD):

@@ -15,8 +15,8 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core import data
 from ganzoo_core.data import Dataset
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import SettingError
-from ganzoo_core.variant import DataSpec
 
 
 def dots(n: int = 10, **columns) -> Dataset:
@@ -113,7 +113,7 @@ def test_a_run_of_before_there_were_digests_goes_on(images):
 
 
 def test_of_a_text_beside_each_image_some_are_named(images, monkeypatch):
-    monkeypatch.setattr("ganzoo_core.training._MOST_LEFT_OUT", 3)
+    monkeypatch.setattr("ganzoo_core.training.train._MOST_LEFT_OUT", 3)
     for k in range(5):
         (images / "cat" / f"{k}.txt").write_text("a cat")
     info = begun(images).info

@@ -23,16 +23,17 @@ from rich.console import Console
 from rich.text import Text
 
 from ganzoo_core.callbacks import RunInfo
-from ganzoo_core.cli import _output
-from ganzoo_core.cli._live import LivePanel
-from ganzoo_core.report import gallery as gallery_module
-from ganzoo_core.report import pixels
-from ganzoo_core.report.course import Course, History, accuracy_of, sparkline, stretched
-from ganzoo_core.report.gallery import WANTED, read_gallery
-from ganzoo_core.report.panel import RunPanel
-from ganzoo_core.report.terminal import Blocks, shades
-from ganzoo_core.samples import Samples, default_count
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.cli import output
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.display import gallery as gallery_module
+from ganzoo_core.display import pixels
+from ganzoo_core.display.gallery import WANTED, read_gallery
+from ganzoo_core.display.live_panel import LivePanel
+from ganzoo_core.display.panel import RunPanel
+from ganzoo_core.display.progress import Course, History, sparkline, stretched
+from ganzoo_core.drawing.terminal import Blocks, shades
+from ganzoo_core.runs.records import accuracy_of
+from ganzoo_core.sampling.samples import Samples, default_count
 
 GREY = DataSpec("grey", (1, 8, 8), ("zero", "one", "two"))
 RING = DataSpec("ring", (2,), kind="points")
@@ -269,7 +270,7 @@ def test_a_message_stands_above_the_panel(monkeypatch: pytest.MonkeyPatch) -> No
     shown = live(60, monkeypatch)
     shown.start(refresh=True)
     before = len(shown.console.file.getvalue())  # type: ignore[attr-defined]
-    _output.note("the generator has collapsed")
+    output.note("the generator has collapsed")
     text = CONTROL.sub("", shown.console.file.getvalue()[before:])  # type: ignore[attr-defined]
     shown.stop()
     message, panel = text.lstrip("\r").split("\n", 1)
@@ -322,13 +323,13 @@ def test_a_real_terminal(
 
 
 def test_nothing_moves_on_a_dumb_terminal_or_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_output, "on_terminal", lambda: True)
+    monkeypatch.setattr(output, "on_terminal", lambda: True)
     for term, moves in [("xterm", True), ("dumb", False), ("unknown", False)]:
         monkeypatch.setenv("TERM", term)
-        assert _output.can_move() == moves
-    monkeypatch.setattr(_output, "on_terminal", lambda: False)
+        assert output.can_move() == moves
+    monkeypatch.setattr(output, "on_terminal", lambda: False)
     monkeypatch.setenv("TERM", "xterm")
-    assert not _output.can_move()
+    assert not output.can_move()
 
 
 # real pixels
@@ -370,8 +371,8 @@ def test_a_terminal_with_pixels_shows_them(library: Any, monkeypatch: pytest.Mon
     panel.show(snapshot(tmp_path, GREY, conditional=False))
     assert "▀" in "".join(lines_of(panel, console(80)))
     target = console(80)
-    monkeypatch.setattr(_output, "new_console", lambda *, stderr: target)
-    _output.draw(SimpleNamespace(picture=lambda: Image.new("RGB", (500, 300))))  # type: ignore[arg-type]
+    monkeypatch.setattr(output, "new_console", lambda *, stderr: target)
+    output.draw(SimpleNamespace(picture=lambda: Image.new("RGB", (500, 300))))  # type: ignore[arg-type]
     assert target.file.getvalue() == "<50 columns of pixels>\n"  # type: ignore[attr-defined]
 
 

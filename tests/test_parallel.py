@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganzoo_core import checkpoint, parallel, shared_run
 from ganzoo_core.data import Dataset
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.distributed import processes
+from ganzoo_core.distributed.launch import LostProcessError
+from ganzoo_core.distributed.processes import Alone, Together, _digest, told_of_loss
 from ganzoo_core.errors import FileError, SettingError, TrainingError
-from ganzoo_core.launch import LostProcessError
-from ganzoo_core.parallel import Alone, Together, _digest, told_of_loss
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.storage import tensor_files
+from ganzoo_core.training import handshake
 
 PLAIN = ["vanilla", "--data", "ring8", "--batch-size", "32", "--steps", "12", "--device", "cpu", "--quiet",
          "--set", "log_every=4", "--set", "dropout=0", "--set", "ema_decay=0.9"]  # fmt: skip
@@ -46,7 +48,7 @@ def assert_close(found: str, expected: str, tolerance: float = 2e-3) -> None:
     for a, b in zip(records(found), records(expected), strict=True):
         assert a.keys() == b.keys()
         assert a == pytest.approx(b, rel=tolerance, abs=tolerance)
-    (header, a), (_, b) = (checkpoint.load(Path(f) / "checkpoint.safetensors", "checkpoint") for f in (found, expected))
+    (header, a), (_, b) = (tensor_files.load(Path(f) / "checkpoint.safetensors", "checkpoint") for f in (found, expected))
     assert header["step"] == 12 and a.keys() == b.keys()
     for name in a:
         torch.testing.assert_close(a[name], b[name], rtol=tolerance, atol=tolerance, msg=name)
@@ -92,7 +94,7 @@ def test_shared_batch_norm_gives_the_losses_of_one(in_tmp, forks):
     ]
     for one, two, apart in zip(found[:3], found[3:6], found[6:], strict=True):
         assert two == pytest.approx(one, rel=1e-3) and apart != pytest.approx(one, rel=1e-3)
-    means = [checkpoint.load(Path(f) / "checkpoint.safetensors", "checkpoint")[1] for f in ("one", "two")]
+    means = [tensor_files.load(Path(f) / "checkpoint.safetensors", "checkpoint")[1] for f in ("one", "two")]
     for name in (name for name in means[0] if name.endswith(("running_mean", "running_var"))):
         torch.testing.assert_close(means[1][name], means[0][name], rtol=1e-2, atol=1e-3, msg=name)
 
@@ -103,7 +105,7 @@ def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGKILL)
     assert process.wait(30) == 1
-    header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     train(forks, 1, "--resume", "run", "--steps", header["step"] + 4, "--quiet")
 
 
@@ -139,7 +141,7 @@ def test_a_signal_to_one_process_stops_all_and_saves(in_tmp, forks):
     os.kill(other, signal.SIGTERM)
     assert process.wait(30) == 1
     assert "stopped by SIGTERM at step" in process.errors and process.errors.count("Error") == 1
-    header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert f"at step {header['step']} of" in process.errors
 
 
@@ -176,8 +178,8 @@ def test_processes_that_went_apart_are_found(monkeypatch):
 def test_shared_data_is_the_data(tmp_path):
     spec = DataSpec("pairs", (2,), ("a", "b"), "points")
     whole = Dataset(spec, torch.rand(4, 2), torch.tensor([0, 1, 1, 0]), {"weight": torch.rand(4)})
-    shared_run._share(whole, tmp_path / "data.safetensors")
-    mapped = shared_run._mapped(tmp_path / "data.safetensors")
+    handshake._share(whole, tmp_path / "data.safetensors")
+    mapped = handshake._mapped(tmp_path / "data.safetensors")
     assert mapped.spec == spec and mapped.digest == whole.digest
     assert torch.equal(mapped.labels, whole.labels) and torch.equal(mapped.extra["weight"], whole.extra["weight"])
 
@@ -185,14 +187,14 @@ def test_shared_data_is_the_data(tmp_path):
 def test_shared_data_that_finds_no_room_is_told(tmp_path):
     whole = Dataset(DataSpec("pairs", (2,), (), "points"), torch.rand(4, 2))
     with pytest.raises(FileError, match="could not write the data that processes share to .*nowhere.*TMPDIR"):
-        shared_run._share(whole, tmp_path / "nowhere" / "data.safetensors")
+        handshake._share(whole, tmp_path / "nowhere" / "data.safetensors")
 
 
 def test_patience_is_a_number(monkeypatch):
-    assert parallel._patience().total_seconds() == 120
+    assert processes._patience().total_seconds() == 120
     monkeypatch.setenv("GANZOO_PATIENCE_S", "soon")
     with pytest.raises(SettingError, match="GANZOO_PATIENCE_S must be a number of seconds, but is 'soon'"):
-        parallel._patience()
+        processes._patience()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64, torch.uint8, torch.int64, torch.bool])
@@ -249,7 +251,7 @@ def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
         "Error: process 1 of 2 was ended by SIGKILL, so the others were ended too; the last checkpoint is whole, "
         "go on with: ganzoo run --resume run\n"
     )
-    checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
 
 
 @pytest.mark.slow
@@ -258,7 +260,7 @@ def test_a_signal_to_the_launcher_saves_once(in_tmp):
         wait_for_records(5)
         process.terminate()
         _, errors = process.communicate(timeout=60)
-    header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert process.returncode == 1
     assert errors == (
         f"Error: stopped by SIGTERM at step {header['step']} of 1000000, all saved; go on with: "
@@ -274,7 +276,7 @@ def test_processes_whose_launcher_was_killed_save_and_end(in_tmp):
         workers = children(process.pid)
         process.kill()
         wait_for(lambda: not any(is_running(worker) for worker in workers), 60)
-    header, _ = checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert header["step"] > 20
 
 

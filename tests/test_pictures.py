@@ -16,10 +16,10 @@ from rich.color import Color
 from rich.text import Text
 from torch import Tensor
 
-from ganzoo_core.report import fonts, losses, pictures, plots
-from ganzoo_core.report.pictures import CELL, GUTTER, MARGIN, TITLE_SIZE, cells, picture, png_bytes, to_uint8
-from ganzoo_core.report.terminal import Blocks, half_blocks, image_blocks
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing import fonts, loss_chart, pictures, plots
+from ganzoo_core.drawing.pictures import CELL, GUTTER, MARGIN, TITLE_SIZE, cells, picture, png_bytes, to_uint8
+from ganzoo_core.drawing.terminal import Blocks, half_blocks, image_blocks
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "two"))
 COLOUR = DataSpec("colour", (3, 4, 4))
@@ -275,8 +275,8 @@ def record(step: int) -> dict[str, float]:
 def axes_of(records: list[dict[str, float]], path: Path, monkeypatch: pytest.MonkeyPatch) -> list:
     """What `loss_picture` drew, as matplotlib holds it."""
     figures = []
-    monkeypatch.setattr(losses, "rendered", lambda figure: figures.append(figure) or plots.rendered(figure))
-    losses.loss_picture(records, path)
+    monkeypatch.setattr(loss_chart, "rendered", lambda figure: figures.append(figure) or plots.rendered(figure))
+    loss_chart.loss_picture(records, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     return figures[0].axes
 
@@ -323,20 +323,20 @@ def test_long_runs_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_smoothing_is_a_centred_mean_that_shrinks_at_the_ends() -> None:
     values = np.arange(300.0) ** 2
-    mean = losses.smoothed(values)  # over 3 to each side
+    mean = loss_chart.smoothed(values)  # over 3 to each side
     assert mean[0] == values[:4].mean()
     assert mean[100] == pytest.approx(values[97:104].mean())
     assert mean[-1] == pytest.approx(values[-4:].mean())
-    assert losses.smoothed(values[:20]).tolist() == values[:20].tolist()
+    assert loss_chart.smoothed(values[:20]).tolist() == values[:20].tolist()
 
 
 def test_matplotlib_is_imported_to_draw_only_and_pyplot_never() -> None:
     code = (
-        "import sys, torch, ganzoo_core.samples, ganzoo_core.report.losses, ganzoo_core.report.terminal\n"
+        "import sys, torch, ganzoo_core.sampling.samples, ganzoo_core.drawing.loss_chart, ganzoo_core.drawing.terminal\n"
         "assert 'matplotlib' not in sys.modules\n"
         "from ganzoo_core.variant import DataSpec\n"
         "spec = DataSpec('ring', (2,), kind='points')\n"
-        "ganzoo_core.samples.Samples(torch.zeros(2, 2), spec).picture()\n"
+        "ganzoo_core.sampling.samples.Samples(torch.zeros(2, 2), spec).picture()\n"
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

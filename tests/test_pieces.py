@@ -10,13 +10,14 @@ from ganzoo_toy import Toy, ToyConditional, ToyConfig
 from ganzoo_toy.networks import ToyDiscriminator
 from torch import nn
 
-from ganzoo_core import Generator, pieces
+from ganzoo_core import Generator
 from ganzoo_core.data import Dataset
-from ganzoo_core.engine import Engine
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import SettingError
 from ganzoo_core.losses import NonSaturating, Wasserstein, gradient_penalty
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.training import microbatches
+from ganzoo_core.training.engine import Engine
 
 # A critic is judged at the midpoint of its mean scores, which each piece has for itself.
 BALANCE = {"d_real", "d_fake", "accuracy_real", "accuracy_fake"}
@@ -108,7 +109,7 @@ def test_an_undivided_engine_draws_as_ever():
     torch.manual_seed(3)
     expected = torch.rand(5, 1)
     torch.manual_seed(3)
-    assert torch.equal(pieces.uniform(5, 1, like=torch.zeros(1)), expected)
+    assert torch.equal(microbatches.uniform(5, 1, like=torch.zeros(1)), expected)
 
 
 def test_each_piece_has_dropout_of_its_own():

@@ -11,9 +11,10 @@ import pytest
 
 from ganzoo_core import registry as registry_module
 from ganzoo_core.callbacks import Callback, RunInfo
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import Registry, find_source
-from ganzoo_core.variant import DataSource, DataSpec, Variant
+from ganzoo_core.variant import DataSource, Variant
 
 HEAD = """
 import ganzoo_core as ganzoo

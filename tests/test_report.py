@@ -18,18 +18,19 @@ from click.testing import CliRunner
 from PIL import Image
 
 import ganzoo_core as ganzoo
-from ganzoo_core import session
 from ganzoo_core.cli import main
-from ganzoo_core.metrics.results import Evaluation, Figure
-from ganzoo_core.report.charts import MOST_POINTS, Line, axis, log_axis, run_charts, thinned
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.charts import MOST_POINTS, Line, axis, log_axis, run_charts, thinned
+from ganzoo_core.drawing.pictures import bare_grid, cells, picture
+from ganzoo_core.drawing.words import number, typed
+from ganzoo_core.report.command import usage
 from ganzoo_core.report.page import inlined, render
-from ganzoo_core.report.pictures import bare_grid, cells, picture
-from ganzoo_core.report.words import number, typed
-from ganzoo_core.run_report import elapsed_s, thinned_out, usage, write_report
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.report.run_page import elapsed_s, thinned_out, write_report
+from ganzoo_core.training import trainer
+from ganzoo_tools.evaluation.results import Evaluation, Figure
 
 KINDS = {"images": ("toy-conditional", "digits"), "points": ("toy", "ring8"), "curves": ("toy", "sine")}
-CSS = (Path(session.__file__).parent / "report" / "templates" / "page.css").read_text(encoding="utf-8")
+CSS = (Path(trainer.__file__).parent / "report" / "templates" / "page.css").read_text(encoding="utf-8")
 VOID = {"meta", "link", "img", "input", "path", "circle", "br"}
 STRANGE = ("<script>alert(1)<", "[red]", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 
@@ -237,7 +238,7 @@ def test_a_report_that_fails_does_not_cost_the_run(
     def broken(folder: Path) -> Path:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(session, "write_report", broken)
+    monkeypatch.setattr(trainer, "write_report", broken)
     with caplog.at_level(logging.WARNING, "ganzoo"):
         done = ganzoo.train("toy", data="sine", steps=1, out="run")
     assert done.generator().step == 1

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ganzoo_core as ganzoo
-from ganzoo_core import json_files, run_info
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, GanzooError
-from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_report import run_page
-from ganzoo_core.training import _resumed_plan
+from ganzoo_core.report.run_page import run_page
+from ganzoo_core.runs import metadata
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage import json_files
+from ganzoo_core.training.resume import _resumed_plan
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def refused(path: Path, text: str) -> str:
     path.write_text(text, encoding="utf-8")
     start_s = time.process_time()
     with pytest.raises(FileError) as caught:
-        run_info.read(path)
+        metadata.read(path)
     assert time.process_time() - start_s < 1, "within a second"
     message = str(caught.value)
     assert str(path) in message and len(message) < 1000 and "\n" not in message
@@ -53,7 +54,7 @@ def refused(path: Path, text: str) -> str:
 
 
 def test_what_a_run_writes_is_read(folder, info):
-    assert run_info.read(folder / "run.json") == info
+    assert metadata.read(folder / "run.json") == info
     assert {"changes", "data_digest"} < info.keys()
 
 
@@ -79,7 +80,7 @@ def test_texts_that_are_no_run(path, name):
 def test_bytes_that_are_no_text(path):
     path.write_bytes(b'{"\xff": 1}')
     with pytest.raises(FileError, match=r"run.json can't be read: 'utf-8' codec can't decode byte 0xff"):
-        run_info.read(path)
+        metadata.read(path)
 
 
 FIELDS: dict[tuple[str, ...], tuple[Any, str]] = {
@@ -122,7 +123,7 @@ def test_fields_that_are_missing(path, info):
         text = json.dumps({key: value for key, value in info.items() if key != field})
         if field in optional:
             path.write_text(text)
-            assert field not in run_info.read(path)
+            assert field not in metadata.read(path)
         else:
             assert f"is damaged: it holds no {field}" in refused(path, text)
     for table, fields in {"settings": ["data", "seed", "steps", "batch_size"], "environment": ["device"]}.items():

@@ -17,13 +17,15 @@ from torch import Tensor
 from torchvision.datasets import ImageFolder
 
 import ganzoo_core as ganzoo
-from ganzoo_core import TrainedGenerator, trained
+from ganzoo_core import TrainedGenerator
 from ganzoo_core.cli import main
-from ganzoo_core.datasets import Folder, FolderOptions
+from ganzoo_core.datasets.folder_options import FolderOptions
+from ganzoo_core.datasets.sources import Folder
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, SettingError, UnknownNameError
-from ganzoo_core.sample_files import class_folders, write_samples
-from ganzoo_core.samples import Samples
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.sampling import generator_file
+from ganzoo_core.sampling.sample_files import class_folders, write_samples
+from ganzoo_core.sampling.samples import Samples
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one"))
 COLOUR = DataSpec("colour", (3, 5, 7))
@@ -245,14 +247,14 @@ def test_an_image_that_can_not_be_written_ends_it(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("name", ["x.npz", "x"])
 def test_ctrl_c_is_one_sentence(run, in_tmp: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    generate = trained.generate
+    generate = generator_file.generate
 
     def interrupted(*args: object) -> Tensor:
         if args[-1] == 128:
             raise KeyboardInterrupt
         return generate(*args)
 
-    monkeypatch.setattr(trained, "generate", interrupted)
+    monkeypatch.setattr(generator_file, "generate", interrupted)
     result = CliRunner().invoke(main, ["sample", str(run.folder), "-n", "1000", "-o", name])
     assert (result.exit_code, result.output) == (1, "Error: stopped by Ctrl-C\n")
     assert os.listdir(in_tmp) == []

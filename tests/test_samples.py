@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, GanzooError
-from ganzoo_core.samples import Samples
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.sampling.samples import Samples
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one"))
 RING = DataSpec("ring", (2,), kind="points", scale=2.0, offset=1.0)

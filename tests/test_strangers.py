@@ -19,9 +19,9 @@ from click.testing import CliRunner
 from torch import Tensor
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, GanzooError
+from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing.cases import cases
 
 Loaded = tuple[dict[str, Any], dict[str, Tensor]]
@@ -44,8 +44,8 @@ def load_generator(path: Path) -> Loaded:
 
 def load_checkpoint(path: Path) -> Loaded:
     """What a resume reads of the file."""
-    header, tensors = checkpoint.load(path, "checkpoint")
-    checkpoint.check_fields(path, header, {"step": int})
+    header, tensors = tensor_files.load(path, "checkpoint")
+    tensor_files.check_fields(path, header, {"step": int})
     return header, tensors
 
 
@@ -138,13 +138,13 @@ def hostile_headers(folder: Path, tmp_path: Path, kind: str, every: int) -> None
     """Headers that are wrong but bear the digest that belongs to them: only the checks behind it help."""
     source, path = folder / f"{kind}.safetensors", tmp_path / "x"
     saved = KINDS[kind](source)
-    header, tensors = checkpoint.load(source, kind)
+    header, tensors = tensor_files.load(source, kind)
     header.pop("digest")
     names = saved[1].keys()
     for number, nasty in enumerate(nasty_headers(header)):
         if number % every:
             continue
-        checkpoint.save(path, kind, nasty, tensors)
+        tensor_files.save(path, kind, nasty, tensors)
         loaded, start_s = None, time.process_time()
         try:
             loaded = KINDS[kind](path)
@@ -225,14 +225,14 @@ def test_what_malformed_headers_are_told(tmp_path):
     for name, text in words.items():
         (tmp_path / "x").write_bytes(MALFORMED[name])
         with pytest.raises(FileError, match=text):
-            checkpoint.read_header(tmp_path / "x", "generator")
+            tensor_files.read_header(tmp_path / "x", "generator")
 
 
 def changed(folder: Path, path: Path, kind: str, change: Callable[[dict[str, Tensor]], Any], **words: Any) -> Path:
     """The file with other tensors and words, and the digest that belongs to them."""
-    header, tensors = checkpoint.load(folder / f"{kind}.safetensors", kind)
+    header, tensors = tensor_files.load(folder / f"{kind}.safetensors", kind)
     change(tensors)
-    checkpoint.save(path, kind, {k: v for k, v in header.items() if k != "digest"} | words, tensors)
+    tensor_files.save(path, kind, {k: v for k, v in header.items() if k != "digest"} | words, tensors)
     return path
 
 
@@ -336,7 +336,7 @@ def test_settings_that_make_a_network_far_larger_than_the_file(plugin_site, tmp_
 
 
 def test_samples_too_large_to_make(folder, tmp_path):
-    header, _ = checkpoint.load(folder / "generator.safetensors", "generator")
+    header, _ = tensor_files.load(folder / "generator.safetensors", "generator")
     for shape in ([1, 2**20, 2**20], [1] * 9):
         data = header["data"] | {"shape": shape}
         path = changed(folder, tmp_path / "x", "generator", lambda t: None, data=data)
@@ -465,7 +465,7 @@ def test_memory_stays_bounded(folder, tmp_path):
     """The peak of a process that reads all the malformed files and giant settings is hardly above that of one good."""
     for name, data in MALFORMED.items():
         (tmp_path / name.replace(" ", "-")).write_bytes(data)
-    header, _ = checkpoint.load(folder / "generator.safetensors", "generator")
+    header, _ = tensor_files.load(folder / "generator.safetensors", "generator")
     for name, large in {"width": 10**9, "latent_dim": 2**40}.items():
         config = header["config"] | {name: large}
         changed(folder, tmp_path / f"large-{name}", "generator", lambda t: None, config=config)

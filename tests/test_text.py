@@ -19,14 +19,14 @@ from rich.console import Console
 
 from ganzoo_core import train
 from ganzoo_core.cli import main
-from ganzoo_core.cli._output import log_noted, note, print_path
-from ganzoo_core.report import fonts
-from ganzoo_core.report.losses import loss_picture
-from ganzoo_core.report.pictures import picture
-from ganzoo_core.report.terminal import image_blocks
-from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.text import few, file_name, one_line, visible
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.cli.output import log_noted, note, print_path
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing import fonts
+from ganzoo_core.drawing.loss_chart import loss_picture
+from ganzoo_core.drawing.pictures import picture
+from ganzoo_core.drawing.terminal import image_blocks
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage.names import few, file_name, one_line, visible
 
 HOSTILE = (
     "<script>alert(1)",

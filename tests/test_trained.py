@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
 from ganzoo_core.errors import FileError, PluginError, SettingError, UnknownNameError
+from ganzoo_core.storage import tensor_files
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,9 @@ def run(tmp_path_factory):
 
 
 def tampered(run, path, **changes):
-    header, tensors = checkpoint.load(run.folder / "generator.safetensors", "generator")
+    header, tensors = tensor_files.load(run.folder / "generator.safetensors", "generator")
     header = {k: v for k, v in header.items() if k not in ("digest", "kind", "format_version")} | changes
-    checkpoint.save(path, "generator", header, tensors)
+    tensor_files.save(path, "generator", header, tensors)
     return path
 
 
@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_samples_however_many(run):
 def test_sampling_leaves_the_generator_as_it_was(run):
     module = run.generator().module.train()
     before = {k: v.clone() for k, v in module.state_dict().items()}
-    from ganzoo_core.trained import generate
+    from ganzoo_core.sampling.generate import generate
 
     generate(module, 3, torch.zeros(3, dtype=torch.long), 0, torch.device("cpu"))
     assert module.training

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from ganzoo_toy.networks import CountingLoss
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
 from ganzoo_core.cli import main
 from ganzoo_core.errors import (
     FileError,
@@ -26,9 +25,10 @@ from ganzoo_core.errors import (
     UnknownNameError,
 )
 from ganzoo_core.registry import registry
-from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_report import elapsed_s
-from ganzoo_core.run_settings import clash, resolve
+from ganzoo_core.report.run_page import elapsed_s
+from ganzoo_core.runs.plan import clash, resolve
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage import tensor_files
 
 OPTIONS = ["--data", "ring8", "--set", "log_every=5", "--set", "ema_decay=0.9", "--set", "n_critic=2"]
 
@@ -68,7 +68,7 @@ def test_a_run_is_a_folder(in_tmp):
 
 
 def test_the_default_snapshots():
-    from ganzoo_core.run_settings import RunSettings
+    from ganzoo_core.runs.run_settings import RunSettings
 
     assert sorted(RunSettings().snapshot_steps(2300)) == [1, 10, 100, 200, 500, 1000, 2000, 2300]
     assert sorted(RunSettings(snapshots=(5, 9000)).snapshot_steps(100)) == [5, 100]
@@ -77,7 +77,7 @@ def test_the_default_snapshots():
 def test_the_generator_file_tells_no_time_and_no_path(in_tmp):
     a, b = train(out=in_tmp / "a"), train(out=in_tmp / "b")
     assert_same_end(a.folder, b.folder)
-    header, _ = checkpoint.read_header(a.folder / "generator.safetensors", "generator")
+    header, _ = tensor_files.read_header(a.folder / "generator.safetensors", "generator")
     assert header["step"] == 30 and header["config"]["width"] == 8 and header["data"]["name"] == "ring8"
     assert str(in_tmp) not in json.dumps(header)
 
@@ -369,7 +369,7 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_stays(in_tmp):
         train(out="a", poison_step=23, checkpoint_every_s=1000)
     with pytest.raises(TrainingError, match=r"the weight generator.* not finite at step 23; it began at step 23"):
         train(out="b", poison_step=23, checkpoint_every_s=0)
-    header, tensors = checkpoint.load(Path("b/checkpoint.safetensors"), "checkpoint")
+    header, tensors = tensor_files.load(Path("b/checkpoint.safetensors"), "checkpoint")
     assert header["step"] == 22
     assert all(bool(t.isfinite().all()) for t in tensors.values())
 
@@ -395,7 +395,7 @@ def begun(forks, *options: str, **faults):
 
 
 def saved_step() -> int:
-    return checkpoint.load(Path("run/checkpoint.safetensors"), "checkpoint")[0]["step"]
+    return tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")[0]["step"]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -486,7 +486,7 @@ def test_older_checkpoints_are_kept(in_tmp):
     run = train(steps=6, keep=2, checkpoint_every_s=0)
     kept = sorted((run.folder / "checkpoints").iterdir())
     assert [path.name for path in kept] == ["step-000004.safetensors", "step-000005.safetensors"]
-    assert [checkpoint.load(path, "checkpoint")[0]["step"] for path in kept] == [4, 5]
+    assert [tensor_files.load(path, "checkpoint")[0]["step"] for path in kept] == [4, 5]
     end = (run.folder / "checkpoint.safetensors").read_bytes()
     (run.folder / "checkpoint.safetensors").write_bytes(kept[0].read_bytes())
     ganzoo.train(resume=run.folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo_core import checkpoint
+from ganzoo_core.storage import tensor_files
 
 ADDRESSES = {"ganzoo-a": "10.213.77.1", "ganzoo-b": "10.213.77.2"}
 
@@ -122,7 +122,7 @@ def test_a_cut_link_ends_both_and_the_checkpoint_resumes(hosts, tmp_path):
         code, words = ended(process, 120)
         assert code == 1, words
         assert "another process of this run is gone" in words, words
-    header, _ = checkpoint.load(folder / "checkpoint.safetensors", "checkpoint")
+    header, _ = tensor_files.load(folder / "checkpoint.safetensors", "checkpoint")
     last = header["step"] + 8
     resumed = [sys.executable, "-m", "ganzoo_core", "run", "--resume", str(folder), "--steps", str(last), "--quiet"]
     subprocess.run(resumed, check=True, capture_output=True)

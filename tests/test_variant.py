@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import ganzoo_core
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
-from ganzoo_core.variant import Config, DataSource, DataSpec, NoOptions, Variant
+from ganzoo_core.variant import Config, DataSource, NoOptions, Variant
 
 
 def test_a_spec_comes_back_from_json() -> None:

@@ -13,9 +13,9 @@ import torch
 from click.testing import CliRunner
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, PluginError
+from ganzoo_core.storage import tensor_files
 
 SHIP = """
 import ganzoo_core as ganzoo
@@ -51,8 +51,8 @@ def trained(tmp_path_factory) -> Path:
 
 def rewritten(source: Path, path: Path, **changes: object) -> Path:
     """The weights with other words in their header, and the digest that belongs to them."""
-    header, tensors = checkpoint.load(source, "generator")
-    checkpoint.save(path, "generator", {k: v for k, v in header.items() if k != "digest"} | changes, tensors)
+    header, tensors = tensor_files.load(source, "generator")
+    tensor_files.save(path, "generator", {k: v for k, v in header.items() if k != "digest"} | changes, tensors)
     return path
 
 

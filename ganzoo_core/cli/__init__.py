@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ganzoo_core.cli._group import main
+from ganzoo_core.cli.group import main
 
 __all__ = ["main"]

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from ganzoo_core.cli._options import json_option
-from ganzoo_core.cli._output import note, print_json, print_table
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import note, print_json, print_table
 
 
 @click.command("check")

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from ganzoo_core import registry
-from ganzoo_core.cli._options import data_dir_option, json_option
-from ganzoo_core.cli._output import note, print_json, print_table, shape_text
+from ganzoo_core.cli.options import data_dir_option, json_option
+from ganzoo_core.cli.output import note, print_json, print_table, shape_text
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.registry import Plugin
+from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.variant import DataSource
 
 
@@ -21,7 +20,7 @@ from ganzoo_core.variant import DataSource
 def command(data_dir: Path | None, as_json: bool) -> None:
     """List every data set, and whether it is on this machine."""
     folder = data_folder(data_dir)
-    found = [_describe(cls, plugin, folder) for cls, plugin in registry.registry().datasets().values()]
+    found = [_describe(cls, plugin, folder) for cls, plugin in registry().datasets().values()]
     if as_json:
         print_json({"data_dir": str(folder), "datasets": found})
         return

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from ganzoo_core import registry
-from ganzoo_core.cli._options import json_option
-from ganzoo_core.cli._output import print_json, print_line, print_table
-from ganzoo_core.registry import Plugin
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import print_json, print_line, print_table
+from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.variant import Variant
 
 
@@ -17,7 +16,7 @@ from ganzoo_core.variant import Variant
 @json_option
 def command(as_json: bool) -> None:
     """List every variant, and plugins that are broken."""
-    zoo = registry.registry()
+    zoo = registry()
     variants = [describe(cls, plugin) for cls, plugin in zoo.variants().values()]
     broken = [
         {"name": p.name, "package": p.package, "version": p.version, "error": p.error} for p in zoo.plugins() if p.error

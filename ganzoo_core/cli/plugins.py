@@ -6,17 +6,16 @@ from typing import Any
 
 import click
 
-from ganzoo_core import registry
-from ganzoo_core.cli._options import json_option
-from ganzoo_core.cli._output import note, print_json, print_table
-from ganzoo_core.registry import Plugin
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import note, print_json, print_table
+from ganzoo_core.registry import Plugin, registry
 
 
 @click.command("plugins")
 @json_option
 def command(as_json: bool) -> None:
     """List the installed plugins, what each offers, and what is broken."""
-    plugins = [_describe(plugin) for plugin in registry.registry().plugins()]
+    plugins = [_describe(plugin) for plugin in registry().plugins()]
     if as_json:
         print_json({"plugins": plugins})
         return
@@ -37,6 +36,7 @@ def _describe(plugin: Plugin) -> dict[str, Any]:
         "hooks": list(plugin.hooks),
         "variants": list(plugin.variants),
         "datasets": list(plugin.datasets),
+        "commands": list(plugin.commands),
         "error": plugin.error,
     }
 
@@ -45,7 +45,7 @@ def _offers(plugin: dict[str, Any]) -> str:
     """What a plugin offers by name, or why it offers nothing; a hook with nothing to name is named itself."""
     if plugin["error"]:
         return f"broken: {plugin['error']}"
-    named = {"ganzoo_variants": plugin["variants"], "ganzoo_datasets": plugin["datasets"]}
+    named = {f"ganzoo_{kind}": plugin[kind] for kind in ("variants", "datasets", "commands")}
     parts = [
         f"{hook.removeprefix('ganzoo_')}: {', '.join(named[hook])}" if named.get(hook) else hook
         for hook in plugin["hooks"]

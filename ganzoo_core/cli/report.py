@@ -15,6 +15,6 @@ def command(run: Path) -> None:
 
     RUN is a run folder, finished or not. The path of the page is printed on stdout.
     """
-    from ganzoo_core.run_report import write_report
+    from ganzoo_core.report.run_page import write_report
 
     click.echo(write_report(Path(os.path.expanduser(run))))

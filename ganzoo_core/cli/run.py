@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
-from ganzoo_core.cli._options import data_dir_option, data_option, set_option
-from ganzoo_core.cli._output import draw, note, on_terminal, print_path
-from ganzoo_core.cli._progress import Progress
+from ganzoo_core.cli.options import data_dir_option, data_option, set_option
+from ganzoo_core.cli.output import draw, note, on_terminal, print_path
+from ganzoo_core.cli.progress import Progress
+from ganzoo_core.display.progress import figures
+from ganzoo_core.distributed.launch import launch, worker_rank
+from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError, SettingError
-from ganzoo_core.launch import launch, worker_rank
-from ganzoo_core.report.course import figures
-from ganzoo_core.report.words import duration
-from ganzoo_core.text import one_line, visible
+from ganzoo_core.registry import registry
+from ganzoo_core.storage.names import one_line, visible
 
 if TYPE_CHECKING:
-    from ganzoo_core.report.course import Course
-    from ganzoo_core.training import Run
+    from ganzoo_core.display.progress import Course
+    from ganzoo_core.training.run import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
 _NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts", "processes")
@@ -86,7 +86,7 @@ def command(
         return
     if quiet or rank:
         logging.getLogger("ganzoo").setLevel(logging.WARNING)
-    from ganzoo_core.training import train
+    from ganzoo_core.training.train import train
 
     progress = Progress()
     try:
@@ -165,7 +165,7 @@ def _close(progress: Progress, course: Course, run: Run) -> None:
 
 def _label(run: RunInfo) -> str:
     """A label to try, where the variant takes labels."""
-    cls, _ = registry.registry().variant(run.variant)
+    cls, _ = registry().variant(run.variant)
     if not (cls.conditional and run.data.classes):
         return ""
     return f" --label {visible(shlex.quote(run.data.classes[min(3, run.data.num_classes - 1)]))}"

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from ganzoo_core.cli._output import draw, on_terminal, print_path
-from ganzoo_core.cli._progress import samples_progress
+from ganzoo_core.cli.output import default_output, draw, on_terminal, print_path
+from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
-from ganzoo_core.files import write_atomically
-from ganzoo_core.run_folder import RunFolder
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage.files import write_atomically
 
 _MOST_DRAWN = 1000
 
@@ -43,7 +43,7 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
         _animate(source, path)
         print_path(path)
         return
-    from ganzoo_core.trained import load
+    from ganzoo_core.sampling.generator_file import load
 
     generator = load(source)
     with samples_progress() as progress:
@@ -68,13 +68,6 @@ def _animate(source: str, output: Path) -> None:
     snapshots = RunFolder.open(folder).snapshots()
     if not snapshots:
         raise FileError(f"{folder} has no snapshots in samples/ to show; train it: ganzoo run --resume {folder}")
-    from ganzoo_core.report.animation import snapshots_gif
+    from ganzoo_core.drawing.gifs import snapshots_gif
 
     write_atomically(output, snapshots_gif(snapshots))
-
-
-def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
-    """Where samples go when nobody says: into the run folder, or beside the shell for a lone file of weights."""
-    named = Path(os.path.expanduser(source))
-    folder = named if named.is_dir() else Path()
-    return folder / f"{stem}-seed{seed}.png"

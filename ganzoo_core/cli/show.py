@@ -10,17 +10,18 @@ from typing import Any
 
 import click
 
-from ganzoo_core import registry
-from ganzoo_core.cli._options import data_dir_option, data_option, json_option, set_option
-from ganzoo_core.cli._output import note, print_json, print_line, print_table, shape_text
 from ganzoo_core.cli.list import describe
+from ganzoo_core.cli.options import data_dir_option, data_option, json_option, set_option
+from ganzoo_core.cli.output import note, print_json, print_line, print_table, shape_text
 from ganzoo_core.datasets import data_folder
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.words import typed
 from ganzoo_core.errors import DataError, PluginError, UnknownNameError
-from ganzoo_core.report.words import typed
-from ganzoo_core.run_settings import resolve
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import resolve
 from ganzoo_core.settings import Settings
-from ganzoo_core.text import one_line
-from ganzoo_core.variant import DataSource, DataSpec, Variant
+from ganzoo_core.storage.names import one_line
+from ganzoo_core.variant import DataSource, Variant
 
 
 @click.command("show")
@@ -80,7 +81,7 @@ def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | N
 
 def _sources(first: str) -> Iterator[type[DataSource]]:
     """Every data set, the one called `first` before all others: where it suits, no other plugin is imported."""
-    zoo = registry.registry()
+    zoo = registry()
     with contextlib.suppress(UnknownNameError, PluginError):
         yield zoo.dataset(first)[0]
     yield from (cls for name, (cls, _) in zoo.datasets().items() if name != first)
@@ -89,7 +90,7 @@ def _sources(first: str) -> Iterator[type[DataSource]]:
 def _networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
     """Both networks on such data as JSON values. Raises `DataError` where they don't suit each other."""
     variant.check_data(spec)
-    from ganzoo_core.report.layers import describe_networks
+    from ganzoo_core.cli.layers import describe_networks
 
     return describe_networks(variant, spec)
 

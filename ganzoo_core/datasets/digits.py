@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.variant import DataSpec
-
-if TYPE_CHECKING:
-    from ganzoo_core.datasets import Digits
+from ganzoo_core.dataspec import DataSpec
 
 
-def load(source: Digits) -> Dataset:
+def load(spec: DataSpec) -> Dataset:
     """All digits: samples (1797, 1, 28, 28) uint8, white on black."""
     digits = load_digits()
     samples = torch.from_numpy(np.stack([_enlarged(image) for image in digits.images])).unsqueeze(1)
-    spec = DataSpec(source.name, source.shape, source.classes)
     return Dataset(spec, samples, torch.from_numpy(digits.target.astype(np.int64)))
 
 

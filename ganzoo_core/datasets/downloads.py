@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,11 +19,8 @@ from torchvision import datasets as published
 from torchvision.datasets.utils import download_and_extract_archive
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.variant import DataSpec
-
-if TYPE_CHECKING:
-    from ganzoo_core.datasets import Downloaded, Split
 
 _TIMEOUT_S = 30.0
 _CIFAR10_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -39,42 +36,44 @@ class _Archive(NamedTuple):
     mirrors: list[str]
 
 
-def load(source: Downloaded, data_dir: Path, split: Split) -> Dataset:
-    """The split in memory: samples (N, *shape) uint8, labels (N,) int64. Raises `DataError`."""
-    paths = [data_dir / source.folder / name for name in source.files[split]]
+def load(spec: DataSpec, folder: Path, archives: dict[str, str]) -> Dataset:
+    """A split in memory: samples (N, *shape) uint8, labels (N,) int64. Raises `DataError`.
+
+    `archives` has the names of the split's files in `folder`, and of the published archives they come in.
+    """
+    paths = [folder / name for name in archives]
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        _fetch(source, missing)
-    images, labels = (_read_idx_pair if source.name in _IDX else _read_records)(paths, source)
-    spec = DataSpec(source.name, source.shape, source.classes)
+        _fetch(spec.name, missing, {archives[path.name] for path in missing})
+    images, labels = (_read_idx_pair if spec.name in _IDX else _read_records)(paths, spec)
     return Dataset(spec, torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 
 
-def _fetch(source: Downloaded, missing: list[Path]) -> None:
-    """Bring the missing files, each put in place whole, so that an interrupted or a second fetch does no harm."""
+def _fetch(name: str, missing: list[Path], wanted: set[str]) -> None:
+    """Bring the missing files out of the archives `wanted`, each put in place whole, so that an interrupted or a
+    second fetch does no harm."""
     folder = missing[0].parent
-    wanted = {source.archive(path.name) for path in missing}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch, _polite_network():
-            for archive in _archives(source):
-                if archive.name in wanted:
-                    _fetch_archive(archive, folder, scratch)
+            for archive in _archives(name, wanted):
+                _fetch_archive(archive, folder, scratch)
             for path in Path(scratch).rglob("*"):
                 if path.name in {target.name for target in missing}:
                     os.replace(path, folder / path.name)
     except (OSError, RuntimeError, HTTPException) as error:
         raise DataError(
-            f"{source.name} could not be fetched ({_reason(error)}); put {', '.join(sorted(wanted))} into {folder}, "
+            f"{name} could not be fetched ({_reason(error)}); put {', '.join(sorted(wanted))} into {folder}, "
             f"or use --data digits, which needs no network"
         ) from error
 
 
-def _archives(source: Downloaded) -> list[_Archive]:
-    if source.name in _IDX:
-        listed = _IDX[source.name]
-        return [_Archive(name, md5, listed.mirrors) for name, md5 in listed.resources]
-    return [_Archive(source.archive(""), _CIFAR10_MD5, _CIFAR10_MIRRORS)]
+def _archives(name: str, wanted: set[str]) -> list[_Archive]:
+    """The archives of those names, as they are published."""
+    if name in _IDX:
+        listed = _IDX[name]
+        return [_Archive(file, md5, listed.mirrors) for file, md5 in listed.resources if file in wanted]
+    return [_Archive(file, _CIFAR10_MD5, _CIFAR10_MIRRORS) for file in wanted]
 
 
 def _fetch_archive(archive: _Archive, folder: Path, scratch: str) -> None:
@@ -107,32 +106,32 @@ def _reason(error: Exception) -> str:
     return " ".join(str(getattr(error, "reason", error)).split())
 
 
-def _read_idx_pair(paths: list[Path], source: Downloaded) -> tuple[np.ndarray, np.ndarray]:
+def _read_idx_pair(paths: list[Path], spec: DataSpec) -> tuple[np.ndarray, np.ndarray]:
     """MNIST's format: the pixels in one file, the labels in another."""
     images, labels = paths
-    samples = _parsed(images, source, lambda raw: _parse_idx(raw, 3))
-    targets = _parsed(labels, source, lambda raw: _parse_idx(raw, 1))
+    samples = _parsed(images, spec, lambda raw: _parse_idx(raw, 3))
+    targets = _parsed(labels, spec, lambda raw: _parse_idx(raw, 1))
     if len(samples) != len(targets):
-        raise _damaged(labels, source, f"it labels {len(targets)} images, but there are {len(samples)}")
-    if samples.shape[1:] != source.shape[1:]:
-        raise _damaged(images, source, f"its images are of {samples.shape[1:]} pixels, not {source.shape[1:]}")
-    if targets.max() >= len(source.classes):
-        raise _damaged(labels, source, f"it has the label {targets.max()}, but there are {len(source.classes)} classes")
+        raise _damaged(labels, spec, f"it labels {len(targets)} images, but there are {len(samples)}")
+    if samples.shape[1:] != spec.shape[1:]:
+        raise _damaged(images, spec, f"its images are of {samples.shape[1:]} pixels, not {spec.shape[1:]}")
+    if targets.max() >= len(spec.classes):
+        raise _damaged(labels, spec, f"it has the label {targets.max()}, but there are {len(spec.classes)} classes")
     return samples[:, None], targets
 
 
-def _read_records(paths: list[Path], source: Downloaded) -> tuple[np.ndarray, np.ndarray]:
+def _read_records(paths: list[Path], spec: DataSpec) -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10's binary version: a byte of label, then the pixels, plane by plane."""
-    parts = [_parsed(path, source, lambda raw: _parse_records(raw, source)) for path in paths]
+    parts = [_parsed(path, spec, lambda raw: _parse_records(raw, spec)) for path in paths]
     records = np.concatenate(parts)
-    return records[:, 1:].reshape(-1, *source.shape), records[:, 0]
+    return records[:, 1:].reshape(-1, *spec.shape), records[:, 0]
 
 
-def _parsed(path: Path, source: Downloaded, parse: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _parsed(path: Path, spec: DataSpec, parse: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     try:
         return parse(np.fromfile(path, dtype=np.uint8))
     except (OSError, ValueError) as error:
-        raise _damaged(path, source, str(error)) from error
+        raise _damaged(path, spec, str(error)) from error
 
 
 def _parse_idx(raw: np.ndarray, dimensions: int) -> np.ndarray:
@@ -146,15 +145,15 @@ def _parse_idx(raw: np.ndarray, dimensions: int) -> np.ndarray:
     return raw[start:].reshape(sizes)
 
 
-def _parse_records(raw: np.ndarray, source: Downloaded) -> np.ndarray:
-    length = 1 + math.prod(source.shape)
+def _parse_records(raw: np.ndarray, spec: DataSpec) -> np.ndarray:
+    length = 1 + math.prod(spec.shape)
     if len(raw) == 0 or len(raw) % length:
         raise ValueError(f"it should hold records of {length} bytes, but holds {len(raw)} bytes")
     records = raw.reshape(-1, length)
-    if records[:, 0].max() >= len(source.classes):
-        raise ValueError(f"it has the label {records[:, 0].max()}, but there are {len(source.classes)} classes")
+    if records[:, 0].max() >= len(spec.classes):
+        raise ValueError(f"it has the label {records[:, 0].max()}, but there are {len(spec.classes)} classes")
     return records
 
 
-def _damaged(path: Path, source: Downloaded, why: str) -> DataError:
-    return DataError(f"{path} is damaged: {why}; delete it, and {source.name} is fetched again")
+def _damaged(path: Path, spec: DataSpec, why: str) -> DataError:
+    return DataError(f"{path} is damaged: {why}; delete it, and {spec.name} is fetched again")

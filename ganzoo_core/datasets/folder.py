@@ -12,12 +12,12 @@ import torch
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets.decode import extensions
 from ganzoo_core.datasets.folder_cache import ImageFile, Listing, cached
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.text import few, visible
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.storage.names import few, visible
 
 if TYPE_CHECKING:
-    from ganzoo_core.datasets import FolderOptions
+    from ganzoo_core.datasets.folder_options import FolderOptions
 
 _log = logging.getLogger("ganzoo")
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.metrics.modes import mode_coverage
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.dataspec import DataSpec
 
 RING8_STD = 0.02
 GRID25_STD = 0.05
@@ -71,3 +70,15 @@ def _inside_bounds(curves: Tensor) -> dict[str, float]:
 
 def _tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
+
+
+def mode_coverage(samples: Tensor, modes: Tensor, std: float) -> tuple[int, float]:
+    """The number of modes covered and the share of good samples (arXiv:1705.07761, section 4.1).
+
+    `samples`: (N, D), `modes`: (M, D), both in natural units; `std`: the modes' own. A sample is good if it lies within
+    three standard deviations of the mode nearest to it; a mode is covered if a single good sample is nearest to it.
+    The paper draws 2,500 samples. Of samples of a true Gaussian in two dimensions, 98.9% are good.
+    """
+    distances, nearest = torch.cdist(samples, modes.to(samples)).min(dim=1)  # both (N,)
+    good = distances <= 3 * std
+    return len(nearest[good].unique()), float(good.float().mean())

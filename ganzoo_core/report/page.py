@@ -10,13 +10,17 @@ import functools
 import hashlib
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
+from torch import Tensor
 
-from ganzoo_core.report.words import duration, number, typed
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.pictures import cells
+from ganzoo_core.drawing.words import duration, number, typed
 
 # Format, quality, and by how much the sides shrink further: each is tried until a picture is small enough.
 _ECONOMIES: tuple[tuple[str, dict[str, Any], int], ...] = (
@@ -60,18 +64,26 @@ class SampleTable:
     columns: list[str]
 
 
-def render(template: str, **values: Any) -> bytes:
-    """A page as UTF-8. All values are escaped, and a name that the template misses is an error."""
-    environment = _environment()
-    script = environment.get_template("page.js").render().encode()
+def render(template: str, package: str | None = None, **values: Any) -> bytes:
+    """A page as UTF-8. All values are escaped, and a name that the template misses is an error.
+
+    The template may be one of another `package`, in its folder `templates`; it can extend and import the core's.
+    """
+    script = _environment(None).get_template("page.js").render().encode()
     digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
-    return environment.get_template(template).render(script_digest=digest, **values).encode()
+    return fragment(template, package, script_digest=digest, **values).encode()
+
+
+def fragment(template: str, package: str | None = None, **values: Any) -> str:
+    """A part of a page, such as a `ReportSection`'s; else as `render`."""
+    return _environment(package).get_template(template).render(**values)
 
 
 @functools.cache
-def _environment() -> Environment:
+def _environment(package: str | None) -> Environment:
+    core = PackageLoader("ganzoo_core", "report/templates")
     environment = Environment(
-        loader=PackageLoader("ganzoo_core", "report/templates"),
+        loader=core if package is None else ChoiceLoader([PackageLoader(package), core]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -91,3 +103,18 @@ def inlined(image: Image.Image, alt: str, limit: int, look: Look) -> Picture:
         if len(uri) <= limit:
             break
     return Picture(uri, alt, image.width, image.height, look)
+LARGEST_PIXELATED = 40  # side of an image
+
+
+def small_pictures(values: Tensor, spec: DataSpec, alts: Sequence[str], limit: int) -> list[Picture]:
+    """Images or voxels (N, ...) in [-1, 1] as pictures of their own size, within `limit` characters in all."""
+    images = cells(values)
+    mode = "RGB" if spec.shape[0] == 3 else "L"
+    return [
+        inlined(i.convert(mode), alt, limit // len(images), look(spec)) for i, alt in zip(images, alts, strict=True)
+    ]
+
+
+def look(spec: DataSpec) -> Look:
+    """How bare images are shown: small ones are enlarged, and then each pixel is to be seen."""
+    return "pixels" if max(spec.shape[-2:]) <= LARGEST_PIXELATED else "photo"

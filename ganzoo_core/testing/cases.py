@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.engine import Engine
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Plugin, registry
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.variant import DataSpec, Variant
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.variant import Variant
 
 _SPECS = (
     DataSpec("grey images", (1, 28, 28), ("a", "b", "c"), "images"),

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganzoo_core import checkpoint
-from ganzoo_core.engine import Engine, total
 from ganzoo_core.interfaces import Turn, logits_of
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.generate import generate
+from ganzoo_core.sampling.generator_file import export, load
+from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing.cases import BATCH, Case
-from ganzoo_core.trained import export, generate, load
+from ganzoo_core.training.engine import Engine, total
 
 
 def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
@@ -153,8 +154,8 @@ def resumable(case: Case) -> None:
     second = case.engine()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.safetensors"
-        checkpoint.save(path, "checkpoint", {"step": 2}, first.state())
-        header, tensors = checkpoint.load(path, "checkpoint")
+        tensor_files.save(path, "checkpoint", {"step": 2}, first.state())
+        header, tensors = tensor_files.load(path, "checkpoint")
     second.restore(header["step"], tensors, path)
     for _ in range(2):
         second.train_step()

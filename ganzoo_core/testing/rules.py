@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganzoo_core.interfaces import Discriminator, Generator, Loss, logits_of
 from ganzoo_core.registry import registry
-from ganzoo_core.run_settings import clash
+from ganzoo_core.runs.plan import clash
 from ganzoo_core.testing.cases import BATCH, Case
 
 

@@ -8,12 +8,12 @@ from ganzoo_cgan import Cgan, CganConfig
 from torch import nn
 
 from ganzoo_core import DataSpec
-from ganzoo_core.datasets import Ring8
+from ganzoo_core.datasets.sources import Ring8
 from ganzoo_core.datasets.toy import ring8_modes
-from ganzoo_core.engine import Engine
 from ganzoo_core.errors import DataError
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.trained import generate
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.generate import generate
+from ganzoo_core.training.engine import Engine
 
 DIGITS = DataSpec("digits", (1, 28, 28), tuple("0123456789"))
 

@@ -10,13 +10,13 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.engine import Engine
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.losses import NonSaturating
-from ganzoo_core.metrics.coverage import coverage
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.trained import generate
-from ganzoo_core.variant import DataSpec
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.generate import generate
+from ganzoo_core.training.engine import Engine
+from ganzoo_tools.evaluation.prdc import coverage
 
 GREY = DataSpec("grey", (1, 28, 28))
 

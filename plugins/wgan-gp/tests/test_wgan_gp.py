@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from ganzoo_core import DataSpec, Discriminator
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Ring8
-from ganzoo_core.datasets.toy import RING8_STD, ring8_modes
-from ganzoo_core.engine import Engine
+from ganzoo_core.datasets.sources import Ring8
+from ganzoo_core.datasets.toy import RING8_STD, mode_coverage, ring8_modes
 from ganzoo_core.errors import DataError
-from ganzoo_core.metrics.modes import mode_coverage
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.trained import generate
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.generate import generate
+from ganzoo_core.training.engine import Engine
 
 RING = DataSpec("ring", (2,), (), "points")
 LR = 1e-3

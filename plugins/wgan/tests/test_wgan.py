@@ -11,11 +11,11 @@ from torch import nn
 
 from ganzoo_core import DataSpec, Networks
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import Sine
-from ganzoo_core.engine import Engine
+from ganzoo_core.datasets.sources import Sine
 from ganzoo_core.errors import DataError
-from ganzoo_core.run_settings import RunSettings
-from ganzoo_core.trained import generate
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.generate import generate
+from ganzoo_core.training.engine import Engine
 
 RING = DataSpec("ring", (2,), (), "points")
 CURVES = DataSpec("curves", (15,), (), "curves")

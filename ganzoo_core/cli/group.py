@@ -1,0 +1,105 @@
+"""The group that every command belongs to: it finds them, and turns what goes wrong into one line."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import io
+import os
+import sys
+from typing import Any
+
+import click
+
+from ganzoo_core.cli.output import log_noted
+from ganzoo_core.distributed.launch import report
+from ganzoo_core.errors import GanzooError, UnknownNameError
+from ganzoo_core.hookspecs import MOVED, VERSION
+from ganzoo_core.registry import registry
+from ganzoo_core.storage.names import one_line
+
+# The module of each command has its name and holds it as `command`.
+_COMMANDS = ("list", "show", "data", "run", "sample", "report", "check", "plugins")
+
+
+class Zoo(click.Group):
+    """A click group that imports a command's module on first need, and shows no traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The core's commands in the order a newcomer meets them, then those of plugins."""
+        return [*_COMMANDS, *(name for name in sorted(registry().commands()) if name not in _COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in _COMMANDS:
+            try:
+                return registry().command(cmd_name)[0]
+            except UnknownNameError:
+                return None
+        module = importlib.import_module(f"ganzoo_core.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command names the near ones."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"there is no command called {one_line(args[0])!r}; {self._hint(ctx, args[0])}")
+        return super().resolve_command(ctx, args)
+
+    def _hint(self, ctx: click.Context, name: str) -> str:
+        """Where an unknown command may be found."""
+        if name in MOVED:
+            return f"it comes with a package of its own: pip install {MOVED[name]}"
+        known = self.list_commands(ctx)
+        near = difflib.get_close_matches(name, {*known, *MOVED}, cutoff=0.5)
+        return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but keep what was typed, for processes that are to do the same."""
+        ctx.meta["ganzoo.arguments"] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what goes wrong in one of several processes, their launcher tells."""
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            report(error.message, error.__cause__)
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it raises ends as one line on stderr and exit code 1."""
+        try:
+            with log_noted():
+                return super().invoke(ctx)
+        except click.ClickException as error:
+            # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
+            vars(error)["message"] = one_line(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own business: --help, a closed pipe
+        except KeyboardInterrupt:
+            raise click.ClickException("stopped by Ctrl-C") from None
+        except (GanzooError, OSError) as error:
+            raise click.ClickException(one_line(error)) from error
+        except Exception as error:
+            if os.environ.get("GANZOO_TRACEBACK"):
+                raise
+            raise click.ClickException(
+                f"{type(error).__name__}: {one_line(error)}; this is a bug in ganzoo or in a plugin, "
+                f"and GANZOO_TRACEBACK=1 shows where"
+            ) from error
+
+
+@click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="ganzoo", message="%(prog)s %(version)s")
+def main() -> None:
+    """A zoo of GANs: run them, compare them, publish your own as a plugin.
+
+    Begin with `ganzoo run cgan`. Results go to stdout, progress and messages to stderr.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows "?" rather than an error
+            stream.reconfigure(errors="replace")

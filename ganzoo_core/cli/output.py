@@ -1,0 +1,157 @@
+"""How commands print. Text from plugins and from disk is shown as it is: never as markup, never as terminal codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from ganzoo_core.storage.names import one_line, visible
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+
+_GAP = 2
+_PROSE_WIDTH = 14  # a column narrower than this is no pleasure to read
+
+
+def new_console(*, stderr: bool = False) -> Console:
+    """A rich console that interprets nothing in the text it is given."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for machines."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a result as a table that is never cut: the last column wraps, and moves below where there is no room.
+
+    Whole numbers are grouped and set right; True and False are yes and no, None is a dash.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    columns = [[Text(header, "bold"), *(_cell(row[i]) for row in rows)] for i, header in enumerate(headers)]
+    widths = [max(cell.cell_len for cell in column) for column in columns]
+    console = new_console()
+    fixed = sum(widths[:-1]) + _GAP * (len(headers) - 1)
+    if console.width - fixed < min(widths[-1], _PROSE_WIDTH) and len(headers) > 2:
+        print_table(headers[:-1], [row[:-1] for row in rows])
+        click.echo()
+        print_table((headers[0], headers[-1]), [(row[0], row[-1]) for row in rows])
+        return
+    widths[-1] = min(widths[-1], max(console.width - fixed, _PROSE_WIDTH))
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False)
+    for i, width in enumerate(widths):
+        numeric = bool(rows) and all(type(row[i]) is int for row in rows)
+        table.add_column(justify="right" if numeric else "left", width=width, overflow="fold")
+    for line in zip(*columns, strict=True):
+        table.add_row(*line)
+    console.print(table, width=max(console.width, fixed + widths[-1]), crop=False)
+
+
+def print_line(bold: str, rest: str = "") -> None:
+    """Print a line of a result, the first part of it in bold."""
+    from rich.text import Text
+
+    new_console().print(Text(one_line(bold), "bold") + Text(f" {one_line(rest)}" if rest else "", "not bold"))
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """A sample's shape as people write it, 1x28x28; one number has none."""
+    return "x".join(str(size) for size in shape) or "number"
+
+
+def print_path(path: Path) -> None:
+    """Print the path of a result: as it is for a program that reads it, harmless on a terminal."""
+    click.echo(visible(path) if sys.stdout.isatty() else os.fsencode(path))
+
+
+def note(message: str = "") -> None:
+    """Print a message, which is no result: it goes to stderr. Nothing in it steers the terminal but line breaks."""
+    # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
+    click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def log_noted() -> Iterator[None]:
+    """What the core logs is shown as messages: warnings, and what takes its time."""
+    logger, handler = logging.getLogger("ganzoo"), _Notes()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):  # a reader that left must not end the run
+            note(one_line(record.getMessage()))
+
+
+def on_terminal() -> bool:
+    """Whether messages go to a terminal, where they may move and have colours."""
+    return sys.stderr.isatty()
+
+
+def can_move() -> bool:
+    """Whether what is shown on the terminal may be drawn again in its place."""
+    return on_terminal() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+class Drawable(Protocol):
+    """What can be drawn on a terminal: samples, and whatever is made of them."""
+
+    def picture(self) -> Image:
+        """All of it as one picture."""
+
+    def terminal(self, width: int) -> RenderableType:
+        """In half-block characters, at most `width` of them wide."""
+
+
+def draw(samples: Drawable) -> None:
+    """Draw samples as a message: in real pixels where the terminal has them, else in half-block characters."""
+    from ganzoo_core.display import pixels
+
+    console = new_console(stderr=True)
+    if pixels.protocol(console) is None:
+        console.print(samples.terminal(console.width))
+    else:
+        picture = samples.picture()
+        console.print(pixels.pixel_picture(picture, pixels.columns(picture, console.width)))
+
+
+def _cell(value: Any) -> Text:
+    from rich.text import Text
+
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if value is None:
+        return Text("-")
+    return Text(f"{value:,}" if isinstance(value, int) else one_line(value))
+
+
+def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
+    """Where samples go when nobody says: into the run folder, or beside the shell for a lone file of weights."""
+    named = Path(os.path.expanduser(source))
+    folder = named if named.is_dir() else Path()
+    return folder / f"{stem}-seed{seed}.png"

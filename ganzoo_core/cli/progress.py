@@ -1,0 +1,130 @@
+"""What `ganzoo run` shows while it trains: a live panel on a terminal, plain lines in a pipe. All on stderr.
+
+And the bar of `ganzoo sample`, on a terminal alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo_core.callbacks import Callback, RunInfo
+from ganzoo_core.cli.output import can_move, new_console, note, shape_text
+from ganzoo_core.display.progress import Course, figures
+from ganzoo_core.drawing.words import duration
+from ganzoo_core.registry import registry
+from ganzoo_core.storage.names import one_line, visible
+
+if TYPE_CHECKING:
+    from ganzoo_core.display.live_panel import LivePanel
+
+_LINE_EVERY_S = 5.0
+
+
+class Progress(Callback):
+    """Shows a run from its header to its last step, and keeps what the closing words need.
+
+    `course` is None until the run starts; `picture` is the last sample picture.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.course: Course | None = None
+        self.picture: Path | None = None
+        self.elapsed_s = 0.0
+        self._clock = clock
+        self._line_s = 0.0
+        self._shown_step = -1
+        self._live: LivePanel | None = None
+
+    def on_start(self, run: RunInfo) -> None:
+        """Show the header, then the panel."""
+        self.course = Course(run, self._clock)
+        self._line_s = self._clock()
+        for line in header(run):
+            self._say(line)
+        if can_move():
+            from ganzoo_core.display.live_panel import LivePanel
+
+            self._live = LivePanel(self.course, _is_conditional(run), new_console(stderr=True))
+            self._live.start()
+
+    def on_log(self, record: dict[str, float]) -> None:
+        """Keep the figures for the panel; in a pipe, print a line where the last one is some seconds old."""
+        assert self.course is not None
+        self.course.add(record)
+        if self._live is None and self._clock() - self._line_s >= _LINE_EVERY_S:
+            self._print_line()
+
+    def on_snapshot(self, step: int, picture: Path) -> None:
+        """Keep the path of the picture, and show its samples."""
+        self.picture = picture
+        if self._live is not None:
+            self._live.panel.show(picture)
+
+    def on_end(self, step: int) -> None:
+        """End the panel, or print the last line."""
+        assert self.course is not None
+        self.elapsed_s = self.course.elapsed_s
+        if self._live is None and self.course.record and self._shown_step != self.course.step:
+            self._print_line()
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back; also right after an error, and twice."""
+        if self._live is not None:
+            self._live.stop()
+
+    def _print_line(self) -> None:
+        assert self.course is not None
+        course = self.course
+        self._line_s = self._clock()
+        self._shown_step = course.step
+        parts = [f"step {course.step:,}/{course.run.total_steps:,}", figures(course.record)]
+        if course.left_s is not None:
+            parts.append(f"{duration(course.left_s)} left")
+        self._say("  ".join(part for part in parts if part))
+
+    def _say(self, line: str) -> None:
+        try:
+            note(line)
+        except OSError:
+            self._say = lambda line: None  # type: ignore[method-assign]  # a reader that left must not end the run
+
+
+def _is_conditional(run: RunInfo) -> bool:
+    cls, _ = registry().variant(run.variant)
+    return cls.conditional
+
+
+@contextlib.contextmanager
+def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
+    """What to call with the number of samples made and wanted; None where there is no terminal to show a bar on."""
+    if not can_move():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn()
+    with Bar(*columns, expand=True, transient=True, console=new_console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def header(run: RunInfo) -> list[str]:
+    """What is trained, on what, where, and where it is written."""
+    classes = f", {run.data.num_classes} classes" if run.data.classes else ""
+    sizes = ", ".join(f"{name} {count:,}" for name, count in run.parameters.items())
+    start = f"from step {run.first_step:,} " if run.first_step else ""
+    rows = {
+        "variant": run.variant,
+        "data": f"{run.data.name} ({shape_text(run.data.shape)}{classes})",
+        "device": run.device,
+        "parameters": sizes,
+        "steps": f"{start}to {run.total_steps:,}" if start else f"{run.total_steps:,}",
+        "writes to": visible(run.folder),
+    }
+    return [f"{name:<10}  {one_line(text)}" for name, text in rows.items()]

@@ -1,3 +1,0 @@
-"""Comparing trained generators: a race within one time for all, a table with spread and rank, a page."""
-
-from __future__ import annotations

@@ -1,0 +1,100 @@
+"""How far a run has come, as its observers show it while it trains: its figures, and their courses. Needs no torch."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+from ganzoo_core.callbacks import RunInfo
+from ganzoo_core.runs.records import accuracy_of, losses_of
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+_PLAIN_LEVELS = " .:-=+*#"  # for a terminal without Unicode
+
+
+class History:
+    """A figure through a whole run in bounded memory: means over equal stretches, which grow as the run does."""
+
+    most = 512
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+        self._stretch = 1
+        self._open: list[float] = []
+
+    def add(self, value: float) -> None:
+        """Take in the next value."""
+        self._open.append(value)
+        if len(self._open) == self._stretch:
+            self.means.append(sum(self._open) / self._stretch)
+            self._open.clear()
+        if len(self.means) == self.most:
+            self.means = [(a + b) / 2 for a, b in zip(self.means[::2], self.means[1::2], strict=True)]
+            self._stretch *= 2
+
+
+class Course:
+    """A run from its start to now. `record` holds the last value of each figure, `losses` and `accuracy` their past."""
+
+    def __init__(self, run: RunInfo, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run = run
+        self.record: dict[str, float] = {}
+        self.losses: dict[str, History] = {}
+        self.accuracy = History()
+        self.step = run.first_step
+        self._clock = clock
+        self._started_s = self._record_s = clock()
+
+    def add(self, record: dict[str, float]) -> None:
+        """Take in a line of metrics.jsonl."""
+        for player, loss in losses_of(record).items():
+            self.losses.setdefault(player, History()).add(loss)
+        if (share := accuracy_of(record)) is not None:
+            self.accuracy.add(share)
+        self.step, self._record_s = int(record["step"]), self._clock()
+        self.record = self.record | record  # at last, since another thread may look on
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long this process has trained."""
+        return self._clock() - self._started_s
+
+    @property
+    def left_s(self) -> float | None:
+        """How long the rest will take at the pace so far; None before the first record and after the last."""
+        done, left = self.step - self.run.first_step, self.run.total_steps - self.step
+        if not (done and left):
+            return None
+        expected_s = (self._record_s - self._started_s) / done * left
+        return max(0.0, expected_s - (self._clock() - self._record_s))
+
+
+def figures(record: dict[str, float]) -> str:
+    """Both losses, D's mean probability on real and fake, and the speed, as far as the record holds them."""
+    losses = [f"{name[0].upper()} {loss:z.3f}" for name, loss in losses_of(record).items()]
+    parts = [f"loss {' '.join(losses)}"] if losses else []
+    if record.get("d_real") is not None and record.get("d_fake") is not None:
+        parts.append(f"D(real) {record['d_real']:.2f} D(fake) {record['d_fake']:.2f}")
+    if record.get("samples_per_s") is not None:
+        parts.append(f"{record['samples_per_s']:,.0f} samples/s")
+    return "  ".join(parts)
+
+
+def stretched(values: Sequence[float], n: int) -> list[float]:
+    """The values as at most n of them: means over stretches as equal as can be."""
+    if len(values) <= n:
+        return list(values)
+    edges = [round(i * len(values) / n) for i in range(n + 1)]
+    return [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
+
+
+def sparkline(
+    values: Sequence[float], width: int, span: tuple[float, float] | None = None, *, ascii_only: bool = False
+) -> str:
+    """A line of at most `width` characters, as high as the values are within `span`, by default their own."""
+    levels = _PLAIN_LEVELS if ascii_only else _LEVELS
+    points = stretched(values, width)
+    low, high = span or (min(points, default=0.0), max(points, default=0.0))
+    scale = (len(levels) - 1) / (high - low) if high > low else 0.0
+    return "".join(levels[round((min(max(point, low), high) - low) * scale)] for point in points)

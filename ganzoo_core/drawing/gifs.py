@@ -1,0 +1,66 @@
+"""Pictures in motion: GIFs, equal ones for equal pictures."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from ganzoo_core.drawing.pictures import PAPER, captioned
+from ganzoo_core.errors import FileError
+
+ROUND_MS, LAST_MS = 1_500, 1_000
+FASTEST_MS, SLOWEST_MS = 20, 400
+MOST_BYTES = 2_000_000
+LARGEST_SIDE = 1_200
+# Colours a frame, and the divisor of its sides: each is tried until the file is small enough.
+_ECONOMIES = ((128, 1), (64, 2), (64, 4))
+
+
+def snapshots_gif(snapshots: Sequence[tuple[int, Path]]) -> bytes:
+    """The pictures of a run, each with its step above it, as a GIF. Raises `FileError` for one that can't be read."""
+    return gif_bytes([captioned(read_picture(path, LARGEST_SIDE), f"step {step:,}") for step, path in snapshots])
+
+
+def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
+    """RGB pictures as a GIF that repeats: a round takes some 2.5 s, at the end of which the last one is held.
+
+    Above 2 MB it makes do with fewer colours and pixels.
+    """
+    size = max(frame.width for frame in frames), max(frame.height for frame in frames)
+    whole = []
+    for frame in frames:
+        canvas = Image.new("RGB", size, PAPER)
+        canvas.paste(frame)
+        whole.append(canvas)
+    for colours, divisor in _ECONOMIES:
+        data = _encoded([frame.reduce(divisor).quantize(colours, dither=Image.Dither.NONE) for frame in whole])
+        if len(data) <= MOST_BYTES:
+            break
+    return data
+
+
+def durations_ms(n: int) -> list[int]:
+    """How long each of n frames is shown: whole hundredths of a second, as GIFs count them."""
+    each = ROUND_MS // max(1, n - 1) // 10 * 10
+    return [max(FASTEST_MS, min(SLOWEST_MS, each))] * (n - 1) + [LAST_MS]
+
+
+def _encoded(frames: list[Image.Image]) -> bytes:
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations_ms(len(frames)), loop=0
+    )
+    return buffer.getvalue()
+
+
+def read_picture(path: Path, largest_side: int) -> Image.Image:
+    """An RGB picture, one with a larger side shrunk. Raises `FileError` where it can't be read."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB").reduce(math.ceil(max(image.size) / largest_side))
+    except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow makes of a damaged PNG
+        raise FileError(f"{path} can't be read as a picture: {error}; delete it, and the rest can be shown") from error

@@ -1,1 +1,0 @@
-"""Judging what a generator makes."""

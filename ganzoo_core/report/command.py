@@ -1,0 +1,80 @@
+"""A run's settings beside their defaults, and the command that makes it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.drawing.words import typed
+from ganzoo_core.errors import GanzooError
+from ganzoo_core.registry import find_source, registry
+from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.settings import Option, Settings
+
+_FLAGS = ("steps", "batch_size", "seed")  # settings that have a flag of their own
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a run as the page shows it; what is unknown is None."""
+
+    name: str
+    value: Any
+    doc: str | None
+    default: Any
+    is_default: bool
+
+
+def run_settings(metadata: RunMetadata) -> list[Setting]:
+    """All settings of a run beside their defaults and docs, as far as its variant and data set are installed."""
+    known = {option.name: option for owner in _owners(metadata) for option in owner.options()}
+    return [_setting(name, value, known.get(name)) for name, value in metadata.settings.items()]
+
+
+def _setting(name: str, value: Any, option: Option | None) -> Setting:
+    if option is None:
+        return Setting(name, value, None, None, False)
+    default = list(option.default) if isinstance(option.default, tuple) else option.default
+    return Setting(name, value, option.doc, default, value == default)
+
+
+def _owners(metadata: RunMetadata) -> list[type[Settings]]:
+    owners: list[type[Settings]] = [RunSettings]
+    try:
+        owners.append(registry().variant(metadata.variant)[0].Config)
+        owners.append(find_source(metadata.settings["data"])[0].Options)
+    except GanzooError:
+        pass  # a run from another machine: what is not known here is shown without its default
+    return owners
+
+
+def command(variant: str, settings: Sequence[Setting]) -> str:
+    """The command line that makes the run again; settings that have their default are left out."""
+    values = {setting.name: typed(setting.value) for setting in settings}
+    words = ["ganzoo", "run", variant, "--data", values["data"]]
+    for name in _FLAGS:
+        words += [f"--{name.replace('_', '-')}", values[name]]
+    for setting in settings:
+        if not setting.is_default and setting.name not in (*_FLAGS, "data"):
+            words += ["--set", f"{setting.name}={typed(setting.value)}"]
+    return shlex.join(words)
+
+
+def usage(folder: Path, label: str | None) -> str:
+    """Three lines of Python that draw samples."""
+    asked = "8" if label is None else f"8, labels=[{_quoted(label)}]"
+    lines = [
+        "import ganzoo_core as ganzoo",
+        f"generator = ganzoo.load({_quoted(str(folder))})",
+        f'generator.sample({asked}).save("samples.png")',
+    ]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # JSON's texts are Python's too

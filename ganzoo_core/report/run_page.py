@@ -1,0 +1,150 @@
+"""`report.html`: all of a run on one page."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.charts import run_charts
+from ganzoo_core.drawing.gifs import read_picture
+from ganzoo_core.drawing.pictures import WIDEST, bare_grid, grouped
+from ganzoo_core.drawing.plots import class_name
+from ganzoo_core.errors import GanzooError
+from ganzoo_core.registry import registry
+from ganzoo_core.report.command import command, run_settings, usage
+from ganzoo_core.report.page import Look, Picture, SampleTable, Slides, inlined, look, render, small_pictures
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.sampling.samples import default_count, default_labels
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage.files import write_atomically
+
+# Characters of the file that each part may take, so that a page stays below 2 MB with the sections of plugins.
+SAMPLES_LIMIT, SNAPSHOTS_LIMIT = 500_000, 800_000
+MOST_SNAPSHOTS = 24
+
+
+def write_report(path: Path) -> Path:
+    """Write the page of the run in a folder, and return where it is. Raises `FileError` where there is no run."""
+    folder = RunFolder.open(path)
+    target = folder.path / "report.html"
+    write_atomically(target, run_page(folder))
+    return target
+
+
+def run_page(folder: RunFolder) -> bytes:
+    """The page of a run, finished or not, as UTF-8. What the run does not have is left out, or said to be missing."""
+    info, records, snapshots = folder.metadata(), folder.records(), folder.snapshots()
+    spec = info.data
+    generator, unusable = _generator(folder)
+    step = max([0, *(record["step"] for record in records), *(step for step, _ in snapshots)])
+    rates = [record["samples_per_s"] for record in records if record.get("samples_per_s")]
+    settings = run_settings(info)
+    conditional = generator is not None and generator.variant.conditional
+    slides = _slides(folder, spec, conditional)
+    return render(
+        "run.html",
+        info=info,
+        spec=spec,
+        step=step,
+        variant=_variant_facts(info.variant),
+        elapsed_s=folder.trained_seconds(),
+        rate=statistics.median(rates) if rates else 0,
+        samples=_final_samples(generator, spec, info.settings["seed"], is_shown=slides is not None),
+        slides=slides,
+        conditional=conditional,
+        unusable=unusable,
+        charts=run_charts(records, is_critic=_is_critic(generator)),
+        sections=registry().report_sections(folder.path, generator),
+        kind_words=_kind_words(spec),
+        resume=shlex.join(["ganzoo", "run", "--resume", str(folder.path)]),
+        settings=settings,
+        changes=[change for change in info.changes if change.get("settings", {}).keys() - {"steps"}],
+        command=command(info.variant, settings),
+        usage=usage(folder.path, spec.classes[-1] if conditional else None),
+    )
+
+
+def _generator(folder: RunFolder) -> tuple[TrainedGenerator | None, str | None]:
+    """The generator, or why there is none: a page without it still shows what is on the disk."""
+    try:
+        return load(folder.path), None
+    except GanzooError as error:
+        return None, str(error)
+
+
+def _variant_facts(name: str) -> dict[str, Any] | None:
+    """Title, paper and year of a variant; None where it is not installed."""
+    try:
+        cls, _ = registry().variant(name)
+    except GanzooError:
+        return None
+    return {"title": cls.title, "paper": cls.paper, "year": cls.year}
+
+
+def _is_critic(generator: TrainedGenerator | None) -> bool:
+    return generator is not None and generator.variant.loss().boundary is None
+
+
+def _final_samples(
+    generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_shown: bool
+) -> SampleTable | Picture | None:
+    """The run's fixed latents at its end; of points and curves only where no slide `is_shown`, which has them."""
+    if generator is None or (is_plot(spec) and is_shown):
+        return None
+    samples = generator.sample(seed=seed)
+    if is_plot(spec):
+        return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, "plot")
+    pictures = small_pictures(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
+    groups = grouped(len(samples), samples.labels)
+    return SampleTable([(_name(spec, k), [pictures[i] for i in members]) for k, members in groups], [])
+
+
+def _name(spec: DataSpec, label: int | None) -> str:
+    return "" if label is None else class_name(spec, label)
+
+
+def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | None:
+    """The pictures through training: all, or where they are many some, the ends among them; None without any."""
+    chosen = thinned_out(folder.snapshots(), MOST_SNAPSHOTS)
+    if not chosen:
+        return None
+    pictures = [(step, f"Samples after step {step:,}", read_picture(path, WIDEST)) for step, path in chosen]
+    limit = SNAPSHOTS_LIMIT // len(chosen)
+    n = default_count(spec, conditional)
+    labels = default_labels(spec, n) if conditional else None
+    grids = [] if is_plot(spec) else [bare_grid(image, spec, n, labels) for _, _, image in pictures]
+    if grids and all(grids):
+        names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
+        frames = zip(pictures, grids, strict=True)
+        return Slides([(step, inlined(grid, alt, limit, look(spec))) for (step, alt, _), grid in frames if grid], names)
+    drawn: Look = "plot" if is_plot(spec) else "print"
+    return Slides([(step, inlined(image, alt, limit, drawn)) for step, alt, image in pictures], [])
+
+
+def is_plot(spec: DataSpec) -> bool:
+    """Whether samples are drawn as a plot."""
+    return spec.kind in ("points", "curves")
+
+
+def thinned_out(items: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the items at even distances, first and last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+
+
+def _kind_words(spec: DataSpec) -> str:
+    size = "×".join(str(side) for side in spec.shape[-2:])
+    colour = {1: "grey ", 3: "colour "}.get(spec.shape[0], "")
+    words = {
+        "images": f"{colour}images of {size} pixels",
+        "points": "points in the plane",
+        "curves": f"curves of {spec.shape[0]} values",
+        "voxels": f"solids of {'×'.join(str(side) for side in spec.shape[1:])} voxels",
+    }
+    return words[spec.kind]

@@ -1,0 +1,123 @@
+"""What a run is asked to do: its own settings beside the variant's and the data set's, and who owns which key."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from ganzoo_core.errors import DataError, PluginError, SettingError, UnknownNameError
+from ganzoo_core.registry import Plugin, find_source, registry
+from ganzoo_core.settings import Settings, option
+from ganzoo_core.storage.names import one_line
+from ganzoo_core.variant import Config, DataSource, Variant
+
+from ganzoo_core.runs.run_settings import RunSettings
+
+_S = TypeVar("_S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as asked for: the variant with its config, the data source with its options, the run's own settings."""
+
+    plugin: Plugin
+    variant: Variant
+    source: DataSource
+    run: RunSettings
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, as JSON values."""
+        return self.run.to_dict() | self.variant.config.to_dict() | self.source.options.to_dict()
+
+    def stored_settings(self) -> dict[str, Any]:
+        """The same; the data set by a name that also a resume from another folder understands."""
+        data = self.run.data if self.source.path is None else f"{self.source.name}:{self.source.path}"
+        return self.settings() | {"data": data}
+
+    def with_steps(self, steps: int) -> Self:
+        """The same run of so many steps."""
+        values = self.variant.config.to_dict() | {"steps": steps}
+        return replace(self, variant=configured(type(self.variant), self.plugin, values))
+
+
+def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:
+    """Find the variant and the data set, and give each setting to its owner.
+
+    `values` are typed (from TOML, flags or Python), `texts` are as typed in `--set KEY=VALUE` and win.
+    Raises `UnknownNameError`, `SettingError` or `PluginError`.
+    """
+    texts = texts or {}
+    variant_class, plugin = registry().variant(variant)
+    values = {"data": variant_class.default_data} | dict(values)
+    data = str(texts.get("data", values["data"]))
+    source_class, path = find_source(data)
+    source_plugin = registry().dataset(source_class.name)[1]
+    if shared := clash(variant_class, plugin, source_class, source_plugin):
+        raise PluginError(shared)
+    owners: list[type[Settings]] = [RunSettings, variant_class.Config, source_class.Options]
+    parts: list[dict[str, Any]] = [{}, {}, {}]
+    for key in [*values, *texts]:
+        index = _owner(key, owners)
+        parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
+    return Plan(
+        plugin,
+        configured(variant_class, plugin, parts[1]),
+        sourced(source_class, source_plugin, parts[2], absolute(path)),
+        RunSettings.from_dict(parts[0]),
+    )
+
+
+def configured(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) -> Variant:
+    """The variant with these hyperparameters. Raises as `Settings.from_dict`, also where its own check refuses them."""
+    return cls(_settled(cls.Config, values, f"{cls.name} ({plugin.source})"))
+
+
+def sourced(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
+    """The data source with these options. Raises as `configured`."""
+    return cls(_settled(cls.Options, values, f"{cls.name} ({plugin.source})"), path)
+
+
+def _settled(settings: type[_S], values: Mapping[str, Any], owner: str) -> _S:
+    try:
+        return settings.from_dict(values)
+    except ValueError as error:  # of a plugin's __post_init__; our own are no ValueErrors
+        raise SettingError(f"{owner} refuses these settings: {one_line(error)}") from error
+
+
+def absolute(path: Path | None) -> Path | None:
+    """The path from the root on, so that a resume from elsewhere finds it. Raises `DataError` for what can be none."""
+    try:
+        return None if path is None else Path(os.path.realpath(path))  # Path.resolve raises for links in a circle
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} can't be a path, as it holds a null character") from error
+
+
+def _owner(key: str, owners: list[type[Settings]]) -> int:
+    for index, owner in enumerate(owners):
+        if key in owner.names():
+            return index
+    raise UnknownNameError("setting", key, set().union(*(owner.names() for owner in owners)))
+
+
+def clash(variant: type[Variant], plugin: Plugin, source: type[DataSource], source_plugin: Plugin) -> str | None:
+    """Which settings have two owners, and who must rename its own; None where there are none.
+
+    A variant never meets the options of a data set whose kind it does not take.
+    """
+    options = source.Options.names() if source.kind in variant.kinds else set()
+    named = [
+        (f"the variant {variant.name} ({plugin.source})", variant.Config.names() - Config.names()),
+        (f"the data set {source.name} ({source_plugin.source})", options),
+    ]
+    if source_plugin.is_core:
+        named.reverse()  # whoever comes later must give way
+    owners = [("every run", RunSettings.names()), ("every variant", Config.names()), *named]
+    for (first, taken), (second, names) in itertools.combinations(owners, 2):
+        if shared := sorted(taken & names):
+            are = "are settings" if len(shared) > 1 else "is a setting"
+            return f"{', '.join(shared)} {are} of {first} and of {second}; the latter must rename its own"
+    return None

@@ -1,0 +1,218 @@
+"""A run is a folder: what is in it, and how it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from io import FileIO
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.errors import FileError
+from ganzoo_core.storage.files import (
+    as_file_error,
+    duplicate_atomically,
+    remove_leftovers,
+    sync_folder,
+    try_lock,
+    write_atomically,
+)
+from ganzoo_core.storage.names import file_name
+
+_LOCK = ".lock"
+
+
+class RunFolder:
+    """The files of one run: to train into, by `create` or `resume`, locked until it is closed; to read, by `open`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._metrics: FileIO | None = None
+        self._lock: BinaryIO | None = None
+
+    @classmethod
+    def create(cls, path: Path | None, stem: str) -> RunFolder:
+        """A new folder: `path`, or the next free `runs/<stem>-<number>`.
+
+        Raises `FileError` where `path` holds something already, or can't be made.
+        """
+        with as_file_error(path or Path("runs")):
+            if path is None:
+                path = _next_free(Path("runs"), stem)
+            _check_free(path)
+            path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path)
+            folder.lock()
+            try:
+                _check_free(path)  # another process may have begun there in between
+                (path / "samples").mkdir(exist_ok=True)
+            except BaseException:
+                folder.close()
+                raise
+        sync_folder(path.parent)
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path) -> RunFolder:
+        """The folder of a run to go on with. Raises `FileError` where there is none, or another process trains it."""
+        folder = cls.open(path)
+        folder.lock()
+        try:
+            with as_file_error(path / "samples"):
+                (path / "samples").mkdir(exist_ok=True)  # it may have been cleared away, or left behind in a copy
+        except BaseException:
+            folder.close()
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of a run that was begun. Raises `FileError` where there is none."""
+        if not (path / "run.json").is_file():
+            raise FileError(f"{path} holds no run (no run.json in it); a run folder looks like runs/VARIANT-DATA-1")
+        return cls(path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything to resume."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def generator(self) -> Path:
+        """The result."""
+        return self.path / "generator.safetensors"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lock(self) -> None:
+        """Keep other processes from training here until this is closed, and clear away what a killed one left.
+
+        Raises `FileError` where one trains here.
+        """
+        lock = try_lock(self.path / _LOCK)
+        if lock is None:
+            raise FileError(
+                f"{self.path} is in use: another process trains there; "
+                f"wait until it ends or stop it, or train into another folder: --out"
+            )
+        self._lock = lock
+        remove_leftovers(self.path)
+
+    def check_still_ours(self) -> None:
+        """Raise `FileError` where the folder was removed under the run, as another run may have begun in its place."""
+        assert self._lock is not None
+        try:
+            if os.path.samestat(os.fstat(self._lock.fileno()), (self.path / _LOCK).stat()):
+                return
+        except FileNotFoundError:
+            if (self.path / "run.json").exists():  # only the lock was removed
+                self._lock.close()
+                self.lock()
+                return
+        raise FileError(f"{self.path} was removed while its run went on; the run ends, as it has no place to write to")
+
+    def sample(self, step: int) -> Path:
+        """The picture of the fixed latents after `step` steps."""
+        return self.path / "samples" / f"step-{step:06d}.png"
+
+    def snapshots(self) -> list[tuple[int, Path]]:
+        """The pictures drawn so far with their steps, in order."""
+        paths = (self.path / "samples").glob("step-*.png")
+        return sorted((int(path.stem[5:]), path) for path in paths if path.stem[5:].isdecimal())
+
+    def metadata(self) -> RunMetadata:
+        """What run.json holds. Raises `FileError` where it is damaged."""
+        return RunMetadata.read(self.path / "run.json")
+
+    def write_metadata(self, metadata: RunMetadata) -> None:
+        """Write run.json."""
+        text = json.dumps(metadata.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        # A file name of no valid UTF-8 becomes what JSON writes for such bytes, \udc80 and the like, and comes back so.
+        write_atomically(self.path / "run.json", text.encode(errors="backslashreplace"))
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; what follows a line that a crash cut short is left out."""
+        path = self.path / "metrics.jsonl"
+        records = []
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                break
+            if not _is_record(record):
+                break
+            records.append(record)
+        return records
+
+    def trained_seconds(self, step: int | None = None) -> float:
+        """How long training took up to `step`, in all its processes, read back from the speeds."""
+        batch_size, total, before = self.metadata().settings["batch_size"], 0.0, 0
+        for record in self.records():
+            if record.get("samples_per_s") and (step is None or record["step"] <= step):
+                total += (record["step"] - before) * batch_size / record["samples_per_s"]
+                before = record["step"]
+        return total
+
+    def truncate_records(self, step: int) -> None:
+        """Drop the lines after `step`: what comes after the checkpoint will be written again."""
+        kept = [json.dumps(record) + "\n" for record in self.records() if record["step"] <= step]
+        write_atomically(self.path / "metrics.jsonl", "".join(kept).encode())
+
+    def append_record(self, record: dict[str, Any]) -> None:
+        """Write a line of metrics.jsonl."""
+        line = (json.dumps(record) + "\n").encode()
+        with as_file_error(self.path / "metrics.jsonl"):
+            if self._metrics is None:
+                self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
+            while line:  # a disk that fills up takes a part, and says why only when given the rest
+                line = line[self._metrics.write(line) :]
+
+    def sync_records(self) -> None:
+        """Have the lines of metrics.jsonl on the disk, so that a power cut leaves those a checkpoint counts on."""
+        if self._metrics is not None:
+            with as_file_error(self.path / "metrics.jsonl"):
+                os.fsync(self._metrics.fileno())
+
+    def close(self) -> None:
+        """Close what is open, and let other processes train here."""
+        for file in (self._metrics, self._lock):
+            if file is not None:
+                file.close()
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
+    if not isinstance(value, dict) or type(value.get("step")) is not int or not 0 <= value["step"] < 2**53:
+        return False
+    return all(v is None or isinstance(v, float) or (isinstance(v, int) and abs(v) < 2**53) for v in value.values())
+
+
+def _check_free(path: Path) -> None:
+    """Raise `FileError` unless a run may begin in `path`: there is nothing, or only what a run killed at birth left."""
+    if (path / "run.json").exists():
+        raise FileError(f"{path} holds another run; give a new --out, or go on with that one: --resume {path}")
+    found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if "samples" in found and not any((path / "samples").iterdir()):
+        found.remove("samples")
+    if any(name != _LOCK and not name.endswith(".tmp") for name in found):
+        raise FileError(f"{path} is not empty; give a new or an empty folder as --out")
+
+
+def _next_free(parent: Path, stem: str) -> Path:
+    """Make and return parent/stem-N for the first N that nobody has, also if two processes ask at once."""
+    parent.mkdir(parents=True, exist_ok=True)
+    stem = file_name(stem, "run")
+    number = 1
+    while True:
+        path = parent / f"{stem}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return path

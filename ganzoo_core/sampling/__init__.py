@@ -1,0 +1,1 @@
+"""A trained generator: written, read, sampled, and its samples saved."""

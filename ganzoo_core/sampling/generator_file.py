@@ -1,0 +1,160 @@
+"""A trained generator: made into a file, loaded from one, sampled."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import re
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, UnknownNameError, shorten
+from ganzoo_core.interfaces import Generator
+from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.runs.plan import configured
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.devices import pick_device, place
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage import tensor_files, untrusted
+from ganzoo_core.storage.tensor_files import TensorFile
+from ganzoo_core.variant import Variant
+
+_FIELDS = {"variant": str, "package": str, "package_version": str, "config": dict, "data": dict, "step": int}
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")  # also a package's, by PEP 508
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,98}")
+_MOST_NUMBERS = 2**26  # of one sample
+_log = logging.getLogger("ganzoo")
+
+
+def describe(plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> dict[str, Any]:
+    """All that is needed to use a generator's weights, as JSON values; no clock and no path among it."""
+    return {
+        "variant": variant.name,
+        "package": plugin.package,
+        "package_version": plugin.version,
+        "config": variant.config.to_dict(),
+        "data": spec.to_dict(),
+        "step": step,
+    }
+
+
+def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:
+    """Write a generator's weights with all that is needed to use them."""
+    tensor_files.save(path, "generator", describe(plugin, variant, spec, step), module.state_dict())
+
+
+def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
+    """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
+
+    Only installed plugins are ever imported. Raises `FileError` where the file is missing, damaged or does not fit,
+    `PluginError` where the variant's package is not installed.
+    """
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(resources.as_file(_find(source)))
+        file = stack.enter_context(tensor_files.opened(path, "generator"))
+        variant, plugin, spec = _described(file)
+        module = _filled(file, variant, plugin, spec)
+        where = pick_device(device)
+        place(module, where)
+        return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where)
+
+
+def _find(source: str | Path) -> Path | Traversable:
+    """The file of weights that a source stands for: what is on the disk goes before a variant of that name."""
+    path = Path(os.path.expanduser(source))
+    if path.is_dir():
+        folder = RunFolder.open(path)
+        if not folder.generator.exists():
+            raise FileError(f"{path} has no generator.safetensors yet; train it: ganzoo run --resume {path}")
+        return folder.generator
+    if path.exists():
+        return path
+    try:
+        _, plugin = registry().variant(str(source))
+    except UnknownNameError as error:
+        raise FileError(
+            f"there is no run folder, weights file or variant {str(source)!r}; runs are in runs/"
+        ) from error
+    weights = plugin.weights(str(source))
+    if weights is None:
+        raise FileError(f"{source} ships no weights; train it first: ganzoo run {source}")
+    with resources.as_file(weights) as file:
+        name = tensor_files.read_header(file, "generator")[0].get("variant")
+    if name != source:
+        raise FileError(f"the weights that {plugin.source} ships for {source} are of the variant {shorten(name)!r}")
+    return weights
+
+
+def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
+    """The variant and the data that a file's header speaks of. What it names is looked up, never imported."""
+    path, header = file.path, file.header
+    tensor_files.check_fields(path, header, _FIELDS)
+    name, package = header["variant"], header["package"]
+    patterns = {"variant": _NAME, "package": _NAME, "package_version": _VERSION}  # which become part of messages
+    for field, pattern in patterns.items():
+        if not pattern.fullmatch(header[field]):
+            raise FileError(f"{path} is damaged: its header lacks or garbles {field}")
+    variant_class, plugin = installed(name, package, f"{path} holds weights")
+    if _canonical(package) != _canonical(plugin.package):
+        raise FileError(f"{path} holds weights of the {name} of {package}, but the {name} here is of {plugin.package}")
+    try:
+        spec = DataSpec.from_dict(header["data"])
+        _check_size(spec)
+        variant = configured(variant_class, plugin, header["config"])
+        variant.check_data(spec)
+    except GanzooError as error:
+        raise FileError(
+            f"{path} does not fit the installed {name}: {shorten(error)}; {origin(header, plugin)}"
+        ) from error
+    except TypeError as error:
+        raise FileError(f"{path} is damaged: its header lacks or garbles data ({shorten(error)})") from error
+    return variant, plugin, spec
+
+
+def installed(name: str, package: str, what: str) -> tuple[type[Variant], Plugin]:
+    """The variant that a file speaks of, and its plugin. Raises `PluginError` where the package is to be installed."""
+    try:
+        return registry().variant(name)
+    except UnknownNameError as error:
+        raise PluginError(
+            f"{what} of the variant {name!r}, whose package is not installed: pip install {package}"
+        ) from error
+
+
+def _check_size(spec: DataSpec) -> None:
+    """Raise `DataError` for samples so large that making one would use up the memory."""
+    if len(spec.shape) > 8 or math.prod(spec.shape) > _MOST_NUMBERS:
+        raise DataError(f"a sample may hold {_MOST_NUMBERS:,} numbers in 8 dimensions, but has shape {spec.shape}")
+
+
+def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) -> Generator:
+    """The generator with the file's weights in it; nothing of their size is allocated before they are known to fit."""
+    try:
+        module = untrusted.build(lambda: variant.generator(spec), file)
+    except FileError as error:
+        raise FileError(f"{error}; {origin(file.header, plugin)}") from error
+    tensors = {f"generator.{name}": tensor for name, tensor in file.tensors().items()}
+    tensor_files.load_into(module, tensors, "generator", file.path)
+    if _series(file.header["package_version"]) != _series(plugin.version):
+        _log.warning("%s: %s; its samples may be others than there", file.path, origin(file.header, plugin))
+    return module
+
+
+def origin(header: dict[str, Any], plugin: Plugin) -> str:
+    """Which versions of a variant's package meet: the one that wrote a file, and the one that reads it."""
+    return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
+
+
+def _series(version: str) -> list[str]:
+    """The part of a version that changes when what a package does may change: 1.2 of 1.2.3."""
+    return version.split(".")[:2]
+
+
+def _canonical(package: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", package).lower()

@@ -1,0 +1,156 @@
+"""Samples as files, however many there are: an array, or a folder of images. No more than some batches are held."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.pictures import png_bytes
+from ganzoo_core.drawing.plots import natural_units
+from ganzoo_core.errors import DataError, FileError
+from ganzoo_core.storage.files import as_file_error, replaced, sync_folder
+from ganzoo_core.storage.names import few, file_name
+
+if TYPE_CHECKING:
+    from ganzoo_core.sampling.samples import Samples
+
+_LEAST_DIGITS = 6
+_MOST_THREADS = 16
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether samples go into a folder of that name: it is one, ends as one, or has no suffix."""
+    return str(path).endswith(("/", os.sep)) or os.path.isdir(path) or not Path(path).suffix
+
+
+def is_picture(path: Path | str) -> bool:
+    """Whether samples go into one picture of that name."""
+    return Path(path).suffix.lower() == ".png" and not is_folder(path)
+
+
+def write_samples(path: Path | str, batches: Iterable[Samples], n: int) -> None:
+    """Write n samples, which come in batches, as `Samples.save` says: all but a picture. Raises as it does."""
+    if is_folder(path):
+        _write_folder(Path(path), iter(batches), n)
+    elif Path(path).suffix.lower() == ".npz":
+        _write_npz(Path(path), iter(batches), n)
+    else:
+        raise FileError(
+            f"samples are saved as .png (a picture), .npz (arrays) or a folder of images (a name that ends in / or has "
+            f"no suffix), but the file is {Path(path).name!r}"
+        )
+
+
+def _write_npz(path: Path, batches: Iterator[Samples], n: int) -> None:
+    """What `np.savez` would write, byte for byte: it dates every entry 1980, so that equal samples give equal files."""
+    first = next(batches)
+    labels = bytearray()
+    with replaced(path) as file, zipfile.ZipFile(file, "w") as archive:
+        with archive.open("images.npy" if first.has_pixels else "samples.npy", "w", force_zip64=True) as entry:
+            for batch in itertools.chain([first], batches):
+                array = batch.images if batch.has_pixels else natural_units(batch.values, batch.spec)
+                if batch is first:
+                    _write_header(entry, array.dtype, (n, *array.shape[1:]))
+                entry.write(array.tobytes())
+                labels += b"" if batch.labels is None else batch.labels.numpy().tobytes()
+        if first.labels is not None:
+            with archive.open("labels.npy", "w", force_zip64=True) as entry:
+                _write_header(entry, np.dtype(np.int64), (n,))
+                entry.write(labels)
+
+
+def _write_header(entry: IO[bytes], dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    descr = np.lib.format.dtype_to_descr(dtype)
+    np.lib.format.write_array_header_1_0(entry, {"descr": descr, "fortran_order": False, "shape": shape})
+
+
+def _write_folder(path: Path, batches: Iterator[Samples], n: int) -> None:
+    """A PNG for each image, encoded in parallel while the next batch is made."""
+    first = next(batches)
+    _check_images(first.spec)
+    folders = class_folders(first.spec) if first.labels is not None else []
+    digits = max(_LEAST_DIGITS, len(str(n - 1)))
+    numbers = itertools.count()
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    with _filled(path) as folder, ThreadPoolExecutor(threads) as pool:
+        at_work: list[Future[None]] = []
+        for batch in itertools.chain([first], batches):
+            homes = [folder] * len(batch)
+            if batch.labels is not None:
+                homes = [folder / folders[label] for label in batch.labels.tolist()]
+                for home in set(homes):
+                    home.mkdir(exist_ok=True)
+            paths = [home / f"{next(numbers):0{digits}d}.png" for home in homes]
+            images = batch.images
+            begun = [pool.submit(_write_images, images[k::threads], paths[k::threads]) for k in range(threads)]
+            for future in at_work:
+                future.result()
+            at_work = begun
+        for future in at_work:
+            future.result()
+
+
+def _write_images(images: np.ndarray, paths: list[Path]) -> None:
+    """Images (N, C, H, W) uint8, a PNG each. While Pillow encodes, other threads run."""
+    for image, path in zip(images, paths, strict=True):
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        with path.open("xb") as file:
+            file.write(png_bytes(Image.fromarray(pixels)))
+
+
+def _check_images(spec: DataSpec) -> None:
+    if spec.kind != "images":
+        raise DataError(
+            f"{spec.name} holds {spec.kind}, and a folder takes images alone; save them as .npz (arrays) or .png (a "
+            f"picture)"
+        )
+    if spec.shape[0] not in (1, 3):
+        raise DataError(
+            f"an image in a folder must have 1 or 3 channels, but those of {spec.name} have {spec.shape[0]}; save them "
+            f"as .npz (arrays)"
+        )
+
+
+def class_folders(spec: DataSpec) -> list[str]:
+    """The name of each class as that of a folder. Where two differ in case at most, all bear their index."""
+    names = [file_name(name, "class") for name in spec.classes]
+    if len({name.casefold() for name in names}) == len(names):
+        return names
+    digits = len(str(len(names) - 1))
+    return [f"{index:0{digits}d}-{name}" for index, name in enumerate(names)]
+
+
+@contextlib.contextmanager
+def _filled(path: Path) -> Iterator[Path]:
+    """A new folder whose contents move into the new or empty folder `path` at the end, or vanish where that fails.
+
+    It lies inside, as `path` may be a disk of its own, or where the user stands. Raises `FileError`.
+    """
+    with as_file_error(path):
+        is_new = not path.exists()
+        path.mkdir(parents=True, exist_ok=True)
+        if found := sorted(name for name in os.listdir(path) if not name.startswith(".")):
+            raise FileError(f"{path} is not empty: it holds {few(found)}; name a new or an empty folder")
+        try:
+            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path) as unfinished:
+                yield Path(unfinished)
+                with os.scandir(unfinished) as entries:
+                    for entry in entries:
+                        os.rename(entry.path, path / entry.name)
+        except BaseException:
+            if is_new:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            raise
+    sync_folder(path)

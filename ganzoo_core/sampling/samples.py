@@ -1,0 +1,107 @@
+"""What a generator made, and the ways to show and keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.drawing.pictures import picture, png_bytes, to_uint8
+from ganzoo_core.errors import DataError, UnknownNameError
+from ganzoo_core.sampling.sample_files import is_picture, write_samples
+from ganzoo_core.storage.files import write_atomically
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples:
+    """Samples of a generator. `values`: (N, *shape) float32 in [-1, 1] on the CPU; `labels`: (N,) int64 or None.
+
+    `real` (M, *shape) holds real samples to draw beside points and curves, if at hand.
+    """
+
+    values: Tensor
+    spec: DataSpec
+    labels: Tensor | None = None
+    real: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Samples({len(self)} of {self.spec.name}, shape {self.spec.shape})"
+
+    @property
+    def images(self) -> np.ndarray:
+        """Pixels (N, C, H, W), voxels (N, 1, D, H, W): uint8, 0..255. Raises `DataError` for points and curves."""
+        if not self.has_pixels:
+            raise DataError(f"{self.spec.name} holds {self.spec.kind}, which have no pixels; use `values` instead")
+        return to_uint8(self.values).numpy()
+
+    def picture(self, columns: int | None = None) -> Image:
+        """All samples as one picture, by class where there are labels; see `ganzoo_core.drawing.pictures.picture`."""
+        return picture(self.values, self.spec, self.labels, columns=columns, real=self.real)
+
+    def terminal(self, width: int) -> RenderableType:
+        """The samples for a rich console, at most `width` characters wide; of many images only some."""
+        from ganzoo_core.drawing.terminal import Blocks, image_blocks
+
+        if self.has_pixels:
+            return image_blocks(self.values, self.spec, self.labels, width)
+        return Blocks(self.picture(), width)
+
+    def save(self, path: Path | str) -> None:
+        """Write a picture (`.png`), the samples themselves (`.npz`), or a folder of images (a name without a dot).
+
+        The npz holds `images` uint8 (for points and curves `samples`, float32 in natural units), and `labels` int64
+        where there are any. It or a picture replaces an existing file in one move. The folder gets a PNG for each
+        image, `000012.png` for number 12, in a folder of its own for each class; it must be new or empty. A path that
+        ends in "/" is a folder too. Raises `FileError` for another suffix and where the file can't be written,
+        `DataError` for samples that can't be images.
+        """
+        if is_picture(path):
+            write_atomically(Path(path), png_bytes(self.picture()))
+        else:
+            write_samples(path, [self], len(self))
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether they are images or voxels, not points or curves."""
+        return self.spec.kind in ("images", "voxels")
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.picture())
+
+
+def default_count(spec: DataSpec, conditional: bool) -> int:
+    """How many samples make a good picture: 8 a class, 64 images or curves, 1,000 points."""
+    if spec.kind == "points":
+        return 1000
+    return 8 * min(spec.num_classes, 20) if conditional else 64
+
+
+def default_labels(spec: DataSpec, n: int) -> Tensor:
+    """Labels (n,) int64 that go through all classes in turn."""
+    return torch.arange(n) % spec.num_classes
+
+
+def label_indices(spec: DataSpec, labels: Sequence[str | int]) -> list[int]:
+    """Turn class names or indices into indices. Raises `UnknownNameError` for one that is neither."""
+    found = []
+    for label in labels:
+        if str(label) in spec.classes:
+            found.append(spec.classes.index(str(label)))
+        elif str(label).isdecimal() and int(label) < spec.num_classes:
+            found.append(int(label))
+        else:
+            raise UnknownNameError("label", str(label), spec.classes)
+    return found

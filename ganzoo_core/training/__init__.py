@@ -1,0 +1,1 @@
+"""Training: the step, the loop, a run from start to end."""

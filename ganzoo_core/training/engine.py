@@ -1,0 +1,259 @@
+"""The training step: read `train_step` for the game. What calls it is in trainer.py."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo_core.data import BatchOrder, Dataset
+from ganzoo_core.distributed.processes import Alone
+from ganzoo_core.errors import FileError, NotFiniteError, shorten
+from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, place
+from ganzoo_core.seeds import derive_seed
+from ganzoo_core.storage import tensor_files
+from ganzoo_core.training import cuda_graph
+from ganzoo_core.training.diagnostics import all_finite, balance, joint_norm
+from ganzoo_core.training.microbatches import Move, Pieces, check_divisible, means
+from ganzoo_core.training.optimizer_state import OptimizerMemory
+from ganzoo_core.variant import Variant
+
+AVERAGED_EVERY = 4
+
+
+class Engine:
+    """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
+
+    def __init__(self, variant: Variant, dataset: Dataset, run: RunSettings, ranks: Alone | None = None) -> None:
+        variant.check_data(dataset.spec)
+        self.config = variant.config
+        self.seed = run.seed
+        self.ranks = Alone() if ranks is None else ranks
+        self.device = pick_device(run.device)
+        self.ranks.check_device(self.device)
+        keep_freed_memory()
+        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
+        self.accumulate = run.accumulate
+        rng = default_generator(self.device)
+        self.pieces = Pieces(self.config.batch_size, run.accumulate, rng, self.ranks.rank, self.ranks.size)
+        self.dataset = dataset.to(self.device)
+        default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
+        self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
+        if run.sync_batchnorm:
+            self.ranks.share_batch_norm(self.networks)
+        for module in self.networks:
+            place(module, self.device)
+        self.players = variant.players(self.networks)
+        check_divisible(variant.name, self.networks, self.pieces)
+        self._drifting = [b for module in self.networks for b in module.buffers() if b.is_floating_point()]
+        self._memories = [OptimizerMemory(player.optimizer, f"optimizer.{player.name}") for player in self.players]
+        self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
+        self.joint = not self.networks.discriminator.mixes_samples
+        owned = {id(p) for p in self.networks.generator.parameters()}
+        self._moves_generator = [any(id(p) in owned for p in player.parameters) for player in self.players]
+        self._draws_per_step = max(player.steps for player in self.players)
+        self._shared_draws = max(p.steps for p, moves in zip(self.players, self._moves_generator, strict=True) if moves)
+        self._autocast: Callable[[], Any] = contextlib.nullcontext
+        self.precision = pick_precision(run.precision, self.device, dataset.spec.kind)
+        if self.precision == "bf16":
+            self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
+        if run.compile:
+            self.networks.generator.compile()
+            self.networks.discriminator.compile()
+        self.step = 0
+        self._play: cuda_graph.Play = self._play_turns
+        recorded = run.cuda_graph and self.pieces.count == 1
+        if recorded and cuda_graph.may_record(self.players, self.networks.loss, self.dataset, self.device):
+            self._play = cuda_graph.RecordedPlay(self._play_turns, self.state, self._reseed)
+
+    @property
+    def sampler(self) -> Generator:
+        """The generator to sample from and to export: the averaged one where there is one."""
+        return self.networks.generator if self.average is None else self.average
+
+    def train_step(self) -> dict[str, Move]:
+        """Algorithm 1 of arXiv:1406.2661 for any players: each in its order, `steps` updates each, on shared draws.
+
+        Returns each player's last move; one without terms passed its turn.
+        """
+        self._reseed()
+        first = self.step * self._draws_per_step
+        moves: dict[str, Move] = self._play([self.order.indices(first + k) for k in range(self._draws_per_step)])
+        self.step += 1
+        self._update_average()
+        return moves
+
+    def _play_turns(self, indices: Sequence[Tensor]) -> dict[str, Move]:
+        """Every player's turns on the mini-batches at `indices`, a tensor (B,) for each draw."""
+        draws = [self._draw(number, chosen) for number, chosen in enumerate(indices)]
+        moves: dict[str, Move] = {}
+        self.pieces.begin(self._step_seed())
+        for player, moves_generator in zip(self.players, self._moves_generator, strict=True):
+            for draw in draws[-player.steps :]:
+                moves[player.name] = self._move(player, draw, moves_generator)
+            if moves_generator:
+                for piece in itertools.chain(*draws):
+                    piece.forget()
+        return moves
+
+    def _move(self, player: Player, draw: list[Draw], moves_generator: bool) -> Move:
+        """One player's turn: the sum of its terms goes backward, piece by piece, and its optimizer steps."""
+        move = Move([], [])
+        for piece in self.pieces.each(draw):
+            turn = Turn(piece, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
+            with self._autocast():
+                terms = player.terms(turn)
+            if terms:
+                self._backward(player, terms, is_first=not move.turns)
+            move.turns.append(turn)
+            move.terms_of.append(terms)
+        if terms:
+            self._update(player)
+        return move
+
+    def _reseed(self) -> None:
+        """Whatever is drawn in this step comes from (seed, step)."""
+        default_generator(self.device).manual_seed(self._step_seed())
+
+    def _step_seed(self) -> int:
+        return derive_seed(self.seed, "step", self.step)
+
+    def _draw(self, number: int, indices: Tensor) -> list[Draw]:
+        """Mini-batch `number` of a step and its latents, in pieces; the last is shared with the generator's turns.
+
+        Of several pieces G(z) is computed again for the generator: their graphs would take the memory of the whole.
+        """
+        z = self.networks.generator.latent(self.config.batch_size, default_generator(self.device))
+        keep_graph = self.accumulate == 1 and number >= self._draws_per_step - self._shared_draws
+        return [
+            Draw(self.dataset.batch(chosen), latents, self.networks.generator, keep_graph)
+            for chosen, latents in zip(self.pieces.of(indices), self.pieces.of(z), strict=True)
+        ]
+
+    def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
+        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs."""
+        if is_first:
+            player.optimizer.zero_grad()
+        total(terms).backward(inputs=player.parameters)
+
+    def _update(self, player: Player) -> None:
+        """Minimise the mean over the pieces by one step. What else processes have made of their own is averaged too."""
+        gradients = [p.grad for p in player.parameters if p.grad is not None]
+        if self.accumulate > 1:
+            torch._foreach_div_(gradients, self.accumulate)
+        self.ranks.average([*gradients, *self._drifting])
+        player.optimizer.step()
+        if player.after_update is not None:
+            player.after_update()
+
+    def _update_average(self) -> None:
+        """Move the averaged generator by 1 - decay towards the trained one (arXiv:1806.04498, equation 2).
+
+        The decay grows to `ema_decay`, so that the random weights at the start are soon forgotten: after step k it
+        averages over about the last third of k. Every fourth step is averaged, as to read and write all weights takes
+        a small network some percent of a step.
+        """
+        if self.average is None or self.step % AVERAGED_EVERY:
+            return
+        decay = min(self.config.ema_decay, self.step / (self.step + 3)) ** AVERAGED_EVERY
+        with torch.no_grad():
+            generator = self.networks.generator
+            average: list[Tensor] = list(self.average.parameters())
+            current: list[Tensor] = list(generator.parameters())
+            torch._foreach_lerp_(average, current, 1 - decay)
+            for old, new in zip(self.average.buffers(), generator.buffers(), strict=True):
+                old.copy_(new)
+
+    def record(self, moves: dict[str, Move]) -> dict[str, float]:
+        """The step's numbers, read in one transfer: each term, the loss's figures, D's balance on its last batch, and
+        the norm of G's gradient; of several processes the means.
+
+        Raises `NotFiniteError` where one of them, or a weight, is NaN or infinite, and `TrainingError` where processes
+        have gone apart.
+        """
+        values = {f"{player}/{name}": term for player, move in moves.items() for name, term in move.terms.items()}
+        if "discriminator" in moves:
+            loss, turns = self.networks.loss, moves["discriminator"].turns
+            values |= means([loss.figures(turn) | balance(turn, loss.boundary) for turn in turns])
+        if gradients := self._generator_gradients():
+            values["generator_gradient"] = joint_norm(gradients)
+        weights = self._weights()
+        numbers = torch.stack([value.detach().float() for value in [*values.values(), joint_norm(weights.values())]])
+        *figures, norm = self.ranks.mean(numbers).tolist()
+        record = dict(zip(values, figures, strict=True))
+        for name, number in record.items():
+            if not math.isfinite(number):
+                what = "loss term" if "/" in name else "figure"
+                raise NotFiniteError(f"the {what} {name} is {number} at step {self.step}", self.step)
+        self._check_finite(weights, norm)
+        if self.ranks.size > 1:
+            self.ranks.check_equal(weights | self._remembered(), self.step)
+        return {"step": self.step, **record}
+
+    def _generator_gradients(self) -> list[Tensor]:
+        """What moved the generator last."""
+        return [p.grad for p in self.networks.generator.parameters() if p.grad is not None]
+
+    def _check_finite(self, tensors: dict[str, Tensor], norm: float) -> None:
+        """Raise `NotFiniteError` where a tensor of that joint norm holds NaN or an infinity."""
+        for name, tensor in {} if math.isfinite(norm) else tensors.items():
+            if not all_finite(tensor):
+                what = f"the weight {name} holds a number that is not finite at step {self.step}"
+                raise NotFiniteError(what, self.step)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Parameters and buffers of all networks, by name."""
+        return {
+            f"{name}.{key}": tensor for name, module in self._modules() for key, tensor in module.state_dict().items()
+        }
+
+    def _remembered(self) -> dict[str, Tensor]:
+        """What the optimizers remember, by name."""
+        return {name: tensor for memory in self._memories for name, tensor in memory.tensors().items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the rest of the run depends on. Raises `NotFiniteError` where one is not finite."""
+        tensors = self._weights() | self._remembered()
+        self._check_finite(tensors, float(joint_norm(tensors.values())))
+        return tensors
+
+    def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
+        """Go on from what `state` gave after `step` steps. Raises `FileError` where it does not fit."""
+        owners = [*dict(self._modules()), *(memory.prefix for memory in self._memories)]
+        for tensor in tensors:
+            if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
+                raise FileError(f"{path} does not fit this run: it has an unknown tensor {shorten(tensor)}")
+        for memory in self._memories:
+            memory.restore(tensors, path)
+        for name, module in self._modules():
+            tensor_files.load_into(module, tensors, name, path)
+        self.step = step
+
+    def parameter_counts(self) -> dict[str, int]:
+        """How many parameters each network has, those without any left out."""
+        counts = {name: sum(p.numel() for p in m.parameters()) for name, m in self.networks._asdict().items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def play_eagerly(self) -> None:
+        """Record and replay nothing from now on, so that hooks and watches are called."""
+        self._play = self._play_turns
+
+    def _modules(self) -> list[tuple[str, nn.Module]]:
+        named: list[tuple[str, nn.Module]] = list(self.networks._asdict().items())
+        return named if self.average is None else [*named, ("average", self.average)]
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """The sum of a player's terms."""
+    first, *rest = terms.values()
+    for term in rest:
+        first = first + term
+    return first

@@ -1,0 +1,56 @@
+"""What a resume checks before it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.errors import FileError, SettingError, UnknownNameError, shorten
+from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.runs.plan import Plan, resolve
+from ganzoo_core.sampling.generator_file import installed, origin
+
+
+def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], texts: dict[str, str]) -> Plan:
+    """What the run was begun with, steps and what `texts` name aside. Raises `SettingError` for other differences."""
+    stored = metadata.settings
+    _check_fits(path, metadata)
+    requested = resolve(metadata.variant, stored | values).stored_settings()
+    if differences := _differences(stored, {key: requested[key] for key in values if key != "steps"}):
+        raise SettingError(
+            f"{path} was begun with other settings: {differences}; to change one knowingly, name it in --set"
+        )
+    return resolve(metadata.variant, stored | values, texts)
+
+
+def check_same_data(path: Path, metadata: RunMetadata, dataset: Dataset, texts: dict[str, str]) -> None:
+    """Raise `SettingError` where a run would go on with other samples, unless `texts` name the data anew."""
+    if differences := _differences(metadata.data.to_dict(), dataset.spec.to_dict()):
+        raise SettingError(
+            f"{path} was begun on other data: {differences}; bring back what was there, or begin a new run"
+        )
+    now = {"data_size": len(dataset), "data_digest": dataset.digest}
+    differences = _differences(metadata.to_dict(), now)
+    if differences and "data" not in texts:
+        raise SettingError(
+            f"{path} was begun on other samples of {dataset.spec.name}: {differences}; bring back what was there, or "
+            f"name the data in --set to go on with other samples knowingly"
+        )
+
+
+def _check_fits(path: Path, metadata: RunMetadata) -> None:
+    """Raise `PluginError` without the run's variant, `FileError` where the one installed here has other settings."""
+    name = metadata.variant
+    _, plugin = installed(name, metadata.package, f"{path} is a run")
+    try:
+        resolve(name, metadata.settings)
+    except (UnknownNameError, SettingError) as error:
+        versions = origin(metadata.to_dict(), plugin)
+        raise FileError(f"{path} does not fit the installed {name}: {error}; {versions}") from error
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """What differs, in words; nothing where nothing does."""
+    pairs = [(key, old.get(key), value) for key, value in new.items() if old.get(key) != value]
+    return ", ".join(f"{key} was {shorten(repr(a))} and would be {shorten(repr(b))}" for key, a, b in pairs)

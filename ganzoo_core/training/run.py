@@ -1,0 +1,64 @@
+"""A run on disk, as Python sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.display.notebook import page_html, run_html
+from ganzoo_core.errors import GanzooError
+from ganzoo_core.report.run_page import write_report
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk, begun or done."""
+
+    folder: Path
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """run.json: variant, versions, settings, data, environment."""
+        return RunFolder.open(self.folder).metadata().to_dict()
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl."""
+        return RunFolder.open(self.folder).records()
+
+    def trained_seconds(self, step: int | None = None) -> float:
+        """How long training took up to `step`, the last one by default, in all its processes."""
+        return RunFolder.open(self.folder).trained_seconds(step)
+
+    def generator(self, device: str = "cpu") -> TrainedGenerator:
+        """The trained generator."""
+        return load(self.folder, device)
+
+    def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:
+        """Samples of the trained generator: see `TrainedGenerator.sample`."""
+        return self.generator().sample(n, labels=labels, seed=seed)
+
+    def report(self) -> Report:
+        """Write the run's page again. In a notebook it shows itself."""
+        return Report(write_report(self.folder))
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return run_html(RunFolder.open(self.folder))
+        except (GanzooError, OSError):  # it is gone: its name is shown
+            return None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run on one page, report.html."""
+
+    path: Path
+
+    def _repr_html_(self) -> str:
+        return page_html(self.path.read_text(encoding="utf-8"))

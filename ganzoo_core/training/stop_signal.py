@@ -1,0 +1,56 @@
+"""The signals that ask a run to end, seen by all its processes at the same step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from ganzoo_core.distributed.processes import Alone
+
+
+class StopSignal:
+    """The first SIGINT, SIGTERM or SIGHUP that any process of the run received: `signal`, None without one."""
+
+    def __init__(self, ranks: Alone) -> None:
+        self.ranks = ranks
+        self.signal: signal.Signals | None = None
+        self._received = 0
+        self._launcher = os.getppid()
+
+    def is_set(self) -> bool:
+        """Whether a signal asked the run to end: asked by all processes, so that all end at the same step.
+
+        Of several processes nobody else would end those whose launcher was killed.
+        """
+        if self.ranks.size > 1 and os.getppid() != self._launcher:
+            self._received = self._received or signal.SIGTERM
+        if number := self.ranks.lately("signal", self._received):
+            self.signal = signal.Signals(number)
+        return self.signal is not None
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        """Inside, the first signal is noted; a second one ends the process as it always does.
+
+        A signal that was to be ignored is: nohup means SIGHUP, a shell's `&` in a script SIGINT.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may catch signals
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self._received = number
+            signal.signal(number, signal.SIG_DFL)
+
+        wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        handled = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, note) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

@@ -1,0 +1,143 @@
+"""Training from Python and from the command line: a plan, an engine, a folder, observers."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo_core.callbacks import Callback
+from ganzoo_core.data import Dataset
+from ganzoo_core.display.notebook import NotebookProgress, in_notebook
+from ganzoo_core.distributed.launch import begun_run
+from ganzoo_core.distributed.processes import Alone, Together, join
+from ganzoo_core.distributed.shared_data import load_data
+from ganzoo_core.errors import SettingError
+from ganzoo_core.runs import checkpoints
+from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.runs.plan import Plan, resolve
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.handshake import follow, lead, lead_nowhere
+from ganzoo_core.training.resume import check_same_data, resumed_plan
+from ganzoo_core.training.run import Run
+from ganzoo_core.training.trainer import Trainer
+
+NO_END = 1_000_000_000  # steps of a run that its seconds end
+
+
+def train(
+    variant: str | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    epochs: int | None = None,
+    seconds: float | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    texts: dict[str, str] | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a variant to the end, or go on with the run in the folder `resume`.
+
+    `settings` are any of the run's, the variant's or the data set's: `data="mnist", steps=20_000, generator_lr=1e-4`.
+    `texts` are the same unparsed, as `--set` gives them; on a resume only they may change what a run was begun with,
+    `steps` aside. With `seconds` the run ends after so much wall time of training, that of earlier processes included,
+    and at `steps` only where they are given. In a notebook the `progress` is shown. Raises `Interrupted` after a
+    signal, when all is saved, and other `GanzooError`s.
+    """
+    ranks = join()
+    if isinstance(ranks, Together) and ranks.rank:
+        return Run(follow(ranks, data_dir))
+    texts = texts or {}
+    if resume is None and (begun := begun_run()):
+        resume, out = begun, None
+    if seconds is not None:
+        _check_seconds(seconds, epochs)
+        settings = settings if "steps" in texts else {"steps": NO_END} | settings
+    if progress and in_notebook():
+        callbacks = [*callbacks, NotebookProgress()]
+    if resume is not None:
+        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks, ranks)
+    if variant is None:
+        raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
+    plan = resolve(variant, settings, texts)
+    dataset = load_data(plan.source, data_dir, ranks)
+    if epochs is not None:
+        plan = _with_epochs(plan, epochs, len(dataset))
+    with _global_random_state_kept():
+        engine = Engine(plan.variant, dataset, plan.run, ranks)
+        with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
+            folder.write_metadata(_metadata(plan, dataset, engine, seconds))
+            lead(plan, dataset, engine, folder.path, seconds)
+            Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
+            return Run(folder.path)
+
+
+def _resume(
+    path: Path,
+    variant: str | None,
+    out: str | Path | None,
+    data_dir: str | Path | None,
+    values: dict[str, Any],
+    texts: dict[str, str],
+    seconds: float | None,
+    callbacks: Sequence[Callback],
+    ranks: Alone,
+) -> Run:
+    if out is not None:
+        raise SettingError("--out and --resume exclude each other: a resumed run stays in its folder")
+    with RunFolder.resume(path) as folder, _global_random_state_kept():
+        metadata = folder.metadata()
+        if variant not in (None, metadata.variant):
+            raise SettingError(f"{path} is a run of {metadata.variant}, not of {variant}")
+        plan = resumed_plan(path, metadata, values, texts)
+        step, tensors = checkpoints.load_last(folder)
+        steps = plan.variant.config.steps
+        if steps < step:
+            raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
+        if steps == step or (metadata.settings["steps"] == step and (seconds or math.inf) <= (metadata.seconds or 0)):
+            lead_nowhere(ranks, path)
+            return Run(path)
+        if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
+            seconds = metadata.seconds
+        dataset = load_data(plan.source, data_dir, ranks)
+        check_same_data(path, metadata, dataset, texts)
+        engine = Engine(plan.variant, dataset, plan.run, ranks)
+        if step:
+            engine.restore(step, tensors, folder.checkpoint)
+        folder.truncate_records(step)
+        folder.write_metadata(metadata.resumed_as(_metadata(plan, dataset, engine, seconds), step))
+        lead(plan, dataset, engine, folder.path, seconds)
+        Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
+        return Run(folder.path)
+
+
+def _metadata(plan: Plan, dataset: Dataset, engine: Engine, seconds: float | None) -> RunMetadata:
+    counts, processes = engine.parameter_counts(), engine.ranks.size
+    return RunMetadata.begin(plan, dataset, counts, str(engine.device), engine.precision, processes, seconds)
+
+
+def _check_seconds(seconds: float, epochs: int | None) -> None:
+    if epochs is not None:
+        raise SettingError("epochs and seconds exclude each other; give one of them")
+    if not 0 < seconds < math.inf:
+        raise SettingError(f"seconds must be above 0 and finite, but is {seconds}")
+
+
+def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
+    """The plan with as many steps as pass the real data through the discriminator `epochs` times."""
+    config = plan.variant.config
+    return plan.with_steps(math.ceil(epochs * size / (config.batch_size * config.n_critic)))
+
+
+@contextlib.contextmanager
+def _global_random_state_kept() -> Iterator[None]:
+    """Training reseeds torch's global generators at each step; give the caller's back at the end."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield

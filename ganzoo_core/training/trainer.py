@@ -1,0 +1,224 @@
+"""The training loop: step after step, with log lines, snapshots and checkpoints on the way, and what ends it early.
+
+What a step does is in engine.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ganzoo_core.callbacks import Callback, RunInfo
+from ganzoo_core.data import Dataset
+from ganzoo_core.distributed.processes import told_of_loss
+from ganzoo_core.drawing.words import duration
+from ganzoo_core.errors import GanzooError, Interrupted, NotFiniteError
+from ganzoo_core.registry import registry
+from ganzoo_core.report.run_artifacts import RunArtifacts
+from ganzoo_core.runs import checkpoints
+from ganzoo_core.runs.plan import Plan
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.generate import generate
+from ganzoo_core.sampling.generator_file import export
+from ganzoo_core.sampling.samples import Samples, default_count, default_labels
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.training.collapse_warning import CollapseWarning
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.find_nan import located
+from ganzoo_core.training.microbatches import Move
+from ganzoo_core.training.stop_signal import StopSignal
+
+
+class Trainer:
+    """Trains one run in this process. Several processes have one each; the first has the `folder` and the callbacks.
+
+    With `seconds` the run ends after so much training time, that of earlier processes included.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: Dataset,
+        engine: Engine,
+        folder: RunFolder | None = None,
+        callbacks: Sequence[Callback] = (),
+        seconds: float | None = None,
+    ) -> None:
+        self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
+        self.total_steps = plan.variant.config.steps
+        self.seconds = seconds
+        self.stop = StopSignal(engine.ranks)
+        self.callbacks: list[Callback] = []
+        self._earlier_s = -math.inf  # the clock of the first process counts
+        self._saved_step = engine.step
+        if folder is not None:
+            self._earlier_s = 0.0 if seconds is None else folder.trained_seconds()
+            self.info = self._run_info(folder)
+            self.callbacks = [*callbacks, CollapseWarning(), RunArtifacts(), *registry().callbacks(self.info)]
+
+    def run(self) -> None:
+        """Train to the last step. Raises `Interrupted` after a signal, when all is saved, and `TrainingError`."""
+        if self.folder is not None:
+            self._notify("on_start", self.info)
+        if self.engine.step == 0:
+            self._save()  # so that a run killed in its first seconds resumes too
+        try:
+            with self.stop.caught(), told_of_loss():
+                self._loop()
+                self.engine.ranks.settle()
+        except NotFiniteError as error:
+            if self.folder is None or self.engine.ranks.size > 1:
+                raise  # the other processes are not here to train again with
+            raise located(error, self.engine, self.folder.checkpoint, self.stop.is_set) from error
+        finally:
+            self._notify("on_end", self.engine.step)
+        if self.engine.step < self.total_steps:
+            raise Interrupted(self._stopped())
+
+    def _loop(self) -> None:
+        """Train until the last step, or until told to stop; in both cases a checkpoint is the last thing made."""
+        engine, run = self.engine, self.plan.run
+        snapshot_steps = run.snapshot_steps(self.total_steps)
+        self._started_s = self._logged_s = self._saved_s = time.monotonic()
+        self._logged_step = engine.step
+        while engine.step < self.total_steps and not self.stop.is_set():
+            if self._is_time_up():
+                self.total_steps = engine.step + 1
+            moves = engine.train_step()
+            is_last = engine.step == self.total_steps
+            if engine.step % run.log_every == 0 or is_last:
+                self._log(moves)
+            with self._clock_stopped():
+                if engine.step in snapshot_steps or is_last:
+                    self._snapshot()
+                if time.monotonic() - self._saved_s >= run.checkpoint_every_s and not is_last:
+                    self._save()
+                    self._saved_s = time.monotonic()
+        self._save()
+
+    def _is_time_up(self) -> bool:
+        """Whether the training time is used up; all processes agree."""
+        if self.seconds is None:
+            return False
+        is_up = self._earlier_s + time.monotonic() - self._started_s >= self.seconds
+        return bool(self.engine.ranks.lately("time", is_up))
+
+    @contextlib.contextmanager
+    def _clock_stopped(self) -> Iterator[None]:
+        """What is done inside takes no training time."""
+        paused_s = time.monotonic()
+        yield
+        idle_s = time.monotonic() - paused_s
+        self._started_s, self._logged_s = self._started_s + idle_s, self._logged_s + idle_s
+
+    def _log(self, moves: dict[str, Move]) -> None:
+        """Read the numbers of this step, of all processes, and write them down with the speed since the last time."""
+        record = self.engine.record(moves)
+        now_s, step = time.monotonic(), self.engine.step
+        rate = (step - self._logged_step) * self.engine.config.batch_size / max(now_s - self._logged_s, 1e-9)
+        self._logged_s, self._logged_step = now_s, step
+        self._write_record(record | {"samples_per_s": round(rate, 1)})
+
+    def _write_record(self, record: dict[str, float]) -> None:
+        """Append a line to metrics.jsonl, and call the callbacks for it."""
+        if self.folder is not None:
+            record = {name: value + 0 for name, value in record.items()}  # which makes 0 of -0.0
+            self.folder.append_record(record)
+            self._notify("on_log", record)
+
+    def _snapshot(self) -> None:
+        """Draw the samples of the run's fixed latents, and labels, as they are after this step; and measure."""
+        if self.folder is None:
+            return
+        engine, spec, step = self.engine, self.dataset.spec, self.engine.step
+        n = default_count(spec, self.plan.variant.conditional)
+        labels = default_labels(spec, n) if self.plan.variant.conditional else None
+        values = generate(engine.sampler, n, labels, self.plan.run.seed, engine.device)
+        real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
+        path = self.folder.sample(step)
+        self.folder.check_still_ours()
+        Samples(values, spec, labels, real).save(path)
+        self._notify("on_snapshot", step, path)
+        measured = {} if self.dataset.judge is None else self.dataset.judge(values * spec.scale + spec.offset)
+        generator = TrainedGenerator(engine.sampler, self.plan.variant, spec, step, engine.device)
+        for metrics in self._notify("measure", step, generator, use=_finite):
+            measured |= metrics
+        if measured:
+            self._write_record({"step": step, **measured})
+
+    def _save(self) -> None:
+        """Write generator.safetensors, then checkpoint.safetensors, each in one piece.
+
+        The checkpoint comes last: what it says is done is on the disk, so that a finished run has all its files.
+        """
+        if self.folder is None:
+            return
+        folder, engine, is_last = self.folder, self.engine, self.engine.step == self.total_steps
+        tensors = engine.state()
+        folder.check_still_ours()
+        if is_last:
+            self._note_total_steps(folder)
+        folder.sync_records()
+        export(folder.generator, engine.sampler, self.plan.plugin, self.plan.variant, self.dataset.spec, engine.step)
+        try:
+            self._notify("on_save", engine.step, is_last)
+        finally:
+            checkpoints.save(folder, engine.step, tensors, last_step=self._saved_step, keep=self.plan.run.keep)
+            self._saved_step = engine.step
+
+    def _note_total_steps(self, folder: RunFolder) -> None:
+        """Where the time has set the number of steps, write it down: as many steps give the same run again."""
+        if self.plan.variant.config.steps != self.total_steps:
+            self.plan = self.plan.with_steps(self.total_steps)
+            folder.write_metadata(folder.metadata().with_steps(self.total_steps))
+
+    def _notify(self, event: str, *arguments: Any, use: Callable[[Any], Any] = lambda result: result) -> list[Any]:
+        """Call every callback and return what `use` makes of the answers.
+
+        One that raises is dropped with a warning, as it must not end a night of training.
+        """
+        results = []
+        for callback in list(self.callbacks):
+            try:
+                results.append(use(getattr(callback, event)(*arguments)))
+            except GanzooError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a stranger's callback raises
+                self.callbacks.remove(callback)
+                logging.getLogger("ganzoo").warning(
+                    "%s is dropped, as its %s failed: %s: %s",
+                    type(callback).__name__, event, type(error).__name__, error,
+                )  # fmt: skip
+        return results
+
+    def _stopped(self) -> str:
+        """What ended the run before its last step, and how to go on."""
+        if self.folder is None:
+            return f"stopped at step {self.engine.step}; the first process has saved all"
+        assert self.stop.signal is not None
+        end = f"{self.total_steps}" if self.seconds is None else f"as many as {duration(self.seconds)} allow"
+        return (
+            f"stopped by {self.stop.signal.name} at step {self.engine.step} of {end}, all saved; "
+            f"go on with: ganzoo run --resume {self.folder.path}"
+        )
+
+    def _run_info(self, folder: RunFolder) -> RunInfo:
+        return RunInfo(
+            folder=folder.path,
+            variant=self.plan.variant.name,
+            data=self.dataset.spec,
+            settings=self.plan.settings(),
+            device=str(self.engine.device),
+            parameters=self.engine.parameter_counts(),
+            first_step=self.engine.step,
+            total_steps=self.total_steps,
+        )
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics as JSON can hold them. Raises `TypeError` or the like for what are none."""
+    return {str(name): float(value) for name, value in metrics.items() if math.isfinite(value)}

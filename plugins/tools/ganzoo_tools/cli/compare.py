@@ -1,0 +1,131 @@
+"""`ganzoo compare`: which of them is best, for runs that are done or for variants that are yet to be trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo_core.cli.options import data_dir_option, json_option, set_option
+from ganzoo_core.cli.output import note, print_json, print_line, print_table
+from ganzoo_core.errors import Interrupted
+from ganzoo_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo_tools.comparison.ranking import Comparison, Recipe
+    from ganzoo_tools.evaluation.results import Figure
+
+_RACE_ONLY = ("data", "minutes", "seeds", "out", "pairs")
+
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_commands(cli: click.Group) -> None:
+    """Add `ganzoo compare`."""
+    cli.add_command(command)
+
+
+@click.command("compare")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--variants", metavar="NAME,NAME,...", help="Train these first, or all that can use the data: all.")
+@click.option("--data", metavar="NAME", help="With --variants: what to train on, digits by default.")
+@data_dir_option
+@click.option("--minutes", type=float, metavar="N", help="With --variants: how long to train each, 1 by default.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), metavar="N",
+    help="With --variants: train each with the seeds 0 to N-1; 1 by default, and then there is no spread.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="With --variants: where to train; the same folder again goes on with what is there.",
+)  # fmt: skip
+@click.option(
+    "-n", "count", type=click.IntRange(min=100), metavar="N",
+    help="Samples to judge by, 10,000 by default; no more than there are real ones.",
+)  # fmt: skip
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
+@set_option
+@click.option("-o", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="The page.")
+@json_option
+def command(
+    runs: tuple[str, ...],
+    variants: str | None,
+    data_dir: Path | None,
+    count: int | None,
+    device: str,
+    page: Path | None,
+    as_json: bool,
+    **training: Any,
+) -> None:
+    """Compare runs, or variants that are trained first, each for the same time.
+
+    Prints a table with spread and rank, and writes a page with samples, curves and cost. What RUNs keep of an earlier
+    `ganzoo evaluate` is used. With --variants, call it again after an interruption, and it goes on.
+    """
+    if bool(runs) == (variants is not None):
+        raise click.UsageError("name the RUNs to compare, or --variants to train, and not both")
+    given = [f"--{'set' if name == 'pairs' else name}" for name in _RACE_ONLY if training[name] not in (None, ())]
+    if runs and given:
+        raise click.UsageError(f"{', '.join(given)} only with --variants: RUNs are trained already")
+    from ganzoo_tools.comparison import page as pages
+    from ganzoo_tools.comparison.race import compare, default_folder, race
+
+    if variants is None:
+        found = compare(runs, n=count, data_dir=data_dir, device=device)
+        home = Path(os.path.expanduser(runs[0])).absolute().parent
+    else:
+        names = None if variants == "all" else [name.strip() for name in variants.split(",") if name.strip()]
+        data, minutes = training["data"] or "digits", 1.0 if training["minutes"] is None else training["minutes"]
+        home = training["out"] or default_folder(data, minutes)
+        try:
+            found = race(
+                names, data=data, minutes=minutes, seeds=training["seeds"] or 1, out=home, n=count or 10_000,
+                data_dir=data_dir, device=device, texts=dict(training["pairs"]),
+            )  # fmt: skip
+        except (Interrupted, KeyboardInterrupt) as error:
+            raise Interrupted(f"stopped, and all is saved in {home}; call the same again, and it goes on") from error
+    path = pages.write_page(found, page or home / "comparison.html", data_dir)
+    if as_json:
+        print_json(found.to_dict() | {"page": str(path)})
+    else:
+        _print(found)
+    note(f"page: {path}")
+
+
+def _print(found: Comparison) -> None:
+    from ganzoo_tools.evaluation.results import better, title
+
+    columns = found.columns()
+    rows = [(str(r.rank), r.name, *(_text(r.figures.get(name)) for name in columns), _steps(r)) for r in found.recipes]
+    floors = [found.floors[name] for name in columns]
+    rows.append(("-", "real data", *(None if f is None else f"{f:.3g}" for f in floors), None))
+    print_table(("rank", "recipe", *map(title, columns), "steps"), rows)
+    click.echo()
+    print_line("ranked by:", f"{title(found.ranked_by)}, {better(found.ranked_by)} is better")
+    several = any(len(r.entrants) > 1 for r in found.recipes)
+    print_line("spread:", "over trainings with different seeds; no more apart, they share a rank" if several else _ONCE)
+    if found.seconds is not None:
+        print_line("time:", f"{found.seconds:g} s of training each, by the clock on the wall")
+    conditions = found.conditions
+    print_line("measured:", f"{conditions['samples']:,} samples of each, {conditions['real']:,} real")
+    for name, reason in found.left_out.items():
+        print_line(f"left out: {name}:", reason)
+
+
+_ONCE = "unknown, as each was trained once; neighbours may change places with another seed"
+
+
+def _text(figure: Figure | None) -> str | None:
+    if figure is None:
+        return None
+    return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
+
+
+def _steps(recipe: Recipe) -> str:
+    """The steps of the trainings, from the fewest to the most."""
+    counts = [entrant.evaluation.step for entrant in recipe.entrants]
+    return " to ".join(dict.fromkeys(f"{count:,}" for count in (min(counts), max(counts))))

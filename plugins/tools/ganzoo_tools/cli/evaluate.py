@@ -1,0 +1,114 @@
+"""`ganzoo evaluate`: how good a generator is, beside how real data fares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo_core.cli.options import data_dir_option, data_option, json_option, set_option
+from ganzoo_core.cli.output import note, print_json, print_line, print_table
+from ganzoo_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from ganzoo_tools.evaluation.results import Evaluation
+
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_commands(cli: click.Group) -> None:
+    """Add `ganzoo evaluate`."""
+    cli.add_command(command)
+
+
+@click.command("evaluate")
+@click.argument("source")
+@data_option
+@data_dir_option
+@click.option(
+    "-n", "count", type=click.IntRange(min=100), default=10_000, show_default=True, metavar="N",
+    help="Samples to judge, and real ones to judge them by; no more than there are real ones.",
+)  # fmt: skip
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
+    help="Draw the samples so many times; figures come with their spread.",
+)  # fmt: skip
+@click.option("--features", type=click.Choice(["inception"]), help="Measure by Inception v3 instead (images).")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
+@set_option
+@json_option
+def command(
+    source: str,
+    data: str | None,
+    data_dir: Path | None,
+    count: int,
+    seeds: int,
+    features: str | None,
+    device: str,
+    pairs: tuple[tuple[str, str], ...],
+    as_json: bool,
+) -> None:
+    """Judge a trained generator against real data.
+
+    SOURCE is a run folder or a generator.safetensors. Beside each figure stands its floor, what real data scores. The
+    result is kept in the run folder as evaluation.json, with a picture of the samples nearest to the training data.
+    """
+    from ganzoo_tools.evaluation.evaluation import evaluate
+
+    found = evaluate(
+        source, data=data, data_dir=data_dir, n=count, seeds=seeds, features=features, device=device,
+        options=dict(pairs),
+    )  # fmt: skip
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+    folder = Path(os.path.expanduser(source))
+    if folder.is_dir():
+        note(f"kept in {found.save(folder)}")
+
+
+def _print(found: Evaluation) -> None:
+    rows = [(name, _text(f.mean), _text(f.spread), _text(f.floor), better) for name, f, better in found.rows()]
+    print_line(f"{found.variant} at step {found.step:,}", f"against {found.conditions['data']}")
+    print_table(("figure", "mean", "spread", "real data", "better"), rows)
+    if found.classes is not None:
+        click.echo()
+        _print_classes(found)
+    click.echo()
+    print_line("real data:", found.floor)
+    print_line("measured:", _measured(found.conditions))
+    print_line("features:", f"{found.conditions['extractor']} {found.conditions['digest']}")
+    for name, reason in found.left_out.items():
+        print_line(f"left out: {name.replace('_', ' ')}:", reason)
+
+
+def _print_classes(found: Evaluation) -> None:
+    from ganzoo_tools.evaluation.results import MATRIX_CLASSES
+
+    rows = found.class_rows()
+    print_table(
+        ("class", "read as asked", "share", "share of real", "variety"),
+        [(name, *(_text(value) for value in values)) for name, *values in rows],
+    )
+    if (matrix := found.confusion_rows()) and len(rows) <= MATRIX_CLASSES:
+        click.echo()
+        names = [name for name, _ in matrix]
+        print_table(("% read as", *names), [(name, *map(_percent, shares)) for name, shares in matrix])
+
+
+def _measured(conditions: dict[str, Any]) -> str:
+    seeds = len(conditions["seeds"])
+    return f"{conditions['samples']:,} samples of each of {seeds} seed{'s' * (seeds > 1)}, {conditions['real']:,} real"
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.1f}"
+
+
+def _text(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"

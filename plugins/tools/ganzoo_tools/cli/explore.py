@@ -1,0 +1,157 @@
+"""`ganzoo explore`: a page to walk through latents, or what coordinates do, ways between two latents, all labels."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
+from ganzoo_core.errors import SettingError
+from ganzoo_core.hookspecs import hookimpl
+
+Number = TypeVar("Number", int, float)
+
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_commands(cli: click.Group) -> None:
+    """Add `ganzoo explore`."""
+    cli.add_command(command)
+
+
+@click.command("explore")
+@click.argument("source")
+@click.option(
+    "--positions", metavar="N,N,...",
+    help="Coordinates of the latent to move, counted from 0; by default the five that change the sample most.",
+)  # fmt: skip
+@click.option(
+    "--values", metavar="X,X,...", help="What they are set to, such as --values=-2,1,4; by default -4,-2,0,2,4."
+)
+@click.option(
+    "--interpolate", "steps", type=click.IntRange(min=2), metavar="N",
+    help="N steps from the latent of this seed to that of the next.",
+)  # fmt: skip
+@click.option(
+    "--spherical/--straight", default=None, help="The way of --interpolate: along the arc (default), or straight."
+)
+@click.option("--labels", "all_labels", is_flag=True, help="The latent under every label.")
+@click.option("--label", metavar="NAME_OR_INDEX", help="The class to show; the first by default.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+    help="The latent is that of the first sample of this seed.",
+)  # fmt: skip
+@click.option(
+    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="A picture (.png), an animation (.gif) or arrays (.npz); by default explore-seed<N>.png or the like, in the "
+    "run folder where SOURCE is one.",
+)  # fmt: skip
+@click.option(
+    "--browser/--no-browser", default=None, help="Serve the page, also in a pipe; open it in a browser, or do not."
+)
+def command(
+    source: str,
+    positions: str | None,
+    values: str | None,
+    steps: int | None,
+    spherical: bool | None,
+    all_labels: bool,
+    label: str | None,
+    seed: int,
+    output: Path | None,
+    browser: bool | None,
+) -> None:
+    """Show what a trained generator has made of its latent space.
+
+    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights.
+
+    On a terminal, with nothing asked for but --label and --seed, a page to walk through the latents is opened in the
+    browser. Its address is printed on stdout; it is for this machine alone, until Ctrl-C.
+
+    Else a file is written, and its path printed on stdout: a row per position, a column per value, the untouched sample
+    beside them; or --interpolate, or --labels.
+    """
+    moves = positions is not None or values is not None
+    _check_usage(moves, steps is not None, all_labels, spherical, label)
+    asks_for_file = moves or steps is not None or all_labels or output is not None
+    if browser is not None and asks_for_file:
+        raise click.UsageError(
+            "--browser and --no-browser serve a page; leave them out for a file, or leave out "
+            "--positions, --values, --interpolate, --labels and -o"
+        )
+    if browser is not None or (not asks_for_file and _is_interactive()):
+        _serve(source, label, seed, opens=browser is not False)
+        return
+    asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
+    from ganzoo_core.sampling.generator_file import load
+    from ganzoo_tools.exploration import walks
+
+    generator = load(source)
+    if steps is not None:
+        name = "interpolation"
+        found = walks.interpolation(generator, steps, spherical=spherical is not False, label=label, seed=seed)
+    elif all_labels:
+        name = "labels"
+        found = walks.across_labels(generator, seed=seed)
+    else:
+        name = "explore"
+        found = walks.coordinates(generator, asked_positions, asked_values, label=label, seed=seed)
+    path = output or default_output(Path(source), seed, name)
+    found.save(path)
+    if on_terminal():
+        draw(found)
+    print_path(path)
+
+
+def _is_interactive() -> bool:
+    """Whether somebody reads the result; a script wants its file."""
+    return sys.stdout.isatty()
+
+
+def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
+    """Serve the page until Ctrl-C."""
+    from ganzoo_core.sampling.generator_file import load
+    from ganzoo_tools.exploration.latents import Explorer
+    from ganzoo_tools.exploration.server import ExploreServer
+
+    try:
+        explorer = Explorer(load(source))
+        index = explorer.wish({} if label is None else {"label": label}).label
+        with ExploreServer(explorer, seed=seed, label=index) as server:
+            click.echo(server.url)
+            note("Ctrl-C ends it.")
+            if opens:
+                # In a thread: a browser in this terminal would keep the server from its start.
+                threading.Thread(target=webbrowser.open, args=(server.url,), name="browser", daemon=True).start()
+            server.serve_forever()
+    except KeyboardInterrupt:
+        note()  # the terminal has shown ^C
+
+
+def _check_usage(moves: bool, interpolates: bool, all_labels: bool, spherical: bool | None, label: str | None) -> None:
+    if moves + interpolates + all_labels > 1:
+        raise click.UsageError("--positions with --values, --interpolate and --labels exclude each other")
+    if spherical is not None and not interpolates:
+        raise click.UsageError("--spherical and --straight are ways of --interpolate N")
+    if label is not None and all_labels:
+        raise click.UsageError("--labels shows every label; leave out --label")
+
+
+def _numbers(name: str, text: str | None, kind: type[Number]) -> list[Number] | None:
+    """The numbers in a text with commas between them. Raises `SettingError` for what is none."""
+    if text is None:
+        return None
+    try:
+        return [kind(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        what, example = ("whole numbers", "18,28,54") if kind is int else ("numbers", "-2,1,4")
+        raise SettingError(
+            f"{name} must be {what} with commas between them, such as {example}, but is {text!r}"
+        ) from None

@@ -1,0 +1,38 @@
+"""`ganzoo export`: a trained generator for programs that have no PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ganzoo_core.cli.output import note
+from ganzoo_core.hookspecs import hookimpl
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_commands(cli: click.Group) -> None:
+    """Add `ganzoo export`."""
+    cli.add_command(command)
+
+
+@click.command("export")
+@click.argument("source")
+@click.option(
+    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx", required=True,
+    help="The ONNX model to write.",
+)  # fmt: skip
+def command(source: str, output: Path) -> None:
+    """Export a trained generator as an ONNX model.
+
+    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. The model is compared
+    with PyTorch before it is written; its path is printed on stdout. Needs pip install "ganzoo[onnx]".
+    """
+    from ganzoo_core.sampling.generator_file import load
+    from ganzoo_tools.onnx import export_onnx
+
+    difference = export_onnx(load(source), output)
+    note(f"its samples are within {difference:.1g} of PyTorch's")
+    click.echo(output)

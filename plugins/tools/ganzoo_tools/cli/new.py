@@ -1,0 +1,69 @@
+"""`ganzoo new`: a plugin package for a variant of your own."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import click
+
+from ganzoo_core.cli.output import note
+from ganzoo_core.hookspecs import hookimpl
+from ganzoo_tools.scaffold.package import LICENCES, new_package
+
+GANZOO_API = 1
+
+
+@hookimpl
+def ganzoo_commands(cli: click.Group) -> None:
+    """Add `ganzoo new`."""
+    cli.add_command(command)
+
+
+@click.command("new")
+@click.argument("name")
+@click.option(
+    "--from", "base", metavar="VARIANT",
+    help="Build on an installed variant: subclass it, with a loss of your own. Without it, networks and loss are new.",
+)  # fmt: skip
+@click.option("--author", metavar="NAME", help="Who holds the copyright; by default git's user.name.")
+@click.option(
+    "--license", "licence", type=click.Choice(LICENCES, case_sensitive=False), default="MIT", show_default=True,
+    metavar="|".join(LICENCES), help="Which licence file to write.",
+)  # fmt: skip
+@click.option(
+    "-o", "folder", type=click.Path(path_type=Path), metavar="DIR",
+    help="The folder to make, which may not exist; by default ganzoo-NAME, here.",
+)  # fmt: skip
+def command(name: str, base: str | None, author: str | None, licence: str, folder: Path | None) -> None:
+    """Make a plugin package for a variant of your own, ready to install, test and publish.
+
+    NAME is what to call it: "My GAN" makes the variant my-gan in the package ganzoo-my-gan. It trains, passes
+    `ganzoo check` and builds a wheel before anything in it is edited; then put in your networks and your loss.
+
+    The path of the folder made is printed on stdout.
+    """
+    made, names = new_package(
+        name, base=base, author=_git_user() if author is None else author, licence=licence, folder=folder
+    )
+    click.echo(made)
+    note(f"\nThe variant {names.variant} is the class {names.class_name} in {made / names.package}/__init__.py.")
+    note("Install it, so that your edits count at once, and check it:\n")
+    note(f"  pip install -e {_as_path(made)}\n  ganzoo check {names.variant}")
+
+
+def _as_path(folder: Path) -> str:
+    """A folder as pip takes it for one, and not for the name of a package."""
+    return shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
+
+
+def _git_user() -> str:
+    """The name git signs commits with here, or nothing."""
+    try:
+        done = subprocess.run(
+            ["git", "config", "user.name"], capture_output=True, text=True, errors="replace", timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,181 @@
+"""Training what is to be compared, each for the same time, and going on where that was interrupted."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import data_folder
+from ganzoo_core.drawing.words import duration
+from ganzoo_core.errors import DataError, SettingError, TrainingError
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.runs.plan import Plan, resolve
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage.files import as_file_error
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.train import train
+from ganzoo_tools.comparison.candidates import Judge, source_of, trained_steps
+from ganzoo_tools.comparison.ranking import Comparison, standings
+
+STAGES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time: how far all are trained before they are judged, and go on
+DRAWS = 1  # of samples from each run: it is between trainings that figures differ
+_log = logging.getLogger("ganzoo")
+
+
+def compare(
+    runs: Sequence[str | Path], *, n: int | None = None, data_dir: str | Path | None = None, device: str = "auto"
+) -> Comparison:
+    """Hold runs against each other; those that were not evaluated yet are, by `n` samples.
+
+    Raises `DataError` where they were trained on different data or evaluated differently, `SettingError` for a run
+    given twice, and other `GanzooError`s.
+    """
+    folders = [RunFolder.open(Path(run).expanduser()) for run in runs]
+    if not folders:
+        raise SettingError("name the runs to compare, or the variants to train")
+    infos = [folder.metadata() for folder in folders]
+    _check_same_data(folders, infos)
+    judge = Judge(
+        source_of(infos[0]), n=n, draws=None, data_dir=None if data_dir is None else Path(data_dir), device=device
+    )
+    judge.fit(folders)
+    return standings([judge.entrant(f) for f in folders], shlex.join(["ganzoo", "compare", *map(str, runs)]))
+
+
+def _check_same_data(folders: Sequence[RunFolder], infos: Sequence[RunMetadata]) -> None:
+    for folder, info in zip(folders, infos, strict=True):
+        if info.data != infos[0].data:
+            raise DataError(
+                f"{folders[0].path} and {folder.path} can't be compared: they were trained on different data, "
+                f"{infos[0].data.name} and {info.data.name}"
+            )
+
+
+def race(
+    variants: Sequence[str] | None,
+    *,
+    data: str,
+    minutes: float,
+    seeds: int = 1,
+    out: str | Path | None = None,
+    n: int = 10_000,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    texts: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Train variants, or all that can use the data, for so many minutes each, and compare them.
+
+    Time is wall time of training. All are trained in stages, in turn, so that a busy machine is hard on all alike. What
+    is in the folder `out` already is not done again. Raises `Interrupted` after a signal, when all is saved, and other
+    `GanzooError`s; a variant whose training fails is left out.
+    """
+    seconds = 60 * minutes
+    _check(seconds, seeds, texts or {})
+    where = None if data_dir is None else Path(data_dir)
+    home = Path(out) if out is not None else default_folder(data, minutes)
+    plans, left_out = _plans(variants, {"data": data, "device": device}, texts or {}, where)
+    racing = {(name, seed): home / f"{name}-seed{seed}" for seed in range(seeds) for name in plans}
+    judge = Judge(next(iter(plans.values())).source, n=n, draws=DRAWS, data_dir=where, device=device)
+    turns = [(share * seconds, key) for share in STAGES for key in racing]
+    for number, (until_s, (name, seed)) in enumerate(turns, 1):
+        if (name, seed) not in racing:
+            continue
+        folder = racing[name, seed]
+        _log.info("%d/%d %s, seed %d: training up to %s s", number, len(turns), name, seed, f"{until_s:.4g}")
+        try:
+            _train(plans[name], seed, folder, until_s, seconds, where)
+            if RunFolder.open(folder).metadata().seconds == until_s:  # else it stands at a later stage
+                judge.stage(RunFolder.open(folder), until_s)
+        except (TrainingError, DataError) as error:
+            _log.warning("%s, seed %d is left out: %s", name, seed, error)
+            left_out[f"{name}, seed {seed}"] = str(error)
+            del racing[name, seed]
+    if not racing:
+        raise TrainingError(f"nothing could be trained: {'; '.join(f'{k}: {v}' for k, v in left_out.items())}")
+    command = _command(variants, data, minutes, seeds, texts or {})
+    entrants = [judge.entrant(RunFolder.open(folder)) for folder in racing.values()]
+    return standings(entrants, command, left_out)
+
+
+def default_folder(data: str, minutes: float) -> Path:
+    """Where a race is run: the same for the same call, so that it goes on there."""
+    words = "".join(c if c.isalnum() else "-" for c in f"{data}-{minutes:g}min")
+    return Path("runs") / f"compare-{words}"
+
+
+def _check(seconds: float, seeds: int, texts: Mapping[str, str]) -> None:
+    if not 0 < seconds < float("inf"):
+        raise SettingError(f"minutes must be above 0 and finite, but is {seconds / 60:g}")
+    if seeds < 1:
+        raise SettingError(f"seeds must be at least 1, but is {seeds}")
+    for name in ("steps", "seed"):
+        if name in texts:
+            raise SettingError(f"{name} can't be set in a comparison: the minutes decide the steps, --seeds the seeds")
+
+
+def _plans(
+    names: Sequence[str] | None, values: dict[str, Any], texts: Mapping[str, str], data_dir: Path | None
+) -> tuple[dict[str, Plan], dict[str, str]]:
+    """The variants with their settings; where all are asked for, those that can't use the data are left out."""
+    plans = {name: resolve(name, values, texts) for name in names or registry().variants()}
+    if not plans:
+        raise SettingError("there is no variant to compare; `ganzoo plugins` shows what is installed")
+    dataset = next(iter(plans.values())).source.load(data_folder(data_dir))
+    left_out = {}
+    for name, plan in list(plans.items()):
+        try:
+            _try(plan, dataset)
+        except DataError as error:
+            if names is not None:
+                raise
+            left_out[name] = str(error)
+            del plans[name]
+    if not plans:
+        raise DataError(f"no variant can use {dataset.spec.name}: {'; '.join(left_out.values())}")
+    return plans, left_out
+
+
+def _try(plan: Plan, dataset: Dataset) -> None:
+    """Take one step. It says whether a variant fits the data, and what torch loads on first use costs nobody's time."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        Engine(plan.variant, dataset, plan.run).train_step()
+
+
+def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, data_dir: Path | None) -> None:
+    """Train a run until so many of its seconds are spent, if it has not been yet."""
+    settings = plan.settings() | {"seed": seed}
+    del settings["steps"]
+    begun = (folder / "run.json").exists()
+    if begun:
+        stands_s = _stands_s(RunFolder.open(folder))
+        if stands_s > seconds:
+            raise SettingError(
+                f"{folder} was trained for {duration(stands_s)}, but the minutes are {seconds / 60:g}; "
+                f"give more minutes or another --out"
+            )
+        if stands_s >= until_s:
+            return
+    with as_file_error(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    out, resume = (None, folder) if begun else (folder, None)
+    train(plan.variant.name, data_dir=data_dir, seconds=until_s, out=out, resume=resume, **settings)
+
+
+def _stands_s(folder: RunFolder) -> float:
+    """The seconds that a run was to be trained for and was, or as many as were spent until it was interrupted."""
+    info = folder.metadata()
+    step = trained_steps(folder) if folder.checkpoint.exists() else 0
+    return (info.seconds or 0.0) if info.settings["steps"] == step else folder.trained_seconds(step)
+
+
+def _command(names: Sequence[str] | None, data: str, minutes: float, seeds: int, texts: Mapping[str, str]) -> str:
+    words = ["ganzoo", "compare", "--variants", ",".join(names) if names else "all", "--data", data]
+    words += ["--minutes", f"{minutes:g}", "--seeds", f"{seeds}"]
+    return shlex.join(words + [word for pair in texts.items() for word in ("--set", "=".join(pair))])

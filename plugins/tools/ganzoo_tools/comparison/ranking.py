@@ -1,0 +1,184 @@
+"""What came of a comparison: recipes with their spread over trainings, and their ranks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ganzoo_core.drawing.words import typed
+from ganzoo_core.errors import SettingError
+from ganzoo_tools.comparison.candidates import Entrant
+from ganzoo_tools.evaluation.results import Figure, better, check_comparable
+
+# Settings that a training may differ in and still be the same recipe.
+_NO_RECIPE = ("seed", "snapshots", "log_every", "checkpoint_every_s", "keep")
+
+_TELLING = ("coverage", "read_as_asked", "modes_covered", "good_share", "inside_share")
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """Trainings that differ in their seed alone. `figures`: a value a training, in the order of `entrants`."""
+
+    name: str
+    rank: int
+    entrants: tuple[Entrant, ...]
+    figures: dict[str, Figure]
+
+    @property
+    def variant(self) -> str:
+        """The variant trained."""
+        return str(self.entrants[0].info.variant)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as JSON values."""
+        figures = {
+            name: {"mean": f.mean, "spread": f.spread, "floor": f.floor, "better": better(name), "values": f.values}
+            for name, f in self.figures.items()
+        }
+        runs = [
+            {
+                "folder": str(e.folder.path),
+                "seed": e.seed,
+                "steps": e.evaluation.step,
+                "seconds": e.seconds,
+                "course": [{"step": s.step, "seconds": s.seconds, "figures": s.figures} for s in e.course],
+            }
+            for e in self.entrants
+        ]
+        parameters = self.entrants[0].info.parameters
+        return {
+            "name": self.name,
+            "variant": self.variant,
+            "rank": self.rank,
+            "parameters": parameters,
+            "runs": runs,
+            "figures": figures,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Recipes by rank, judged alike under `conditions`; `ranked_by` names the figure that decides.
+
+    Recipes whose figures differ by no more than their spread share a rank. `left_out`: what could not be trained, and
+    why. `command` makes the comparison again. `seconds`: how long each training was to take, where all had one time.
+    """
+
+    recipes: tuple[Recipe, ...]
+    conditions: dict[str, Any]
+    floor: str
+    ranked_by: str
+    command: str
+    seconds: float | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def floors(self) -> dict[str, float | None]:
+        """Every figure that a recipe has, in order, with what real data scores."""
+        return {name: figure.floor for recipe in self.recipes for name, figure in recipe.figures.items()}
+
+    def columns(self) -> list[str]:
+        """The figures that tell most: the one that ranks, and what the data allows beside it."""
+        return [self.ranked_by, *(name for name in _TELLING if name in self.floors and name != self.ranked_by)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as JSON values."""
+        return {
+            "ranked_by": self.ranked_by,
+            "better": better(self.ranked_by),
+            "seconds": self.seconds,
+            "time": "wall time of training",
+            "conditions": self.conditions,
+            "floor": self.floor,
+            "left_out": self.left_out,
+            "command": self.command,
+            "recipes": [recipe.to_dict() for recipe in self.recipes],
+        }
+
+
+def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str] | None = None) -> Comparison:
+    """Put entrants into recipes, and these into order. Raises `DataError` where they were not judged alike."""
+    check_comparable({str(entrant.folder.path): entrant.evaluation for entrant in entrants})
+    groups: dict[str, list[Entrant]] = {}
+    for entrant in sorted(entrants, key=lambda e: e.seed):
+        groups.setdefault(_recipe_of(entrant), []).append(entrant)
+    for group in groups.values():
+        _check_seeds(group)
+    judged = entrants[0].evaluation
+    seconds = {entrant.info.seconds for entrant in entrants}
+    by = "coverage" if judged.conditions["extractor"] == "values" else "fid"
+    sign = 1 if better(by) == "lower" else -1
+    found = {
+        name: (tuple(g), _figures(g)) for name, g in zip(_names(list(groups.values())), groups.values(), strict=True)
+    }
+    order = sorted(found, key=lambda name: sign * found[name][1][by].mean)
+    ranks = _ranks([found[name][1][by] for name in order])
+    recipes = [Recipe(name, rank, *found[name]) for name, rank in zip(order, ranks, strict=True)]
+    return Comparison(
+        tuple(recipes),
+        judged.conditions,
+        judged.floor,
+        by,
+        command,
+        seconds.pop() if len(seconds) == 1 else None,
+        left_out or {},
+    )
+
+
+def _ranks(figures: Sequence[Figure]) -> list[int]:
+    """The ranks of figures in order: one within the spread of the first that has a rank shares it."""
+    ranks: list[int] = []
+    for place, figure in enumerate(figures, 1):
+        first = figures[ranks[-1] - 1] if ranks else figure
+        spread = max(first.spread or 0.0, figure.spread or 0.0)
+        ranks.append(ranks[-1] if ranks and abs(figure.mean - first.mean) <= spread else place)
+    return ranks
+
+
+def _figures(group: Sequence[Entrant]) -> dict[str, Figure]:
+    """The figures that all of them have, a value a training."""
+    first, *rest = [entrant.evaluation.figures for entrant in group]
+    return {
+        name: Figure((figure.mean, *(other[name].mean for other in rest)), figure.floor)
+        for name, figure in first.items()
+        if all(name in other for other in rest)
+    }
+
+
+def _settings(entrant: Entrant) -> dict[str, Any]:
+    """What makes the recipe; the steps of a run that had so many seconds are what came of it."""
+    info = entrant.info
+    settings = {name: value for name, value in info.settings.items() if name not in _NO_RECIPE}
+    timed = settings | {"steps": None, "seconds": info.seconds} if info.seconds is not None else settings
+    return timed | {"package_version": info.package_version}
+
+
+def _recipe_of(entrant: Entrant) -> str:
+    return json.dumps([entrant.info.variant, _settings(entrant)], sort_keys=True)
+
+
+def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
+    """The variant's name, and where several recipes are of one variant what they differ in."""
+    names = []
+    for group in groups:
+        variant, mine = group[0].info.variant, _settings(group[0])
+        others = [_settings(g[0]) for g in groups if g is not group and g[0].info.variant == variant]
+        keys = dict.fromkeys(key for other in [mine, *others] for key in other)
+        own = [key for key in keys if any(other.get(key) != mine.get(key) for other in others)]
+        names.append(" ".join([variant, *(f"{key}={typed(mine.get(key))}" for key in own)]))
+    return names
+
+
+def _check_seeds(group: Sequence[Entrant]) -> None:
+    """Raise `SettingError` for the same training twice: it would make the spread look small."""
+    for one, other in itertools.pairwise(group):
+        if one.seed == other.seed:
+            raise SettingError(
+                f"{one.folder.path} and {other.folder.path} are the same recipe with the same seed {one.seed}, so that "
+                f"their spread says nothing; leave one of them out"
+            )

@@ -1,0 +1,52 @@
+"""How the discriminator of a run stands: whether it still tells real from generated samples."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo_core.interfaces import Discriminator, logits_of
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage import tensor_files
+
+
+def load_discriminator(folder: RunFolder, generator: TrainedGenerator) -> Discriminator:
+    """The discriminator in a run's checkpoint. Raises `FileError` where there is none, or it does not fit.
+
+    Dropout is off. BatchNorm goes by the batch, as in training: its running averages mix real and generated samples.
+    """
+    _, tensors = tensor_files.load(folder.checkpoint, "checkpoint")
+    with torch.random.fork_rng(devices=[]):
+        module = generator.variant.discriminator(generator.spec)
+    tensor_files.load_into(module, tensors, "discriminator", folder.checkpoint)
+    module.eval()
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.train()
+    return module.to(generator.device)
+
+
+@torch.no_grad()
+def scores(discriminator: Discriminator, generator: TrainedGenerator, values: Tensor, labels: Tensor | None) -> Tensor:
+    """Logits (N,) on the CPU of samples (N, *shape), in batches as large as in training; a smaller last one is left
+    out if there are others."""
+    size, device = generator.variant.config.batch_size, generator.device
+    whole = len(values) - len(values) % size or len(values)
+    pieces = []
+    for start in range(0, whole, size):
+        rows = slice(start, min(start + size, whole))
+        asked = None if labels is None else labels[rows].to(device)
+        pieces.append(logits_of(discriminator(values[rows].to(device), asked)).float().cpu())
+    return torch.cat(pieces)
+
+
+def accuracies(train: Tensor, held_out: Tensor | None, fake: Tensor, boundary: float | None) -> dict[str, float]:
+    """The shares told right, from logits. A critic (boundary None) is judged at the midpoint of its mean scores."""
+    middle = float(train.mean() + fake.mean()) / 2 if boundary is None else boundary
+    right = {
+        "accuracy_train": train > middle,
+        "accuracy_held_out": None if held_out is None else held_out > middle,
+        "accuracy_fake": fake <= middle,
+    }
+    return {name: float(told.float().mean()) for name, told in right.items() if told is not None}

@@ -1,0 +1,53 @@
+"""The classifier of a data set, trained once and kept."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.errors import FileError
+from ganzoo_core.storage import tensor_files
+from ganzoo_tools.evaluation.classifier import Classifier, channels_of, train_classifier
+
+RECIPE = 1  # raise it where the classifier or its training changes: kept ones are then made anew
+_log = logging.getLogger("ganzoo")
+
+
+def kept_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
+    """The classifier of a labelled data set.
+
+    It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained
+    and kept there for the next time.
+    """
+    header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": dataset.digest}
+    homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
+    name = f"{header['data_digest']}-{RECIPE}.safetensors"
+    for path in (home / name for home in homes):
+        if path.is_file():
+            try:
+                return _read(path, dataset)
+            except FileError as error:
+                _log.warning("%s; the classifier is trained again", error)
+    _log.info("training a classifier of %s to judge with, once", dataset.spec.name)
+    model = train_classifier(dataset)
+    for home in homes:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            tensor_files.save(home / name, "classifier", header, model.state_dict())
+            return model
+        except (OSError, FileError):
+            continue
+    _log.warning("the classifier can't be kept in %s or %s; it will be trained again", *homes)
+    return model
+
+
+def _read(path: Path, dataset: Dataset) -> Classifier:
+    _, tensors = tensor_files.load(path, "classifier")
+    model = Classifier(channels_of(dataset.spec), dataset.spec.num_classes)
+    tensor_files.load_into(model, {f"classifier.{name}": t for name, t in tensors.items()}, "classifier", path)
+    return model.to(memory_format=torch.channels_last).eval()

@@ -1,0 +1,180 @@
+"""The real side of an evaluation: what samples are held against, and how real data itself fares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.errors import DataError
+from ganzoo_core.seeds import derive_seed
+from ganzoo_core.variant import DataSource
+from ganzoo_tools.evaluation import extractors
+from ganzoo_tools.evaluation.class_report import classes_present, confusion_matrix, read_as_asked
+from ganzoo_tools.evaluation.classifier import Classifier, in_pieces
+from ganzoo_tools.evaluation.distances import fid, kid
+from ganzoo_tools.evaluation.extractors import Extractor
+from ganzoo_tools.evaluation.keeping import kept_classifier
+from ganzoo_tools.evaluation.prdc import nearest, nearest_distances, prdc
+
+LEAST = 100  # with fewer samples the figures are noise
+NEIGHBOURS_OF = 2000  # so many samples look for their nearest real ones
+
+Reader = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Some real samples: `values` (N, *shape) in [-1, 1], their features (N, D) and their labels (N,)."""
+
+    values: Tensor
+    features: Tensor
+    labels: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def part(self, rows: Tensor | slice) -> Side:
+        """Those rows."""
+        return Side(self.values[rows], self.features[rows], None if self.labels is None else self.labels[rows])
+
+
+class Reals:
+    """What samples of one data set are judged by. Made once, it serves every generator of that data.
+
+    `everything`: all training samples; `chosen`: at most n of them, which FID and the like compare with; `held_out`:
+    at most n that no training saw, where the data has such, else `no_held_out` says why not. Raises `DataError` for
+    too few samples.
+    """
+
+    def __init__(
+        self,
+        train: Dataset,
+        held_out: Dataset | None,
+        n: int,
+        extractor: Extractor,
+        classifier: Classifier | None = None,
+        no_held_out: str = "",
+    ) -> None:
+        if min(len(train), n) < LEAST:
+            raise DataError(
+                f"evaluate needs at least {LEAST} samples of each kind, but {train.spec.name} holds {len(train)} and "
+                f"n is {n}"
+            )
+        self.spec, self.judge, self.digest, self.size = train.spec, train.judge, train.digest, len(train)
+        rows = _shuffled(len(train))
+        whole = train.batch(rows[:n] if extractor.slow else rows)  # the first n are the chosen ones
+        features = extractor(whole["real"])
+        self.extractor = extractor.fitted(features)
+        self.everything = Side(whole["real"], self.extractor.scaled(features), whole.get("labels"))
+        self.chosen = self.everything.part(slice(n))
+        self.held_out: Side | None = None
+        if held_out is not None:
+            some = held_out.batch(_shuffled(len(held_out))[:n])
+            self.held_out = Side(some["real"], self.extractor(some["real"]), some.get("labels"))
+        self.no_held_out = no_held_out
+        self._classifier = classifier
+
+    @property
+    def labelled(self) -> bool:
+        """Whether classes can be read."""
+        return self.chosen.labels is not None
+
+    @property
+    def reader(self) -> str | None:
+        """Who reads the classes of samples."""
+        if not self.labelled:
+            return None
+        return "nearest real sample" if self._classifier is None else "classifier"
+
+    def read(self, values: Tensor) -> Tensor:
+        """The class (N,) int64 that each of the samples (N, *shape) looks like."""
+        if self._classifier is not None:
+            read = partial(in_pieces, self._classifier, device=self.extractor.device)
+            return read(values).argmax(dim=1).cpu()
+        assert self.chosen.labels is not None
+        return self.chosen.labels[nearest(self.extractor(values), self.chosen.features)[1].cpu()]
+
+    @cached_property
+    def floor_is(self) -> str:
+        """What `floor` compares with what."""
+        if self.held_out is None:
+            return f"two halves of the {len(self.chosen):,} real samples, one held against the other"
+        return f"{len(self.held_out):,} held-out real samples in the place of generated ones"
+
+    @cached_property
+    def floor(self) -> dict[str, float]:
+        """What real samples score: no generator can be expected to do better."""
+        if self.held_out is None:
+            half = len(self.chosen) // 2
+            found = quality(self.chosen.features[:half], self.chosen.features[half : 2 * half])
+            found["nearest_train"] = float(nearest_distances(self.everything.features, 1).median())
+            side = self.chosen
+        else:
+            side = self.held_out
+            found = quality(self.chosen.features, side.features)
+            distance, _ = nearest(side.features[:NEIGHBOURS_OF], self.everything.features)
+            found["nearest_train"] = float(distance.median())
+            found["nearest_is_train"] = len(self.everything) / (len(self.everything) + len(side))
+        if self.judge is not None:
+            found |= self.natural(side.values)
+        if side.labels is not None:
+            matrix = confusion_matrix(side.labels, self.read(side.values), self.spec.num_classes)
+            counts = side.labels.bincount(minlength=self.spec.num_classes)
+            found |= read_as_asked(matrix) | classes_present(counts, counts)
+        return found
+
+    def natural(self, values: Tensor) -> dict[str, float]:
+        """What the data set itself says of samples, where it is a distribution in closed form; else nothing."""
+        return {} if self.judge is None else self.judge(values * self.spec.scale + self.spec.offset)
+
+    def copying(self, features: Tensor) -> dict[str, float]:
+        """How near samples are to the training data, and the share that are nearer to it than to held-out data."""
+        to_train, _ = nearest(features, self.everything.features)
+        found = {"nearest_train": float(to_train.median())}
+        if self.held_out is not None:
+            to_held_out, _ = nearest(features, self.held_out.features)
+            found["nearest_is_train"] = float((to_train < to_held_out).float().mean())
+        return found
+
+
+def quality(real: Tensor, fake: Tensor) -> dict[str, float]:
+    """What features (N, D) of real and (M, D) of generated samples tell of quality."""
+    return {"fid": fid(real, fake), "kid": kid(real, fake)} | prdc(real, fake)
+
+
+def load_reals(
+    source: DataSource,
+    data_dir: Path,
+    n: int,
+    features: str | None = None,
+    device: torch.device | None = None,
+) -> Reals:
+    """The real side for a data source. Raises `DataError` where the data can't be had or judged."""
+    device = device or torch.device("cpu")
+    train = source.load(data_dir)
+    held_out: Dataset | None = None
+    reason = ""
+    try:
+        held_out = source.load(data_dir, "test")
+    except DataError as error:
+        reason = str(error)
+    labelled = train.labels is not None and train.spec.num_classes > 0
+    pixels = train.spec.kind in ("images", "voxels")
+    classifier = kept_classifier(train, data_dir).to(device) if labelled and pixels else None
+    if features == "inception":
+        extractor = extractors.of_inception(train.spec, device)
+    elif classifier is not None:
+        extractor = extractors.of_classifier(classifier, train.digest, device)
+    else:
+        extractor = extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device)
+    return Reals(train, held_out, n, extractor, classifier, reason)
+
+
+def _shuffled(size: int) -> Tensor:
+    return torch.randperm(size, generator=torch.Generator().manual_seed(derive_seed(0, "evaluate")))

@@ -1,0 +1,179 @@
+"""What an evaluation found, what its figures were measured under, and whether two may be compared."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganzoo_core.drawing.pictures import png_bytes
+from ganzoo_core.errors import DataError, FileError
+from ganzoo_core.storage import json_files
+from ganzoo_core.storage.files import write_atomically
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_DEEPEST = 8
+MATRIX_CLASSES = 12  # a larger confusion matrix is no pleasure to read
+FORMULAS = 1  # raise it where a figure's meaning changes: older evaluations are then not compared with newer ones
+
+# What a figure is called on the screen, and which way is better; None: neither, docs/evaluate.md says how to read it.
+TITLES: dict[str, tuple[str, str | None]] = {
+    "fid": ("FID", "lower"),
+    "kid": ("KID", "lower"),
+    "precision": ("precision", None),  # one outlier's ball is enough to take all samples in, or all real ones:
+    "recall": ("recall", None),  # arXiv:2002.09797, section 3, has density and coverage in their place
+    "density": ("density", None),  # it fell while training went well: samples that keep to the middle have most of it
+    "coverage": ("coverage", "higher"),
+    "read_as_asked": ("read as asked", "higher"),
+    "worst_class": ("read as asked, worst class", "higher"),
+    "classes_present": ("classes present", "higher"),
+    "class_entropy": ("entropy of the classes, bits", None),  # near its most it goes up and down as training goes on
+    "modes_covered": ("modes covered", "higher"),
+    "good_share": ("good samples", "higher"),
+    "inside_share": ("curves inside the bounds", "higher"),
+    "nearest_train": ("distance to the training data", None),
+    "nearest_is_train": ("nearer to training than to held-out", None),
+    "accuracy_train": ("D right on training data", None),
+    "accuracy_held_out": ("D right on held-out data", None),
+    "accuracy_fake": ("D right on generated samples", None),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure over the sampling seeds, beside what real data scores, where that can be said."""
+
+    values: tuple[float, ...]
+    floor: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation over seeds; None for one seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a generator was judged. `conditions`: all that a figure depends on beside the generator.
+
+    `left_out`: figures that there are not, and why. `floor`: what the figures' floors are. `classes`: by class.
+    `neighbours`: a picture of the samples nearest to the training data.
+    """
+
+    variant: str
+    step: int
+    conditions: dict[str, Any]
+    figures: dict[str, Figure]
+    floor: str
+    left_out: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, Any] | None = None
+    neighbours: Image | None = field(default=None, compare=False, repr=False)
+
+    def rows(self) -> list[tuple[str, Figure, str | None]]:
+        """Each figure with its title and the way that is better, as a table shows them."""
+        return [(title(name), figure, better(name)) for name, figure in self.figures.items()]
+
+    def class_rows(self) -> list[tuple[str, float | None, float, float, float | None]]:
+        """By class: its name, the shares read as asked, of the samples and of the real ones, and the variety."""
+        if self.classes is None:
+            return []
+        names, asked = self.classes["names"], self.classes["read_as_asked"]
+        shares = [self.classes[key] for key in ("share", "real_share", "variety")]
+        return list(zip(names, asked or [None] * len(names), *shares, strict=True))
+
+    def confusion_rows(self) -> list[tuple[str, list[float | None]]]:
+        """By class asked for: of its samples, the share that is read as each class; None for none."""
+        if self.classes is None or self.classes["confusion"] is None:
+            return []
+        pairs = zip(self.classes["names"], self.classes["confusion"], strict=True)
+        return [(name, [count / sum(row) if count else None for count in row]) for name, row in pairs]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evaluation as JSON values; each figure with its mean, spread and the way that is better."""
+        figures = {
+            name: {
+                "mean": f.mean,
+                "spread": f.spread,
+                "floor": f.floor,
+                "better": better(name),
+                "values": list(f.values),
+            }
+            for name, f in self.figures.items()
+        }
+        return {
+            "variant": self.variant,
+            "step": self.step,
+            "conditions": self.conditions,
+            "floor": self.floor,
+            "figures": figures,
+            "left_out": self.left_out,
+            "classes": self.classes,
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> Evaluation:
+        """The evaluation in a file that `save` wrote. Raises `FileError` where there is none, or it is damaged."""
+        try:
+            values = json_files.read(path, _DEEPEST)
+            figures = {name: _figure(figure) for name, figure in values["figures"].items()}
+            return cls(**values | {"figures": figures})
+        except (FileError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise FileError(f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {path.parent}") from error
+
+    def save(self, folder: Path) -> Path:
+        """Write the evaluation into a folder, each file in one move, its picture beside it; returns the path."""
+        path = folder / evaluation_file(self.conditions["extractor"])
+        if self.neighbours is not None:
+            write_atomically(path.with_suffix(".png"), png_bytes(self.neighbours))
+        write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+        return path
+
+
+def _figure(values: dict[str, Any]) -> Figure:
+    """A figure out of a file. Raises `ValueError` or `TypeError` where it holds no numbers."""
+    if not values["values"]:
+        raise ValueError("a figure without values")
+    return Figure(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
+
+
+def evaluation_file(features: str | None) -> str:
+    """The name of the file that an evaluation is kept in: figures of other features lie beside, not over it."""
+    return "evaluation-inception.json" if features == "inception" else "evaluation.json"
+
+
+def differing(first: Evaluation, second: Evaluation) -> list[str]:
+    """The conditions in which two evaluations differ, in words; none where their figures may be compared."""
+    keys = [*first.conditions, *(key for key in second.conditions if key not in first.conditions)]
+    pairs = [(key, first.conditions.get(key), second.conditions.get(key)) for key in keys]
+    return [f"{key} ({a} and {b})" for key, a, b in pairs if a != b]
+
+
+def check_comparable(evaluations: Mapping[str, Evaluation]) -> None:
+    """Raise `DataError` where evaluations, by the name of what was judged, differ in what they were measured under."""
+    (first, one), *others = evaluations.items()
+    for name, other in others:
+        if found := differing(one, other):
+            raise DataError(
+                f"{first} and {name} can't be compared: they were evaluated with different {', '.join(found)}; "
+                f"evaluate both alike with `ganzoo evaluate`"
+            )
+
+
+def title(name: str) -> str:
+    """What a figure is called on the screen."""
+    return TITLES[name][0] if name in TITLES else name.replace("_", " ")
+
+
+def better(name: str) -> str | None:
+    """Which way a figure is better, "lower" or "higher"; None for neither."""
+    return TITLES[name][1] if name in TITLES else None

@@ -1,0 +1,164 @@
+"""The page of `ganzoo explore`, and its server: on this machine alone, for those alone who know its address.
+
+Other machines can't reach it, as it listens on the loopback. Other pages in the same browser could, so each request
+must name this host (a stranger's name that was made to point here does not) and hold a random key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import secrets
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ganzoo_core.errors import GanzooError, SettingError, shorten
+from ganzoo_core.report.page import render
+from ganzoo_tools.exploration.directions import MOST
+from ganzoo_tools.exploration.latents import REACH, Explorer
+
+_HOST = "127.0.0.1"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+_FILES = {
+    "page.css": "text/css", "explore.css": "text/css",
+    "page.js": "text/javascript", "explore.js": "text/javascript",
+}  # fmt: skip
+_NOTHING = "there is nothing here; use the address that `ganzoo explore` printed"
+_IDLE_S = 60
+_LARGEST_PIXELATED = 40  # side of an image
+_MOST_FIELDS = 20
+
+
+class ExploreServer(ThreadingHTTPServer):
+    """Serves the page of an explorer at `url`. `seed` and `label` are what it begins with."""
+
+    daemon_threads = True
+
+    def __init__(self, explorer: Explorer, *, seed: int = 0, label: int | None = None) -> None:
+        super().__init__((_HOST, 0), _Handler)
+        self.explorer = explorer
+        self.key = secrets.token_urlsafe(32)
+        self._start = {"seed": seed, "label": label}
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"http://{_HOST}:{self.server_port}/{self.key}/"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What a request may call this machine."""
+        return f"{_HOST}:{self.server_port}", f"localhost:{self.server_port}"
+
+    def page(self) -> bytes:
+        """The page itself."""
+        generator = self.explorer.generator
+        return render(
+            "explore.html",
+            "ganzoo_tools",
+            variant=generator.variant,
+            spec=generator.spec,
+            step=generator.step,
+            directions=len(self.explorer.directions),
+            most=MOST,
+            reach=REACH,
+            look="pixels" if max(generator.spec.shape[-2:]) <= _LARGEST_PIXELATED else "photo",
+            is_plot=generator.spec.kind in ("points", "curves"),
+            **self._start,
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers one request after another of a connection."""
+
+    server: ExploreServer
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the browser's receipt of its head
+    server_version, sys_version = "ganzoo", ""
+
+    def do_GET(self) -> None:
+        """Answer, or refuse in a sentence."""
+        if self.headers.get_all("Host") not in [[host] for host in self.server.hosts]:
+            self._refuse(HTTPStatus.FORBIDDEN, "this server answers requests to its own address alone")
+            return
+        path, _, query = self.path.partition("?")
+        key, _, name = path.removeprefix("/").partition("/")
+        if not hmac.compare_digest(key.encode(), self.server.key.encode()) or not path.startswith(f"/{key}/"):
+            self._refuse(HTTPStatus.NOT_FOUND, _NOTHING)
+            return
+        try:
+            self._answer(name, _parsed(query))
+        except GanzooError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except ConnectionError:
+            self.close_connection = True  # the browser has left
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's generator raises
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {shorten(error)}")
+
+    def _answer(self, name: str, query: dict[str, str]) -> None:
+        explorer = self.server.explorer
+        if name == "":
+            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page())
+        elif name in _FILES:
+            self._send(HTTPStatus.OK, f"{_FILES[name]}; charset=utf-8", render(name, "ganzoo_tools"))
+        elif name == "picture.png":
+            started_s = time.perf_counter()
+            picture = explorer.picture(explorer.wish(query), large=query.get("large") == "1")
+            spent = f"picture;dur={(time.perf_counter() - started_s) * 1000:.1f}"
+            self._send(HTTPStatus.OK, "image/png", picture, {"Server-Timing": spent} | self._named("png", query))
+        elif name == "latent.json":
+            record = json.dumps(explorer.record(explorer.wish(query)), indent=1).encode()
+            self._send(HTTPStatus.OK, "application/json", record, self._named("json", query))
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, _NOTHING)
+
+    def _named(self, suffix: str, query: dict[str, str]) -> dict[str, str]:
+        """What a browser calls the file where it keeps it."""
+        generator = self.server.explorer.generator
+        stem = f"{generator.variant.name}-{generator.spec.name}-seed{query.get('seed', 0)}"
+        return {"Content-Disposition": f'inline; filename="{re.sub(r"[^A-Za-z0-9._-]+", "-", stem)}.{suffix}"'}
+
+    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
+        self._send(status, "text/plain; charset=utf-8", f"{sentence}\n".encode())
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the library refuses by itself: requests it can't read, and methods other than GET."""
+        self.close_connection = True
+        status = HTTPStatus(code)
+        self._refuse(status, message or status.phrase)
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**_HEADERS, "Content-Type": kind, "Content-Length": len(body), **(headers or {})}.items():
+            self.send_header(name, str(value))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal is for the address, and for what goes wrong."""
+
+
+def _parsed(query: str) -> dict[str, str]:
+    """The fields of a query. Raises `SettingError` where they are too many."""
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise SettingError(f"an address may have at most {_MOST_FIELDS} fields, but this one has more") from None

@@ -1,0 +1,220 @@
+"""Walks through a generator's latents: one coordinate moved, one latent turned into another, one under all labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.drawing.gifs import gif_bytes
+from ganzoo_core.drawing.pictures import captioned, png_bytes, table_picture
+from ganzoo_core.errors import DataError, FileError, SettingError
+from ganzoo_core.sampling.generate import decode, latents
+from ganzoo_core.sampling.samples import Samples, label_indices
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage.files import write_atomically
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rich.console import RenderableType
+
+VALUES = (-4.0, -2.0, 0.0, 2.0, 4.0)
+POSITIONS = 5  # how many coordinates are moved when none is named
+FRAME_CELL = 168  # an image in a GIF is enlarged to at least this, in pixels
+_STRAIGHT_BELOW = 1e-6  # the sine of an angle so small, or so near 180 degrees, that it leaves the arc open
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Exploration:
+    """What a generator makes on its ways through the latents: a table of samples.
+
+    `samples`: the untouched sample first, where there is one; then, row by row, one for each of `rows` and `columns`,
+    which are captions.
+    """
+
+    samples: Samples
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def picture(self) -> Image:
+        """The table as one picture, the untouched sample at the left of each row; points and curves as a plot."""
+        untouched, table = self._parts()
+        return table_picture(table, self.samples.spec, self.rows, self.columns, untouched)
+
+    def frames(self) -> list[Image]:
+        """A picture for each column, its caption above it; the rows stand side by side."""
+        untouched, table = self._parts()
+        columns = table.transpose(0, 1)[:, None]  # (C, 1, R, *shape)
+        spec = self.samples.spec
+        pictures = [table_picture(c, spec, ("",), self.rows, untouched, least_cell=FRAME_CELL) for c in columns]
+        return [captioned(picture, caption) for picture, caption in zip(pictures, self.columns, strict=True)]
+
+    def terminal(self, width: int) -> RenderableType:
+        """The table for a rich console, at most `width` characters wide."""
+        from ganzoo_core.drawing.terminal import Blocks, named_blocks
+
+        if not self.samples.has_pixels:
+            return Blocks(self.picture(), width)
+        untouched, table = self._parts()
+        return named_blocks(
+            [(name, torch.cat([untouched, row])) for name, row in zip(self.rows, table, strict=True)], width
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the picture (`.png`), an animation from column to column (`.gif`) or the samples (`.npz`).
+
+        Raises `FileError` for another suffix and where the file can't be written.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix == ".png":
+            write_atomically(path, png_bytes(self.picture()))
+        elif suffix == ".gif":
+            write_atomically(path, gif_bytes(self.frames()))
+        elif suffix == ".npz":
+            self.samples.save(path)
+        else:
+            raise FileError(
+                f"an exploration is saved as .png (a picture), .gif (an animation) or .npz (arrays), "
+                f"but the file is {path.name!r}"
+            )
+
+    def _parts(self) -> tuple[Tensor, Tensor]:
+        """The untouched sample (0 or 1, *shape), and the table (R, C, *shape)."""
+        size = len(self.rows), len(self.columns)
+        first = len(self.samples) - math.prod(size)
+        return self.samples.values[:first], self.samples.values[first:].unflatten(0, size)
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.picture())
+
+
+def coordinates(
+    generator: TrainedGenerator,
+    positions: Sequence[int] | None = None,
+    values: Sequence[float] | None = None,
+    *,
+    label: str | int | None = None,
+    seed: int = 0,
+) -> Exploration:
+    """What single coordinates do: the first latent of `seed`, one of its `positions` (from 0) set to each of `values`.
+
+    A row a position, a column a value (VALUES by default). Without positions, those five whose move changes this
+    sample most. A conditional variant shows `label`, its first class by default. Raises `SettingError` for a position
+    or value that can't be, `DataError` where latents are no vectors, and what `sample` raises for a label.
+    """
+    z = first_latent(generator, seed)
+    values = VALUES if values is None else values
+    for value in values:
+        if not math.isfinite(value):
+            raise SettingError(f"values must be finite numbers, but one is {value}")
+    if positions is None:
+        positions = _telling_positions(generator, z, label)
+    for position in positions:
+        if not 0 <= position < len(z):
+            raise SettingError(
+                f"positions must be from 0 to {len(z) - 1}, as a latent of this {generator.variant.name} has "
+                f"{len(z)} coordinates, but one is {position}"
+            )
+    if not (positions and values):
+        raise SettingError("give at least one position and one value, such as positions 18,28 and values -2,1,4")
+    table = moved(z, positions, values)
+    samples = _made(generator, torch.cat([z[None], table.flatten(0, 1)]), label)
+    return Exploration(samples, tuple(f"position {k}" for k in positions), tuple(f"{value:g}" for value in values))
+
+
+def interpolation(
+    generator: TrainedGenerator,
+    steps: int = 10,
+    *,
+    spherical: bool = True,
+    label: str | int | None = None,
+    seed: int = 0,
+) -> Exploration:
+    """The way from the first latent of `seed` to that of `seed + 1`, in so many steps, ends included.
+
+    Raises `SettingError` for less than two steps; else as `coordinates`.
+    """
+    if steps < 2:
+        raise SettingError(f"an interpolation must have at least 2 steps, its ends, but has {steps}")
+    way = between(first_latent(generator, seed), first_latent(generator, seed + 1), steps, spherical)
+    return Exploration(_made(generator, way, label), ("",), tuple(f"{k / (steps - 1):.3g}" for k in range(steps)))
+
+
+def across_labels(generator: TrainedGenerator, *, seed: int = 0) -> Exploration:
+    """The first latent of `seed` under every label. Raises `SettingError` where the variant takes none."""
+    generator.check_conditional()
+    classes = generator.spec.classes
+    labels = torch.arange(len(classes))
+    z = first_latent(generator, seed).expand(len(classes), -1)
+    values = decode(generator.module, z, labels, generator.device)
+    return Exploration(Samples(values, generator.spec, labels), ("",), classes)
+
+
+def moved(z: Tensor, positions: Sequence[int], values: Sequence[float]) -> Tensor:
+    """Copies (R, C, latent_dim) of z (latent_dim,): in row r the coordinate `positions[r]` is set to each value."""
+    table = z.repeat(len(positions), len(values), 1)
+    for row, position in zip(table, positions, strict=True):
+        row[:, position] = torch.tensor(values, dtype=z.dtype)
+    return table
+
+
+def between(start: Tensor, end: Tensor, steps: int, spherical: bool) -> Tensor:
+    """The way (steps, latent_dim) from `start` to `end` (latent_dim,), both included exactly.
+
+    Spherical: along the arc, sin((1 - t) w) / sin(w) start + sin(t w) / sin(w) end, w the angle between the two
+    (arXiv:1609.04468, section 2.1). Normal latents lie near a sphere; the straight way leads through its inside, where
+    the generator has never been. Vectors that span no arc are joined straight.
+    """
+    return along(start, end, torch.linspace(0, 1, steps, dtype=torch.float64), spherical)
+
+
+def along(start: Tensor, end: Tensor, shares: Tensor, spherical: bool) -> Tensor:
+    """The latents (N, latent_dim) at such shares (N,), from 0 to 1, of the way that `between` walks."""
+    t = shares[:, None]
+    a, b = start.double(), end.double()
+    cosine = torch.dot(a, b) / (a.norm() * b.norm())
+    angle = torch.acos(cosine.nan_to_num(1.0).clamp(-1, 1))
+    if not spherical or torch.sin(angle) < _STRAIGHT_BELOW:
+        way = (1 - t) * a + t * b
+    else:
+        way = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return way.to(start.dtype)  # (N, latent_dim)
+
+
+def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> list[int]:
+    """The coordinates whose move from the lowest to the highest of VALUES changes the sample most, strongest first."""
+    copies = len(z), 1
+    low, high = (_made(generator, z.repeat(copies).fill_diagonal_(x), label).values for x in (VALUES[0], VALUES[-1]))
+    change = (high - low).flatten(1).abs().mean(dim=1)  # (latent_dim,)
+    return change.topk(min(POSITIONS, len(z))).indices.tolist()
+
+
+def first_latent(generator: TrainedGenerator, seed: int) -> Tensor:
+    """The latent (latent_dim,) of the first sample that `sample` makes from this seed.
+
+    Raises `DataError` where latents are no vectors.
+    """
+    z = latents(generator.module, 1, seed)
+    if z.ndim != 2 or not z.is_floating_point():
+        raise DataError(
+            f"explore needs latents that are vectors of numbers, but one of {generator.variant.name} is {z.dtype} of "
+            f"shape {tuple(z.shape[1:])}; `ganzoo sample` shows what it makes"
+        )
+    return z[0]
+
+
+def _made(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> Samples:
+    """What the generator makes of latents z (N, latent_dim), all under one label where it takes any."""
+    labels = None
+    if label is not None:
+        generator.check_conditional()
+    if generator.variant.conditional:
+        (index,) = label_indices(generator.spec, [0 if label is None else label])
+        labels = torch.full((len(z),), index)
+    return Samples(decode(generator.module, z, labels, generator.device), generator.spec, labels)
