@@ -24,12 +24,15 @@ LINE = 96
 
 # What is public, by module, in the order of the page: a title, a sentence, the names.
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("Hooks", "ganzoo_core.hookspecs", ("ganzoo_variants", "ganzoo_datasets", "ganzoo_callbacks")),
+    ("Hooks", "ganzoo_core.hookspecs", (
+            "ganzoo_variants", "ganzoo_datasets", "ganzoo_callbacks", "ganzoo_commands", "ganzoo_report_sections",
+            "ReportSection",
+        )),
     ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
     ("Variants and data, without torch", "ganzoo_core", ("Variant", "Config", "DataSpec", "DataSource", "option")),
     ("Settings", "ganzoo_core.settings", ("Settings", "Option")),
     ("The game", "ganzoo_core", ("Generator", "Discriminator", "Networks", "Loss", "Turn", "Player")),
-    ("The game's helpers", "ganzoo_core.interfaces", ("new_player", "two_players", "logits_of")),
+    ("The game's helpers", "ganzoo_core.interfaces", ("new_player", "two_players", "logits_of", "PlayerFactory")),
     (
         "Losses and penalties",
         "ganzoo_core.losses",
@@ -40,9 +43,6 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Seeds", "ganzoo_core.data", ("derive_seed",)),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
     ("Training and using", "ganzoo_core", ("train", "Run", "Report", "load", "TrainedGenerator", "Samples")),
-    ("Judging", "ganzoo_core", ("evaluate", "compare")),
-    ("What judging found", "ganzoo_tools.evaluation.results", ("Evaluation",)),
-    ("What comparing found", "ganzoo_tools.comparison.ranking", ("Comparison", "Recipe")),
     ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result")),
     (
         "Errors",
@@ -52,6 +52,23 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "TrainingError", "NotFiniteError", "Interrupted",
         ),
     ),
+    (
+        "Tools, a package of its own",
+        "ganzoo_tools",
+        (
+            "evaluate", "Evaluation", "compare", "Comparison", "Recipe", "coordinates", "interpolation",
+            "across_labels", "Exploration", "export_onnx",
+        ),
+    ),
+)  # fmt: skip
+
+# What a tool may use beside the names above, by module: provisional, so that it may change with a minor release.
+FOR_TOOLS = (
+    "registry", "hookspecs", "dataspec", "variant", "seeds", "storage.names", "storage.files", "storage.json_files",
+    "storage.tensor_files", "datasets", "runs.plan", "runs.metadata", "runs.records", "runs.run_folder",
+    "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
+    "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
+    "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli.options", "cli.output",
 )  # fmt: skip
 
 
@@ -83,6 +100,12 @@ def interfaces() -> str:
         lines += [f"## {title}", "", f"From `{module_name}`.", ""]
         for name in names:
             lines += _entry(name, getattr(module, name))
+    lines += [
+        "## For tools, provisional", "",
+        "Beside all of the above, a package that offers commands or sections of the report may use these modules. They "
+        "may change with a minor release, and the changelog says so.", "",
+    ]  # fmt: skip
+    lines += [f"- `ganzoo_core.{module}`: {_purpose(_module_file(module.replace('.', '/')))}" for module in FOR_TOOLS]
     return "\n".join(lines).rstrip() + "\n"
 
 

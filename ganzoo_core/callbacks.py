@@ -42,7 +42,8 @@ class Callback:
     def measure(self, step: int, generator: Any) -> dict[str, float]:
         """Metrics of the generator, by name, to be logged in metrics.jsonl; called at each snapshot.
 
-        `generator` is a `TrainedGenerator`. Its samples come from seeds of their own: the run stays the same, bit for bit.
+        `generator` is a `TrainedGenerator`. Its samples come from seeds of their own, so that the run stays the
+        same, bit for bit.
         """
         return {}
 

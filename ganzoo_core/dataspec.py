@@ -62,4 +62,6 @@ def _is_tuple_of(kind: type, value: Any) -> bool:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # an int may be larger than any float
+
+
 Split = Literal["train", "test"]

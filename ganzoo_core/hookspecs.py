@@ -5,8 +5,8 @@
 
 It states the core API it was written for as `GANZOO_API = 1` and implements any of the hooks below with `@hookimpl`.
 Name the entry point after the variant where there is one: then a command that needs it imports that package alone.
-Each command is best an entry point of its own, named after it. A package may ship trained weights beside its `__init__.py`, as `weights/VARIANT.safetensors`: a copy of a run's
-generator.safetensors. Then `ganzoo sample VARIANT` needs no training.
+The same goes for a command. A package may ship trained weights beside its `__init__.py`, as
+`weights/VARIANT.safetensors`: a copy of a run's generator.safetensors. Then `ganzoo sample VARIANT` needs no training.
 """
 
 from __future__ import annotations
@@ -71,6 +71,6 @@ class ReportSection:
 def ganzoo_report_sections(folder: Path, generator: Any) -> list[ReportSection]:  # type: ignore[empty-body]
     """Sections for report.html of the run in `folder`, in order. They stand before its settings.
 
-    `generator` is the run's `TrainedGenerator`, or None where it can't be loaded. A plugin that raises is left out of the
-    page, with a warning.
+    `generator` is the run's `TrainedGenerator`, or None where it can't be loaded. A plugin that raises is left out
+    of the page, with a warning.
     """

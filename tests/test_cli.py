@@ -232,13 +232,13 @@ def test_every_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, raised: Base
     def fail() -> None:
         raise raised
 
-    monkeypatch.setattr(registry, "registry", fail)
+    monkeypatch.setattr("ganzoo_core.cli.list.registry", fail)
     result = ganzoo("list")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", line)
 
 
 def test_a_traceback_can_be_asked_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(registry, "registry", lambda: 1 / 0)
+    monkeypatch.setattr("ganzoo_core.cli.list.registry", lambda: 1 / 0)
     assert isinstance(ganzoo("list", GANZOO_TRACEBACK="1").exception, ZeroDivisionError)
 
 
@@ -351,6 +351,7 @@ def test_plugins(zoo: list[FakeEntryPoint]):
         "hooks": ["ganzoo_datasets", "ganzoo_variants"],
         "variants": ["tiny", "pointed", "cubic"],
         "datasets": ["digits", "dots", "folder", "moody"],
+        "commands": [],
         "error": None,
     }
     assert hostile["variants"] == ["hostile"]

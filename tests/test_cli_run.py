@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import ganzoo_core.display.gallery  # noqa: F401 - what it imports must find the real registry
-from ganzoo_core import registry
 from ganzoo_core.callbacks import RunInfo
 from ganzoo_core.cli import main, progress
 from ganzoo_core.cli.output import default_output
@@ -94,7 +93,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     module.train = engine.train
     monkeypatch.setitem(sys.modules, "ganzoo_core.training.train", module)
     zoo = SimpleNamespace(variant=lambda name: (SimpleNamespace(conditional=name == "cgan"), None))
-    monkeypatch.setattr(registry, "registry", lambda: zoo)
+    monkeypatch.setattr("ganzoo_core.cli.run.registry", lambda: zoo)
     return engine
 
 
@@ -102,7 +101,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages go to a terminal."""
     monkeypatch.setenv("TERM", "xterm-256color")
-    for name in ("_output", "run", "sample"):
+    for name in ("output", "run", "sample"):
         monkeypatch.setattr(importlib.import_module(f"ganzoo_core.cli.{name}"), "on_terminal", lambda: True)
 
 

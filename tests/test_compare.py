@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import ganzoo_core as ganzoo
+import ganzoo_tools
 from ganzoo_core.cli import main
 from ganzoo_core.errors import DataError, SettingError, TrainingError
-from ganzoo_core.report.run_page import elapsed_s
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.training.engine import Engine
 from ganzoo_tools.comparison import candidates, race
@@ -60,10 +60,10 @@ def test_every_run_had_its_time_and_was_judged_on_the_way(raced: tuple[Path, Res
     assert folders == ["toy-conditional-seed0", "toy-conditional-seed1", "toy-seed0", "toy-seed1"]
     for name in folders:
         folder = RunFolder.open(raced[0] / name)
-        info = folder.read_info()
-        assert elapsed_s(folder.records(), info["settings"]["batch_size"]) > 0.29
+        metadata = folder.metadata()
+        assert folder.trained_seconds() > 0.29
         judged = Evaluation.read(folder.path / "evaluation.json")
-        assert judged.step == info["settings"]["steps"] == ganzoo.load(folder.path).step
+        assert judged.step == metadata.settings["steps"] == ganzoo.load(folder.path).step
         assert Evaluation.read(folder.path / "stages" / "0.3s" / "evaluation.json") == judged
         assert "D right on training data" in (folder.path / "report.html").read_text()
 
@@ -72,7 +72,7 @@ def test_what_is_done_is_not_done_again(raced: tuple[Path, Result], monkeypatch:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this was done already")
 
-    monkeypatch.setattr(race, "train", refuse)
+    monkeypatch.setattr("ganzoo_core.training.train.train", refuse)
     monkeypatch.setattr(candidates, "evaluate", refuse)
     page = raced[0] / "again.html"
     result = invoke(*RACE, "--out", raced[0], "-o", page, "--json")
@@ -106,7 +106,7 @@ def test_a_race_that_was_stopped_goes_on_with_the_time_spent(tmp_path: Path, mon
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     assert steps[26] == stood + 1, "the first one is the trial step"
-    assert elapsed_s(folder.records(), 16) > 1.79 and "1.8 s of training each" in result.stdout
+    assert folder.trained_seconds() > 1.79 and "1.8 s of training each" in result.stdout
 
 
 def test_a_stop_while_judging_is_a_sentence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,14 +119,14 @@ def test_a_stop_while_judging_is_a_sentence_too(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_variant_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train = race.train
+    train = ganzoo.train
 
     def failing(variant: str, **settings: object) -> object:
         if variant == "toy":
             raise TrainingError("<b>the loss is nan</b>")
         return train(variant, **settings)
 
-    monkeypatch.setattr(race, "train", failing)
+    monkeypatch.setattr("ganzoo_core.training.train.train", failing)
     arguments = ("--data", "ring8", "--minutes", "0.001", "-n", "100", "--out", tmp_path)
     result = invoke("--variants", "toy,toy-conditional", *arguments)
     assert result.exit_code == 0 and "left out: toy, seed 0: <b>the loss is nan</b>" in result.stdout
@@ -161,7 +161,7 @@ def test_a_folder_keeps_what_it_was_trained_with(raced: tuple[Path, Result]) -> 
 
 def test_runs_are_compared_by_what_they_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = trained(tmp_path / "one"), trained(tmp_path / "two", steps=5)
-    ganzoo.evaluate(one, n=100, seeds=2).save(one)
+    ganzoo_tools.evaluate(one, n=100, seeds=2).save(one)
     result = invoke(one, two)
     assert result.exit_code == 0, result.output
     assert "toy steps=3" in result.stdout and "toy steps=5" in result.stdout
@@ -174,7 +174,7 @@ def test_runs_are_compared_by_what_they_keep(tmp_path: Path, monkeypatch: pytest
 
 def test_runs_of_one_recipe_have_a_spread(tmp_path: Path) -> None:
     runs = [trained(tmp_path / f"{seed}", seed=seed, log_every=seed + 1) for seed in range(2)]
-    found = ganzoo.compare(runs, n=100)
+    found = ganzoo_tools.compare(runs, n=100)
     (recipe,) = found.recipes
     assert (recipe.name, [e.seed for e in recipe.entrants]) == ("toy", [0, 1])
     assert recipe.figures["fid"].spread and recipe.figures["fid"].values == tuple(
@@ -185,18 +185,18 @@ def test_runs_of_one_recipe_have_a_spread(tmp_path: Path) -> None:
 def test_what_can_not_be_compared_is_refused(tmp_path: Path) -> None:
     one, other, sine = trained(tmp_path / "a"), trained(tmp_path / "b"), trained(tmp_path / "c", data="sine")
     with pytest.raises(DataError, match="can't be compared: they were trained on different data, ring8 and sine"):
-        ganzoo.compare([one, sine])
+        ganzoo_tools.compare([one, sine])
     with pytest.raises(SettingError, match="are the same recipe with the same seed 0, so that their spread says no"):
-        ganzoo.compare([one, other], n=100)
+        ganzoo_tools.compare([one, other], n=100)
     two = trained(tmp_path / "two", steps=4)
-    ganzoo.evaluate(one, n=100, seeds=1).save(one)
-    ganzoo.evaluate(two, n=200, seeds=1).save(two)
+    ganzoo_tools.evaluate(one, n=100, seeds=1).save(one)
+    ganzoo_tools.evaluate(two, n=200, seeds=1).save(two)
     result = invoke(one, two)
     assert result.exit_code == 1
     assert "were evaluated with different samples (100 and 200), real (100 and 200)" in result.stderr
     assert invoke(one, two, "-n", "150").exit_code == 0, "all are judged by 150"
     with pytest.raises(SettingError, match="name the runs to compare, or the variants to train"):
-        ganzoo.compare([])
+        ganzoo_tools.compare([])
 
 
 @pytest.mark.parametrize(

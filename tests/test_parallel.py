@@ -15,12 +15,11 @@ import torch
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.distributed import processes
+from ganzoo_core.distributed import processes, shared_data
 from ganzoo_core.distributed.launch import LostProcessError
 from ganzoo_core.distributed.processes import Alone, Together, _digest, told_of_loss
 from ganzoo_core.errors import FileError, SettingError, TrainingError
 from ganzoo_core.storage import tensor_files
-from ganzoo_core.training import handshake
 
 PLAIN = ["vanilla", "--data", "ring8", "--batch-size", "32", "--steps", "12", "--device", "cpu", "--quiet",
          "--set", "log_every=4", "--set", "dropout=0", "--set", "ema_decay=0.9"]  # fmt: skip
@@ -48,7 +47,9 @@ def assert_close(found: str, expected: str, tolerance: float = 2e-3) -> None:
     for a, b in zip(records(found), records(expected), strict=True):
         assert a.keys() == b.keys()
         assert a == pytest.approx(b, rel=tolerance, abs=tolerance)
-    (header, a), (_, b) = (tensor_files.load(Path(f) / "checkpoint.safetensors", "checkpoint") for f in (found, expected))
+    (header, a), (_, b) = (
+        tensor_files.load(Path(f) / "checkpoint.safetensors", "checkpoint") for f in (found, expected)
+    )
     assert header["step"] == 12 and a.keys() == b.keys()
     for name in a:
         torch.testing.assert_close(a[name], b[name], rtol=tolerance, atol=tolerance, msg=name)
@@ -178,8 +179,8 @@ def test_processes_that_went_apart_are_found(monkeypatch):
 def test_shared_data_is_the_data(tmp_path):
     spec = DataSpec("pairs", (2,), ("a", "b"), "points")
     whole = Dataset(spec, torch.rand(4, 2), torch.tensor([0, 1, 1, 0]), {"weight": torch.rand(4)})
-    handshake._share(whole, tmp_path / "data.safetensors")
-    mapped = handshake._mapped(tmp_path / "data.safetensors")
+    shared_data._share(whole, tmp_path / "data.safetensors")
+    mapped = shared_data._mapped(tmp_path / "data.safetensors")
     assert mapped.spec == spec and mapped.digest == whole.digest
     assert torch.equal(mapped.labels, whole.labels) and torch.equal(mapped.extra["weight"], whole.extra["weight"])
 
@@ -187,7 +188,7 @@ def test_shared_data_is_the_data(tmp_path):
 def test_shared_data_that_finds_no_room_is_told(tmp_path):
     whole = Dataset(DataSpec("pairs", (2,), (), "points"), torch.rand(4, 2))
     with pytest.raises(FileError, match="could not write the data that processes share to .*nowhere.*TMPDIR"):
-        handshake._share(whole, tmp_path / "nowhere" / "data.safetensors")
+        shared_data._share(whole, tmp_path / "nowhere" / "data.safetensors")
 
 
 def test_patience_is_a_number(monkeypatch):

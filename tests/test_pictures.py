@@ -332,7 +332,8 @@ def test_smoothing_is_a_centred_mean_that_shrinks_at_the_ends() -> None:
 
 def test_matplotlib_is_imported_to_draw_only_and_pyplot_never() -> None:
     code = (
-        "import sys, torch, ganzoo_core.sampling.samples, ganzoo_core.drawing.loss_chart, ganzoo_core.drawing.terminal\n"
+        "import sys, torch, ganzoo_core.sampling.samples\n"
+        "import ganzoo_core.drawing.loss_chart, ganzoo_core.drawing.terminal\n"
         "assert 'matplotlib' not in sys.modules\n"
         "from ganzoo_core.variant import DataSpec\n"
         "spec = DataSpec('ring', (2,), kind='points')\n"

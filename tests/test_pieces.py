@@ -16,7 +16,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import SettingError
 from ganzoo_core.losses import NonSaturating, Wasserstein, gradient_penalty
 from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.training import microbatches
+from ganzoo_core.seeds import uniform
 from ganzoo_core.training.engine import Engine
 
 # A critic is judged at the midpoint of its mean scores, which each piece has for itself.
@@ -109,7 +109,7 @@ def test_an_undivided_engine_draws_as_ever():
     torch.manual_seed(3)
     expected = torch.rand(5, 1)
     torch.manual_seed(3)
-    assert torch.equal(microbatches.uniform(5, 1, like=torch.zeros(1)), expected)
+    assert torch.equal(uniform(5, 1, like=torch.zeros(1)), expected)
 
 
 def test_each_piece_has_dropout_of_its_own():

@@ -25,12 +25,12 @@ from ganzoo_core.drawing.pictures import bare_grid, cells, picture
 from ganzoo_core.drawing.words import number, typed
 from ganzoo_core.report.command import usage
 from ganzoo_core.report.page import inlined, render
-from ganzoo_core.report.run_page import elapsed_s, thinned_out, write_report
-from ganzoo_core.training import trainer
+from ganzoo_core.report.run_page import thinned_out, write_report
+from ganzoo_core.runs.records import trained_seconds
 from ganzoo_tools.evaluation.results import Evaluation, Figure
 
 KINDS = {"images": ("toy-conditional", "digits"), "points": ("toy", "ring8"), "curves": ("toy", "sine")}
-CSS = (Path(trainer.__file__).parent / "report" / "templates" / "page.css").read_text(encoding="utf-8")
+CSS = (Path(ganzoo.__file__).parent / "report" / "templates" / "page.css").read_text(encoding="utf-8")
 VOID = {"meta", "link", "img", "input", "path", "circle", "br"}
 STRANGE = ("<script>alert(1)<", "[red]", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
 
@@ -238,7 +238,7 @@ def test_a_report_that_fails_does_not_cost_the_run(
     def broken(folder: Path) -> Path:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(trainer, "write_report", broken)
+    monkeypatch.setattr("ganzoo_core.report.run_artifacts.write_report", broken)
     with caplog.at_level(logging.WARNING, "ganzoo"):
         done = ganzoo.train("toy", data="sine", steps=1, out="run")
     assert done.generator().step == 1
@@ -365,7 +365,7 @@ def test_an_axis_has_round_numbers() -> None:
 
 def test_time_is_read_back_from_the_speeds() -> None:
     logged = [{"step": 20, "samples_per_s": 64.0}, {"step": 30}, {"step": 40, "samples_per_s": 128.0}]
-    assert elapsed_s(logged, 64) == 20 + 10
+    assert trained_seconds(logged, 64) == 20 + 10
 
 
 # The parts

@@ -23,8 +23,8 @@ from ganzoo_core.datasets.folder_options import FolderOptions
 from ganzoo_core.datasets.sources import Folder
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, SettingError, UnknownNameError
-from ganzoo_core.sampling import generator_file
-from ganzoo_core.sampling.sample_files import class_folders, write_samples
+from ganzoo_core.sampling import trained_generator
+from ganzoo_core.sampling.sample_files import SampleArrays, class_folders, write_samples
 from ganzoo_core.sampling.samples import Samples
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one"))
@@ -40,10 +40,10 @@ def some(n: int, spec: DataSpec) -> Samples:
     return Samples(values(n, spec), spec, torch.arange(n) % spec.num_classes if spec.classes else None)
 
 
-def in_batches(samples: Samples, size: int = 64) -> Iterator[Samples]:
+def in_batches(samples: Samples, size: int = 64) -> Iterator[SampleArrays]:
     for k in range(0, len(samples), size):
         labels = None if samples.labels is None else samples.labels[k : k + size]
-        yield Samples(samples.values[k : k + size], samples.spec, labels)
+        yield Samples(samples.values[k : k + size], samples.spec, labels).arrays()
 
 
 def files(folder: Path) -> list[str]:
@@ -80,25 +80,26 @@ def test_an_npz_has_the_bytes_that_numpy_writes(spec: DataSpec, layout: str, tmp
     arrays = {"images": samples.images} if samples.has_pixels else {"samples": (samples.values * 2 + 1).numpy()}
     np.savez(expected, **arrays, **({} if samples.labels is None else {"labels": samples.labels.numpy()}))
     samples.save(tmp_path / "whole.npz")
-    write_samples(tmp_path / "batches.npz", in_batches(samples), len(samples))
+    write_samples(tmp_path / "batches.npz", spec, in_batches(samples), len(samples))
     assert (tmp_path / "whole.npz").read_bytes() == expected.getvalue()
     assert (tmp_path / "batches.npz").read_bytes() == expected.getvalue()
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x"])
 def test_a_few_batches_are_in_memory_at_once(name: str, tmp_path: Path) -> None:
-    alive: weakref.WeakSet[Tensor] = weakref.WeakSet()
+    alive: set[int] = set()
     most = 0
 
-    def batches() -> Iterator[Samples]:
+    def batches() -> Iterator[SampleArrays]:
         nonlocal most
         for _ in range(40):
-            batch = some(64, GREY)
-            alive.add(batch.values)
+            batch = some(64, GREY).arrays()
+            alive.add(id(batch.array))
+            weakref.finalize(batch.array, alive.discard, id(batch.array))
             most = max(most, len(alive))
             yield batch
 
-    write_samples(tmp_path / name, batches(), 40 * 64)
+    write_samples(tmp_path / name, GREY, batches(), 40 * 64)
     assert 2 <= most <= 3
 
 
@@ -108,7 +109,7 @@ def test_a_few_batches_are_in_memory_at_once(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", [GREY, COLOUR], ids=lambda spec: spec.name)
 def test_a_folder_holds_each_image_under_its_number(spec: DataSpec, tmp_path: Path) -> None:
     samples = some(150, spec)
-    write_samples(tmp_path / "new" / "images", in_batches(samples), len(samples))
+    write_samples(tmp_path / "new" / "images", spec, in_batches(samples), len(samples))
     names = [f"{i:06d}.png" for i in range(150)]
     if spec.classes:
         names = [f"{spec.classes[i % 2]}/{name}" for i, name in enumerate(names)]
@@ -155,7 +156,7 @@ def test_class_names_as_folders(classes: tuple[str, ...], expected: list[str]) -
 
 
 def test_the_numbers_of_many_samples_have_as_many_digits(tmp_path: Path) -> None:
-    write_samples(tmp_path / "x", [some(1, COLOUR)], 10_000_001)
+    write_samples(tmp_path / "x", COLOUR, [some(1, COLOUR).arrays()], 10_000_001)
     assert files(tmp_path / "x") == ["00000000.png"]
 
 
@@ -218,14 +219,14 @@ def test_what_no_folder_takes(spec: DataSpec, message: str, tmp_path: Path) -> N
 def test_what_fails_midway_leaves_nothing(name: str, error: BaseException, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
 
-    def batches() -> Iterator[Samples]:
+    def batches() -> Iterator[SampleArrays]:
         for _ in range(5):
-            yield some(64, GREY)
+            yield some(64, GREY).arrays()
         raise error
 
     kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else FileError
     with pytest.raises(kind) as caught:
-        write_samples(f"{tmp_path}/{name}", batches(), 1000)
+        write_samples(f"{tmp_path}/{name}", GREY, batches(), 1000)
     if kind is FileError:
         assert f"could not write {tmp_path / name}: No space left on device; free some space" in str(caught.value)
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
@@ -241,20 +242,20 @@ def test_an_image_that_can_not_be_written_ends_it(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(FileError, match="could not write .*x: No space left on device; free some space or write els"):
-        write_samples(tmp_path / "x", in_batches(some(300, COLOUR)), 300)
+        write_samples(tmp_path / "x", COLOUR, in_batches(some(300, COLOUR)), 300)
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x"])
 def test_ctrl_c_is_one_sentence(run, in_tmp: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    generate = generator_file.generate
+    generate = trained_generator.generate
 
     def interrupted(*args: object) -> Tensor:
         if args[-1] == 128:
             raise KeyboardInterrupt
         return generate(*args)
 
-    monkeypatch.setattr(generator_file, "generate", interrupted)
+    monkeypatch.setattr(trained_generator, "generate", interrupted)
     result = CliRunner().invoke(main, ["sample", str(run.folder), "-n", "1000", "-o", name])
     assert (result.exit_code, result.output) == (1, "Error: stopped by Ctrl-C\n")
     assert os.listdir(in_tmp) == []

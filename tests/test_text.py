@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,8 +129,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_on_hostile_names_shows_and_draws_them(images, in_tmp, monkeypatch):
-    for name in ("run", "sample", "explore"):
-        monkeypatch.setattr(importlib.import_module(f"ganzoo_core.cli.{name}"), "on_terminal", lambda: True)
+    for module in ("ganzoo_core.cli.run", "ganzoo_core.cli.sample", "ganzoo_tools.cli.explore"):
+        monkeypatch.setattr(f"{module}.on_terminal", lambda: True)
     out = in_tmp / "[bold]out\x1b[31m $\ndir"
     data = ["--data", f"folder:{images}", "--set", "image_size=4"]
     result = ganzoo("run", "toy-conditional", *data, "--steps", "1", "--batch-size", "2", "--out", str(out))
@@ -211,8 +211,8 @@ def test_a_run_is_named_after_any_data(in_tmp):
 
 def test_run_json_keeps_paths_of_any_bytes(in_tmp):
     folder = RunFolder.create(Path("x"), "")
-    info = train("toy", data="ring8", steps=1, device="cpu", out="whole").info
-    info["settings"]["data"] = "folder:/caf\udce9/猫"
-    folder.write_info(info)
-    assert folder.read_info() == info
+    metadata = RunFolder.open(train("toy", data="ring8", steps=1, device="cpu", out="whole").folder).metadata()
+    metadata = replace(metadata, settings=metadata.settings | {"data": "folder:/caf\udce9/猫"})
+    folder.write_metadata(metadata)
+    assert folder.metadata() == metadata
     assert "猫" in (folder.path / "run.json").read_text(encoding="utf-8")

@@ -103,6 +103,8 @@ def inlined(image: Image.Image, alt: str, limit: int, look: Look) -> Picture:
         if len(uri) <= limit:
             break
     return Picture(uri, alt, image.width, image.height, look)
+
+
 LARGEST_PIXELATED = 40  # side of an image
 
 

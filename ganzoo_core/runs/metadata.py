@@ -7,7 +7,7 @@ import math
 import platform
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,7 +51,7 @@ class RunMetadata:
     parameters: dict[str, int]
     environment: dict[str, Any]
     seconds: float | None = None
-    changes: tuple[dict[str, Any], ...] = field(default=())
+    changes: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def begin(

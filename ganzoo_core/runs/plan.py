@@ -11,11 +11,10 @@ from typing import Any, Self, TypeVar
 
 from ganzoo_core.errors import DataError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.registry import Plugin, find_source, registry
-from ganzoo_core.settings import Settings, option
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.settings import Settings
 from ganzoo_core.storage.names import one_line
 from ganzoo_core.variant import Config, DataSource, Variant
-
-from ganzoo_core.runs.run_settings import RunSettings
 
 _S = TypeVar("_S", bound=Settings)
 

@@ -8,11 +8,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.errors import FileError
+from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.runs.records import is_record, trained_seconds
 from ganzoo_core.storage.files import (
     as_file_error,
-    duplicate_atomically,
     remove_leftovers,
     sync_folder,
     try_lock,
@@ -144,19 +144,15 @@ class RunFolder:
                 record = json.loads(line)
             except (ValueError, RecursionError):
                 break
-            if not _is_record(record):
+            if not is_record(record):
                 break
             records.append(record)
         return records
 
     def trained_seconds(self, step: int | None = None) -> float:
         """How long training took up to `step`, in all its processes, read back from the speeds."""
-        batch_size, total, before = self.metadata().settings["batch_size"], 0.0, 0
-        for record in self.records():
-            if record.get("samples_per_s") and (step is None or record["step"] <= step):
-                total += (record["step"] - before) * batch_size / record["samples_per_s"]
-                before = record["step"]
-        return total
+        records = [record for record in self.records() if step is None or record["step"] <= step]
+        return trained_seconds(records, self.metadata().settings["batch_size"])
 
     def truncate_records(self, step: int) -> None:
         """Drop the lines after `step`: what comes after the checkpoint will be written again."""
@@ -183,13 +179,6 @@ class RunFolder:
         for file in (self._metrics, self._lock):
             if file is not None:
                 file.close()
-
-
-def _is_record(value: Any) -> bool:
-    """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
-    if not isinstance(value, dict) or type(value.get("step")) is not int or not 0 <= value["step"] < 2**53:
-        return False
-    return all(v is None or isinstance(v, float) or (isinstance(v, int) and abs(v) < 2**53) for v in value.values())
 
 
 def _check_free(path: Path) -> None:

@@ -10,23 +10,28 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import png_bytes
-from ganzoo_core.drawing.plots import natural_units
 from ganzoo_core.errors import DataError, FileError
 from ganzoo_core.storage.files import as_file_error, replaced, sync_folder
 from ganzoo_core.storage.names import few, file_name
 
-if TYPE_CHECKING:
-    from ganzoo_core.sampling.samples import Samples
-
 _LEAST_DIGITS = 6
 _MOST_THREADS = 16
+
+
+class SampleArrays(NamedTuple):
+    """A batch of samples as files hold it. `array`: pixels (N, C, H, W) uint8 or natural units (N, *shape) float32;
+    `labels`: (N,) int64 or None.
+    """
+
+    array: np.ndarray
+    labels: np.ndarray | None
 
 
 def is_folder(path: Path | str) -> bool:
@@ -39,10 +44,10 @@ def is_picture(path: Path | str) -> bool:
     return Path(path).suffix.lower() == ".png" and not is_folder(path)
 
 
-def write_samples(path: Path | str, batches: Iterable[Samples], n: int) -> None:
+def write_samples(path: Path | str, spec: DataSpec, batches: Iterable[SampleArrays], n: int) -> None:
     """Write n samples, which come in batches, as `Samples.save` says: all but a picture. Raises as it does."""
     if is_folder(path):
-        _write_folder(Path(path), iter(batches), n)
+        _write_folder(Path(path), spec, batches, n)
     elif Path(path).suffix.lower() == ".npz":
         _write_npz(Path(path), iter(batches), n)
     else:
@@ -52,18 +57,17 @@ def write_samples(path: Path | str, batches: Iterable[Samples], n: int) -> None:
         )
 
 
-def _write_npz(path: Path, batches: Iterator[Samples], n: int) -> None:
+def _write_npz(path: Path, batches: Iterator[SampleArrays], n: int) -> None:
     """What `np.savez` would write, byte for byte: it dates every entry 1980, so that equal samples give equal files."""
     first = next(batches)
+    name = "images.npy" if first.array.dtype == np.uint8 else "samples.npy"
     labels = bytearray()
     with replaced(path) as file, zipfile.ZipFile(file, "w") as archive:
-        with archive.open("images.npy" if first.has_pixels else "samples.npy", "w", force_zip64=True) as entry:
+        with archive.open(name, "w", force_zip64=True) as entry:
+            _write_header(entry, first.array.dtype, (n, *first.array.shape[1:]))
             for batch in itertools.chain([first], batches):
-                array = batch.images if batch.has_pixels else natural_units(batch.values, batch.spec)
-                if batch is first:
-                    _write_header(entry, array.dtype, (n, *array.shape[1:]))
-                entry.write(array.tobytes())
-                labels += b"" if batch.labels is None else batch.labels.numpy().tobytes()
+                entry.write(batch.array.tobytes())
+                labels += b"" if batch.labels is None else batch.labels.tobytes()
         if first.labels is not None:
             with archive.open("labels.npy", "w", force_zip64=True) as entry:
                 _write_header(entry, np.dtype(np.int64), (n,))
@@ -75,24 +79,22 @@ def _write_header(entry: IO[bytes], dtype: np.dtype, shape: tuple[int, ...]) -> 
     np.lib.format.write_array_header_1_0(entry, {"descr": descr, "fortran_order": False, "shape": shape})
 
 
-def _write_folder(path: Path, batches: Iterator[Samples], n: int) -> None:
+def _write_folder(path: Path, spec: DataSpec, batches: Iterable[SampleArrays], n: int) -> None:
     """A PNG for each image, encoded in parallel while the next batch is made."""
-    first = next(batches)
-    _check_images(first.spec)
-    folders = class_folders(first.spec) if first.labels is not None else []
+    _check_images(spec)
+    folders = class_folders(spec)
     digits = max(_LEAST_DIGITS, len(str(n - 1)))
     numbers = itertools.count()
     threads = min(os.cpu_count() or 1, _MOST_THREADS)
     with _filled(path) as folder, ThreadPoolExecutor(threads) as pool:
         at_work: list[Future[None]] = []
-        for batch in itertools.chain([first], batches):
-            homes = [folder] * len(batch)
-            if batch.labels is not None:
-                homes = [folder / folders[label] for label in batch.labels.tolist()]
+        for images, labels in batches:
+            homes = [folder] * len(images)
+            if labels is not None:
+                homes = [folder / folders[label] for label in labels.tolist()]
                 for home in set(homes):
                     home.mkdir(exist_ok=True)
             paths = [home / f"{next(numbers):0{digits}d}.png" for home in homes]
-            images = batch.images
             begun = [pool.submit(_write_images, images[k::threads], paths[k::threads]) for k in range(threads)]
             for future in at_work:
                 future.result()

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import picture, png_bytes, to_uint8
+from ganzoo_core.drawing.plots import natural_units
 from ganzoo_core.errors import DataError, UnknownNameError
-from ganzoo_core.sampling.sample_files import is_picture, write_samples
+from ganzoo_core.sampling.sample_files import SampleArrays, is_picture, write_samples
 from ganzoo_core.storage.files import write_atomically
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Samples:
             raise DataError(f"{self.spec.name} holds {self.spec.kind}, which have no pixels; use `values` instead")
         return to_uint8(self.values).numpy()
 
+    def arrays(self) -> SampleArrays:
+        """The samples and their labels as files hold them."""
+        array = self.images if self.has_pixels else natural_units(self.values, self.spec)
+        return SampleArrays(array, None if self.labels is None else self.labels.numpy())
+
     def picture(self, columns: int | None = None) -> Image:
         """All samples as one picture, by class where there are labels; see `ganzoo_core.drawing.pictures.picture`."""
         return picture(self.values, self.spec, self.labels, columns=columns, real=self.real)
@@ -71,7 +77,7 @@ class Samples:
         if is_picture(path):
             write_atomically(Path(path), png_bytes(self.picture()))
         else:
-            write_samples(path, [self], len(self))
+            write_samples(path, self.spec, [self.arrays()], len(self))
 
     @property
     def has_pixels(self) -> bool:

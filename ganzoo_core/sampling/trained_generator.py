@@ -61,7 +61,8 @@ class TrainedGenerator:
             self.sample(n, labels=labels, seed=seed).save(path)
             return
         n, cycle = self._wanted(n, labels)
-        write_samples(path, self._pieces(n, cycle, seed, progress), n)
+        pieces = self._pieces(n, cycle, seed, progress)
+        write_samples(path, self.spec, (piece.arrays() for piece in pieces), n)
 
     def _wanted(self, n: int | None, labels: Sequence[str | int] | None) -> tuple[int, Tensor | None]:
         """How many samples, and the labels that they take in turn."""

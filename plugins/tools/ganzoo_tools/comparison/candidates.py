@@ -140,5 +140,3 @@ def _kept_at(folder: RunFolder) -> float:
 def _kept(folder: RunFolder) -> Evaluation | None:
     path = folder.path / evaluation_file(None)
     return Evaluation.read(path) if path.exists() else None
-
-

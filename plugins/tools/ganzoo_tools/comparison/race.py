@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+import ganzoo_core as ganzoo
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.words import duration
@@ -20,7 +21,6 @@ from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error
 from ganzoo_core.training.engine import Engine
-from ganzoo_core.training.train import train
 from ganzoo_tools.comparison.candidates import Judge, source_of, trained_steps
 from ganzoo_tools.comparison.ranking import Comparison, standings
 
@@ -165,7 +165,7 @@ def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, 
     with as_file_error(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
     out, resume = (None, folder) if begun else (folder, None)
-    train(plan.variant.name, data_dir=data_dir, seconds=until_s, out=out, resume=resume, **settings)
+    ganzoo.train(plan.variant.name, data_dir=data_dir, seconds=until_s, out=out, resume=resume, **settings)
 
 
 def _stands_s(folder: RunFolder) -> float:

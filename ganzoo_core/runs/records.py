@@ -1,0 +1,40 @@
+"""The lines of metrics.jsonl, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def losses_of(record: dict[str, float]) -> dict[str, float]:
+    """Each player's loss: the sum of its terms."""
+    losses: dict[str, float] = {}
+    for key, value in record.items():
+        player, slash, _ = key.partition("/")
+        if slash:
+            losses[player] = losses.get(player, 0.0) + value
+    return losses
+
+
+def accuracy_of(record: dict[str, float]) -> float | None:
+    """The share of real and fake samples that D tells right; None where the record does not say."""
+    shares = [record.get("accuracy_real"), record.get("accuracy_fake")]
+    known = [share for share in shares if share is not None]
+    return sum(known) / 2 if len(known) == 2 else None
+
+
+def is_record(value: Any) -> bool:
+    """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
+    if not isinstance(value, dict) or type(value.get("step")) is not int or not 0 <= value["step"] < 2**53:
+        return False
+    return all(v is None or isinstance(v, float) or (isinstance(v, int) and abs(v) < 2**53) for v in value.values())
+
+
+def trained_seconds(records: Sequence[dict[str, Any]], batch_size: int) -> float:
+    """How long training took, in all its processes, read back from the speeds."""
+    total, before = 0.0, 0
+    for record in records:
+        if record.get("samples_per_s"):
+            total += (record["step"] - before) * batch_size / record["samples_per_s"]
+            before = record["step"]
+    return total
