@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT = "ganzoo"
 ENTRY_POINT_GROUP = "ganzoo"
-CORE_PACKAGE = "ganzoo"
+CORE_PACKAGE = "ganzoo-core"
 API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)

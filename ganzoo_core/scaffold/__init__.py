@@ -12,7 +12,7 @@ from string import Template
 from ganzoo_core import __version__
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.files import as_file_error
-from ganzoo_core.hookspecs import API_VERSION
+from ganzoo_core.hookspecs import API_VERSION, CORE_PACKAGE
 from ganzoo_core.scaffold.base import Base, find_base
 from ganzoo_core.scaffold.names import Names, refuse_taken
 
@@ -72,7 +72,7 @@ def _target(template: Path, names: Names) -> str:
 
 def _values(names: Names, base: Base | None, author: str, licence: str) -> dict[str, str]:
     """What the templates leave open."""
-    core = f"ganzoo>={'.'.join(__version__.split('.')[:2])}"
+    core = f"{CORE_PACKAGE}>={'.'.join(__version__.split('.')[:2])}"
     needed = [core] if base is None else [core, base.requirement]
     people = [f"authors = [{{ name = {_quoted(author)} }}]"] if author else []
     people += [f"license = {_quoted(licence)}"] if licence != "none" else []
