@@ -79,3 +79,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"ganzoo_core.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'ganzoo_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
