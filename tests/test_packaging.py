@@ -19,8 +19,8 @@ from ganzoo_core.hookspecs import CORE_PACKAGE
 
 ROOT = Path(__file__).parent.parent
 PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("*/*/pyproject.toml"))]
-FOLDERS = ("ganzoo_core", "plugins", "examples", "docs", "benchmarks", ".ci")
-SUFFIXES = {"", ".md", ".py", ".txt", ".toml", ".html", ".js", ".yml"}
+FOLDERS = ("ganzoo_core", "plugins", "examples", "docs", "benchmarks")
+SUFFIXES = {".md", ".py", ".txt", ".toml", ".html", ".js", ".yml"}
 BARE = re.compile(r"pip install(?:\s+|[^\n&;|#`)]*[ \"'])[\"']?ganzoo(?![\w-])|[\"']ganzoo\s*[\[<>=~!]")
 EXTRA = re.compile(r"\b(ganzoo-[\w-]+)\[(\w+)\]")
 
@@ -40,7 +40,12 @@ def texts(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in SUFFIXES)
 
 
-SHIPPED = [*sorted(ROOT.glob("*.md")), *PROJECTS[:1], *chain(*(texts(ROOT / name) for name in FOLDERS))]
+SHIPPED = [
+    *sorted(ROOT.glob("*.md")),
+    *PROJECTS[:1],
+    ROOT / ".ci" / "run",
+    *chain(*(texts(ROOT / name) for name in FOLDERS)),
+]
 
 
 @pytest.fixture(params=[[], ["--from", "toy"]], ids=["fresh", "derived"])
