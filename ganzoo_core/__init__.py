@@ -80,6 +80,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'ganzoo_core' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def _moved(name: str) -> Any:
     """A function that was the core's in 0.1 and is a plugin's now."""
     import warnings

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROJECT = "ganzoo"
 ENTRY_POINT_GROUP = "ganzoo"
-CORE_PACKAGE = "ganzoo"
+CORE_PACKAGE = "ganzoo-core"
 API_VERSION = 1
 VERSION = "0.1.0"
 

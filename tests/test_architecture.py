@@ -139,6 +139,19 @@ print("light")
     assert run_python(program, ROOT, *PLUGIN_FOLDERS) == "light\n"
 
 
+def test_the_public_names_are_listed_and_completed_before_they_are_imported(run_python) -> None:
+    program = """
+import ganzoo_core as ganzoo
+missing = set(ganzoo.__all__) - set(dir(ganzoo))
+assert not missing, missing
+print("torch" in sys.modules)
+from rlcompleter import Completer
+print(Completer({"ganzoo": ganzoo}).complete("ganzoo.tr", 0))
+"""
+    out = run_python(program, ROOT)
+    assert out == "False\nganzoo.train(\n"
+
+
 @pytest.mark.parametrize(
     "arguments", [["list"], ["list", "--json"], ["data"], ["plugins"], ["--help"], ["run", "--help"]]
 )

@@ -42,7 +42,7 @@ from ganzoo_core.runs.run_settings import RunSettings
 ROOT = Path(__file__).parent.parent
 GENERATED = {"interfaces.md", "cli.md"}
 WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in GENERATED]
-PAGES = [ROOT / "README.md", *WRITTEN, *sorted(ROOT.glob("plugins/*/README.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *WRITTEN, *sorted(ROOT.glob("plugins/*/README.md"))]
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 PATH_LINE = re.compile(r"# ([\w./-]+\.\w+)")
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.files import try_lock, write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -112,3 +115,50 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "open", fail)
     write_atomically(tmp_path / "a", b"whole")
     assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+LOCKED = """
+import sys
+from pathlib import Path
+from ganzoo_core.storage.files import try_lock
+lock = try_lock(Path(sys.argv[1]))
+print(lock is not None, flush=True)
+input()
+"""
+
+
+def test_a_lock_ends_with_its_file_or_its_process(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    command = [sys.executable, "-c", LOCKED, str(path)]
+    with try_lock(path) as held:
+        assert held is not None and try_lock(path) is None
+        done = subprocess.run(command, input="\n", capture_output=True, text=True, check=True)
+        assert done.stdout == "False\n"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "True\n"
+        assert try_lock(path) is None
+        process.kill()
+    with try_lock(path) as held:
+        assert held is not None and os.listdir(tmp_path) == [".lock"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has locks everywhere")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_without_locks_there_is_a_warning_and_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    path = tmp_path / ".lock"
+    with caplog.at_level(logging.WARNING, "ganzoo"), try_lock(path) as first, try_lock(path) as second:
+        assert first is not None and second is not None
+        assert os.listdir(tmp_path) == [".lock"] and path.read_bytes() == b"", "no marker that outlives a killed run"
+    warning = f"{path} can't be locked here ({os.strerror(number)}): see to it that no second process trains"
+    assert [record.getMessage().startswith(warning) for record in caplog.records] == [True, True]
+
+
+def test_a_lock_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"could not write .*/missing/.lock: No such file or directory; make the"):
+        try_lock(tmp_path / "missing" / ".lock")

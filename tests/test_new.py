@@ -133,7 +133,7 @@ def test_the_files_of_a_fresh_package(in_tmp):
     stated = project(folder)
     assert stated["name"] == "ganzoo-my-gan" and stated["description"] == "My GAN, a variant for ganzoo"
     assert stated["entry-points"] == {"ganzoo": {"my-gan": "ganzoo_my_gan"}}
-    assert stated["dependencies"] == ["ganzoo>=0.1"] and __version__.startswith("0.1.")
+    assert stated["dependencies"] == ["ganzoo-core>=0.1"] and __version__.startswith("0.1.")
     assert (stated["authors"], stated["license"]) == ([{"name": "Ann Onym"}], "MIT")
     workflow = (folder / ".github/workflows/test.yml").read_text()
     assert "python-version: ${{ matrix.python }}" in workflow and "- run: ganzoo check my-gan" in workflow
@@ -143,7 +143,7 @@ def test_the_files_of_a_fresh_package(in_tmp):
 def test_the_files_of_a_derived_package(in_tmp):
     folder = made("My GAN", "--from", "toy-conditional")
     assert files(folder) == FRESH - {"ganzoo_my_gan/networks.py"}
-    assert project(folder)["dependencies"] == ["ganzoo>=0.1", "ganzoo-toy>=1.0"]
+    assert project(folder)["dependencies"] == ["ganzoo-core>=0.1", "ganzoo-toy>=1.0"]
     source = (folder / "ganzoo_my_gan/__init__.py").read_text()
     assert "import ganzoo_core as ganzoo\nimport ganzoo_toy\n" in source
     assert "class MyGan(ganzoo_toy.ToyConditional):" in source
@@ -161,7 +161,7 @@ def test_a_critics_boundary_and_a_local_version_are_taken_over(plugin_site, in_t
     )
     plugin_site.install("a-critic", {"a_critic/__init__.py": source}, {"critic": "a_critic"}, version="2.0+cu1")
     folder = made("mine", "--from", "critic")
-    assert project(folder)["dependencies"] == ["ganzoo>=0.1", "a-critic>=2.0"]
+    assert project(folder)["dependencies"] == ["ganzoo-core>=0.1", "a-critic>=2.0"]
     assert "boundary = None  #" in (folder / "ganzoo_mine/loss.py").read_text()
     source = (folder / "ganzoo_mine/__init__.py").read_text()
     assert "import a_critic\nimport ganzoo_core as ganzoo\n" in source and 'paper = "a \\"good\\" paper"' in source

@@ -18,7 +18,7 @@ from ganzoo_core.sampling.generate import latents
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 needs_onnx = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in NEEDED), reason="needs pip install 'ganzoo[onnx]'"
+    any(importlib.util.find_spec(name) is None for name in NEEDED), reason="needs pip install 'ganzoo-tools[onnx]'"
 )
 
 
@@ -114,5 +114,6 @@ def test_without_the_packages_a_sentence_names_the_extra(run, in_tmp, monkeypatc
     result = invoke("export", run.folder, "-o", "model.onnx")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        'Error: ganzoo export needs onnx and onnxruntime and onnxscript; install with: pip install "ganzoo[onnx]"\n'
+        "Error: ganzoo export needs onnx and onnxruntime and onnxscript; "
+        'install with: pip install "ganzoo-tools[onnx]"\n'
     )

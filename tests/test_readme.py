@@ -1,4 +1,7 @@
-"""The README begins with two commands, and .ci/run is one of them. What it shows is tested in test_docs.py."""
+"""The README begins with two commands, and .ci/run is one of them; CONTRIBUTING.md names what is there.
+
+What both show is tested in test_docs.py.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BASH = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 
 
@@ -21,3 +25,11 @@ def test_ci_runs_the_test_command_word_for_word():
     script = (ROOT / ".ci" / "run").read_text()
     pattern = re.search(r'grep -m 1 -F "(.*?)" README.md', script).group(1)
     assert next(line for line in README.splitlines() if pattern in line) == BASH[1].strip()
+
+
+def test_what_a_contributor_is_sent_to_is_there():
+    named = set(re.findall(r"(?<![\w-])(?:\.ci|docs|plugins|tests|ganzoo_core)/[\w./-]*\w", CONTRIBUTING))
+    there = {path for path in named if "ragan" not in path}  # which is made in the example
+    assert len(there) >= 10 and not [path for path in there if not (ROOT / path).exists()]
+    (heading,) = re.findall(r'`docs/architecture.md`, under "(.*?)"', CONTRIBUTING)
+    assert f"\n## {heading}\n" in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -357,14 +357,14 @@ def test_nobody_can_take_a_data_set_from_the_core(plugin_site, entry: str, load_
     registry = registry_module.registry()
     if load_all_first:
         registry.plugins()
-    assert registry.dataset("digits")[1].package == "ganzoo"
+    assert registry.dataset("digits")[1].package == "ganzoo-core"
     errors = {plugin.package: plugin.error for plugin in registry.plugins() if plugin.error}
     assert list(errors) == ["ganzoo-thief"]
     assert re.fullmatch(
         r"the data set 'digits' is claimed by ganzoo[-\w]* [\d.]+ and by ganzoo[-\w]* [\d.]+; uninstall one of them",
         errors["ganzoo-thief"],
     )
-    assert registry.datasets()["digits"][1].package == "ganzoo"
+    assert registry.datasets()["digits"][1].package == "ganzoo-core"
 
 
 def test_one_module_behind_two_entry_points(plugin_site) -> None:

@@ -76,7 +76,7 @@ def test_a_lone_file_is_enough(trained, in_tmp):
 def test_without_the_plugin_the_package_to_install_is_named(trained, monkeypatch):
     from ganzoo_core.registry import registry
 
-    monkeypatch.setenv("GANZOO_PLUGINS", "ganzoo")
+    monkeypatch.setenv("GANZOO_PLUGINS", "ganzoo-core")
     registry.cache_clear()
     try:
         result = invoke("sample", trained)

@@ -8,10 +8,11 @@ import logging
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from filelock import lock_descriptor
 
 from ganzoo_core.errors import FileError
 
@@ -100,28 +101,17 @@ def try_lock(path: Path) -> BinaryIO | None:
     with as_file_error(path):
         file = path.open("ab")
     try:
-        _lock(file)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+        # Not FileLock: without locks it makes do with a marker file, which a killed process leaves behind.
+        if not lock_descriptor(file.fileno(), blocking=False):
             file.close()
             return None
+    except OSError as error:
         logging.getLogger("ganzoo").warning(
             "%s can't be locked here (%s): see to it that no second process trains into this folder",
             path,
             error.strerror,
         )
     return file
-
-
-def _lock(file: BinaryIO) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def sync_folder(folder: Path) -> None:

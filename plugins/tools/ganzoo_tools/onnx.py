@@ -40,7 +40,9 @@ def export_onnx(generator: TrainedGenerator, path: Path | str) -> float:
         raise FileError(f"a model is exported as .onnx, but the file is {path.name!r}")
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise GanzooError(f'ganzoo export needs {" and ".join(missing)}; install with: pip install "ganzoo[onnx]"')
+        raise GanzooError(
+            f'ganzoo export needs {" and ".join(missing)}; install with: pip install "ganzoo-tools[onnx]"'
+        )
     module = copy.deepcopy(generator.module).cpu().eval()
     try:
         model = _model(generator, module)

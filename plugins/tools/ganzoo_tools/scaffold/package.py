@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from ganzoo_core.errors import FileError, SettingError
-from ganzoo_core.hookspecs import API_VERSION, VERSION
+from ganzoo_core.hookspecs import API_VERSION, CORE_PACKAGE, VERSION
 from ganzoo_core.storage.files import as_file_error
 from ganzoo_tools.scaffold.base import Base, find_base
 from ganzoo_tools.scaffold.names import Names, refuse_taken
@@ -71,7 +71,7 @@ def _target(template: Path, names: Names) -> str:
 
 def _values(names: Names, base: Base | None, author: str, licence: str) -> dict[str, str]:
     """What the templates leave open."""
-    core = f"ganzoo>={'.'.join(VERSION.split('.')[:2])}"
+    core = f"{CORE_PACKAGE}>={'.'.join(VERSION.split('.')[:2])}"
     needed = [core] if base is None else [core, base.requirement]
     people = [f"authors = [{{ name = {_quoted(author)} }}]"] if author else []
     people += [f"license = {_quoted(licence)}"] if licence != "none" else []
