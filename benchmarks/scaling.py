@@ -26,7 +26,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.train import shown, spread
-from ganzoo_core.distributed.processes import Alone, join
+from ganzoo_core.distributed.processes import SingleProcess, join
 
 LAYOUTS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes, 1 thread each": (2, 1)}
 _LOOPBACK = Path("/sys/class/net/lo/statistics/tx_bytes")
@@ -48,13 +48,13 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
     variant_class = registry().variant(variant)[0]
     config = variant_class.Config.from_dict(task["config"])
     engine = Engine(variant_class(config), dataset, RunSettings(data=task["data"], device="cpu"), join())
-    clock = Clock(engine.ranks)
+    clock = Clock(engine.processes)
     wire.send(config.batch_size)
     while steps := wire.recv():
         clock.seconds, clock.bytes = 0.0, 0
         on_wire, start_s = _sent(), time.perf_counter()
         for _ in range(steps):
-            engine.ranks.lately("signal", 0)  # as the loop asks whether to stop
+            engine.processes.max_of_last("signal", 0)  # as the loop asks whether to stop
             moves = engine.train_step()
             if engine.step % 50 == 0:
                 engine.record(moves)
@@ -64,9 +64,9 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
 class Clock:
     """Counts the bytes that a process averages with the others, and how long that takes, waiting included."""
 
-    def __init__(self, ranks: Alone) -> None:
+    def __init__(self, processes: SingleProcess) -> None:
         self.seconds, self.bytes = 0.0, 0
-        average = ranks.average
+        average = processes.average
 
         def counted(tensors: Sequence[Tensor]) -> None:
             start_s = time.perf_counter()
@@ -74,8 +74,8 @@ class Clock:
             self.seconds += time.perf_counter() - start_s
             self.bytes += sum(tensor.nbytes for tensor in tensors)
 
-        if ranks.size > 1:
-            ranks.average = counted  # type: ignore[method-assign]
+        if processes.size > 1:
+            processes.average = counted  # type: ignore[method-assign]
 
 
 def _sent() -> int:

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.train import NoModules
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.distributed.processes import Alone
+from ganzoo_core.distributed.processes import SingleProcess
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training.engine import Engine
@@ -72,7 +72,7 @@ class Calls(TorchDispatchMode):
         return operator(*args, **(kwargs or {}))
 
 
-class Noted(Alone):
+class Noted(SingleProcess):
     """One process that notes what several would average."""
 
     def __init__(self) -> None:
@@ -87,18 +87,18 @@ def counted(name: str, data: str) -> dict[str, Any]:
     source = find_source(data)[0]
     spec = DataSpec(data, source.shape or (1, 28, 28), source.classes or ())
     variant_class = registry().variant(name)[0]
-    variant, ranks = variant_class(variant_class.Config()), Noted()
+    variant, processes = variant_class(variant_class.Config()), Noted()
     size = variant.config.batch_size
     samples = torch.randint(0, 256, (size, *spec.shape), dtype=torch.uint8)
     labels = torch.arange(size) % spec.num_classes if spec.num_classes else None
-    engine = Engine(variant, Dataset(spec, samples, labels), RunSettings(data=data, device="cpu"), ranks)
+    engine = Engine(variant, Dataset(spec, samples, labels), RunSettings(data=data, device="cpu"), processes)
     engine.train_step()
-    ranks.sizes.clear()
+    processes.sizes.clear()
     flops = FlopCounterMode(display=False)
     flops.mod_tracker = NoModules()  # its own hangs hooks on the input that a gradient penalty differentiates by
     with flops, Calls() as calls:
         engine.train_step()
-    return {"variant": name, "flops": flops.get_total_flops() / size, "calls": calls.count, "bytes": ranks.sizes}
+    return {"variant": name, "flops": flops.get_total_flops() / size, "calls": calls.count, "bytes": processes.sizes}
 
 
 def computed(step: dict[str, Any], batch: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed import processes, shared_data
 from ganzoo_core.distributed.launch import LostProcessError
-from ganzoo_core.distributed.processes import Alone, Together, _digest, told_of_loss
+from ganzoo_core.distributed.processes import ProcessGroup, SingleProcess, _digest, lost_process_errors
 from ganzoo_core.errors import FileError, SettingError, TrainingError
 from ganzoo_core.storage import tensor_files
 
@@ -156,8 +156,8 @@ def test_a_mini_batch_must_divide_by_the_processes(in_tmp, forks):
 
 
 def test_one_process_pays_nothing_and_agrees_with_itself():
-    alone, numbers = Alone(), torch.ones(2)
-    assert alone.mean(numbers) is numbers and alone.lately("signal", 7) == 7
+    alone, numbers = SingleProcess(), torch.ones(2)
+    assert alone.mean(numbers) is numbers and alone.max_of_last("signal", 7) == 7
     alone.average([numbers])
     alone.check_equal({"x": numbers}, 1)
     alone.lead(lambda: pytest.fail("nobody to tell"))
@@ -170,10 +170,10 @@ def test_processes_that_went_apart_are_found(monkeypatch):
         tensor += torch.tensor([[0, 1], [0, 0]])
 
     monkeypatch.setattr("torch.distributed.all_reduce", reduce)
-    ranks = Together.__new__(Together)
-    ranks.size, ranks._group = 2, None
+    processes = ProcessGroup.__new__(ProcessGroup)
+    processes.size, processes._group = 2, None
     with pytest.raises(TrainingError, match=r"generator.bias is not the same in all 2 processes at step 7, though all"):
-        ranks.check_equal({"generator.weight": torch.ones(3), "generator.bias": torch.ones(())}, 7)
+        processes.check_equal({"generator.weight": torch.ones(3), "generator.bias": torch.ones(())}, 7)
 
 
 def test_shared_data_is_the_data(tmp_path):
@@ -215,16 +215,16 @@ def test_a_digest_tells_one_bit_from_another(dtype):
 )  # fmt: skip
 def test_devices_that_processes_cannot_share_are_refused(monkeypatch, kind, words):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    ranks = Together.__new__(Together)
-    ranks.size_here = 2
+    processes = ProcessGroup.__new__(ProcessGroup)
+    processes.size_here = 2
     with pytest.raises(SettingError, match=words):
-        ranks.check_device(torch.device(kind))
+        processes.check_device(torch.device(kind))
 
 
 def test_what_torch_says_of_a_loss_is_a_sentence():
-    with pytest.raises(LostProcessError, match="another process of this run is gone: .*by peer"), told_of_loss():
+    with pytest.raises(LostProcessError, match="another process of this run is gone: .*by peer"), lost_process_errors():
         raise RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer")
-    with pytest.raises(RuntimeError, match="shapes"), told_of_loss():
+    with pytest.raises(RuntimeError, match="shapes"), lost_process_errors():
         raise RuntimeError("shapes differ")
 
 

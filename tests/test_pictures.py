@@ -286,7 +286,7 @@ def lines_of(axes) -> dict[str, list[float]]:
     return {line.get_label(): line.get_ydata().tolist() for line in axes.lines if line.get_label()[0] != "_"}
 
 
-@pytest.mark.parametrize("n", [1, 2, 150])
+@pytest.mark.parametrize("n", [1, 2, 120])
 def test_losses_are_summed_by_player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
     upper, lower = axes_of([record(10 * i) for i in range(n)], tmp_path / "loss.png", monkeypatch)
     assert lines_of(upper) == {"discriminator": pytest.approx([0.75] * n), "generator": pytest.approx([2.0] * n)}
@@ -307,7 +307,7 @@ def test_what_is_missing_or_not_finite_is_left_out(tmp_path: Path, monkeypatch: 
     records += [{"step": 4, "generator/a": None}, {"step": 5, "generator/a": 3.0, "information/q": 7.0}]
     (upper,) = axes_of(records, tmp_path / "loss.png", monkeypatch)
     assert lines_of(upper) == {"generator": [1.0, 3.0], "information": [7.0]}
-    assert upper.lines[1].get_xdata().tolist() == [1, 5]
+    assert upper.lines[0].get_xdata().tolist() == [1, 5]
 
 
 def test_no_records_make_an_empty_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,16 +318,7 @@ def test_no_records_make_an_empty_plot(tmp_path: Path, monkeypatch: pytest.Monke
 def test_long_runs_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records = [{"step": i, "generator/a": 1.0} for i in range(50_000)]
     (upper,) = axes_of(records, tmp_path / "loss.png", monkeypatch)
-    assert len(lines_of(upper)["generator"]) == 2_000
-
-
-def test_smoothing_is_a_centred_mean_that_shrinks_at_the_ends() -> None:
-    values = np.arange(300.0) ** 2
-    mean = loss_chart.smoothed(values)  # over 3 to each side
-    assert mean[0] == values[:4].mean()
-    assert mean[100] == pytest.approx(values[97:104].mean())
-    assert mean[-1] == pytest.approx(values[-4:].mean())
-    assert loss_chart.smoothed(values[:20]).tolist() == values[:20].tolist()
+    assert len(lines_of(upper)["generator"]) == 120
 
 
 def test_matplotlib_is_imported_to_draw_only_and_pyplot_never() -> None:

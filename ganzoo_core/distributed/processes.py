@@ -1,4 +1,4 @@
-"""Several processes that train one run, and what they tell each other. One that trains by itself is `Alone`.
+"""Several processes that train one run, and what they tell each other. One that trains by itself is a `SingleProcess`.
 
 Why not DistributedDataParallel: its hooks count on one forward and one backward pass of the whole module per update.
 Here a critic is passed several times before it moves, a gradient penalty goes backward through its backward pass, and
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
@@ -32,49 +33,91 @@ _PATIENCE_S = 120  # how long a step waits for the slowest process: a snapshot, 
 _WIDTHS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-class Alone:
-    """A run in one process. Whatever several would agree on is what this one says."""
+class Processes(ABC):
+    """The processes that train one run, as one of them sees them: it is number `rank` of `size`.
 
-    rank = 0
-    size = 1
-    rank_here = 0  # among the processes of this machine
-    size_here = 1
+    `rank_here` and `size_here` count those of this machine.
+    """
 
+    rank: int
+    size: int
+    rank_here: int
+    size_here: int
+
+    @abstractmethod
     def check_device(self, device: torch.device) -> None:
         """Raise `SettingError` where so many processes can't compute on such devices."""
 
+    @abstractmethod
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Set each of the tensors to its mean over the processes."""
 
+    @abstractmethod
     def mean(self, numbers: Tensor) -> Tensor:
         """The mean of the numbers (N,) over the processes."""
-        return numbers
 
-    def lately(self, what: str, number: int) -> int:
-        """The largest number that a process named when asked for `what` the last time, which was sent meanwhile."""
-        return number
+    @abstractmethod
+    def max_of_last(self, what: str, number: int) -> int:
+        """The largest number that a process gave the last time it was asked for `what`; it was sent meanwhile."""
 
-    def settle(self) -> None:
+    @abstractmethod
+    def wait_pending(self) -> None:
         """Wait for what is on its way."""
 
+    @abstractmethod
     def check_equal(self, tensors: dict[str, Tensor], step: int) -> None:
         """Raise `TrainingError` where a tensor is not the same, bit for bit, in all processes."""
 
+    @abstractmethod
     def share_batch_norm(self, networks: Iterable[nn.Module]) -> None:
         """Have BatchNorm take its means over the mini-batches of all processes."""
 
-    def lead(self, order: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
+    @abstractmethod
+    def lead(self, instructions: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
         """Tell the others what to train, as JSON values, and with which tensors; wait until they are ready."""
 
 
-class Together(Alone):
+class SingleProcess(Processes):
+    """A run in one process. Whatever several would agree on is what this one says."""
+
+    rank, size = 0, 1
+    rank_here, size_here = 0, 1
+
+    def check_device(self, device: torch.device) -> None:
+        """Any will do."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """They are their own means."""
+
+    def mean(self, numbers: Tensor) -> Tensor:
+        """The numbers."""
+        return numbers
+
+    def max_of_last(self, what: str, number: int) -> int:
+        """The number, at once."""
+        return number
+
+    def wait_pending(self) -> None:
+        """Nothing is on its way."""
+
+    def check_equal(self, tensors: dict[str, Tensor], step: int) -> None:
+        """There is nothing to compare with."""
+
+    def share_batch_norm(self, networks: Iterable[nn.Module]) -> None:
+        """This process has the whole mini-batch."""
+
+    def lead(self, instructions: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
+        """There is nobody to tell."""
+
+
+class ProcessGroup(Processes):
     """One of several processes, as torchrun starts them: torch.distributed, gloo on CPUs and NCCL between GPUs."""
 
     def __init__(self) -> None:
         has_nccl = torch.cuda.is_available() and dist.is_nccl_available()
         if has_nccl:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-        with told_of_loss():
+        with lost_process_errors():
             store, rank, size = next(rendezvous("env://"))
             backend = "cpu:gloo,cuda:nccl" if has_nccl else "gloo"
             dist.init_process_group(backend, store=_of_this_start(store), rank=rank, world_size=size, timeout=_CONNECT)
@@ -108,7 +151,7 @@ class Together(Alone):
         self.average([numbers])
         return numbers
 
-    def lately(self, what: str, number: int) -> int:
+    def max_of_last(self, what: str, number: int) -> int:
         before = self._asked.pop(what, None)
         found = torch.tensor(number)
         work = dist.all_reduce(found, dist.ReduceOp.MAX, group=self._group, async_op=True)
@@ -119,7 +162,7 @@ class Together(Alone):
         earlier.wait()
         return int(largest)
 
-    def settle(self) -> None:
+    def wait_pending(self) -> None:
         for _, work in self._asked.values():
             work.wait()
         self._asked.clear()
@@ -139,10 +182,10 @@ class Together(Alone):
         for network in networks:
             share_batch_norm(network)
 
-    def lead(self, order: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
-        words, tensors = order()
+    def lead(self, instructions: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
+        words, tensors = instructions()
         self.wait()
-        with told_of_loss():
+        with lost_process_errors():
             self._broadcast(json.dumps(words).encode())
             state = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
             self._broadcast(safetensors.torch.save(state))
@@ -152,12 +195,12 @@ class Together(Alone):
     def follow(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """What process 0 told with `lead`. Call `wait` when ready to train."""
         self.wait()
-        with told_of_loss():
+        with lost_process_errors():
             return json.loads(self._broadcast(b"")), safetensors.torch.load(self._broadcast(b""))
 
     def wait(self) -> None:
         """Wait until all are here, however long one decodes its images."""
-        with told_of_loss():
+        with lost_process_errors():
             dist.monitored_barrier(self._talk, _LOADING)
 
     def _broadcast(self, data: bytes) -> bytes:
@@ -191,13 +234,13 @@ def _patience() -> timedelta:
 
 
 @cache
-def join() -> Alone:
+def join() -> Processes:
     """The processes of this run: those that torchrun, or `ganzoo run --processes`, has started with this one."""
-    return Alone() if worker_rank() is None or os.environ["WORLD_SIZE"] == "1" else Together()
+    return SingleProcess() if worker_rank() is None or os.environ["WORLD_SIZE"] == "1" else ProcessGroup()
 
 
 @contextlib.contextmanager
-def told_of_loss() -> Iterator[None]:
+def lost_process_errors() -> Iterator[None]:
     """Turn what torch.distributed says of a process that is gone into a `LostProcessError`."""
     try:
         yield

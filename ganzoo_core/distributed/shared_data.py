@@ -16,22 +16,22 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.launch import machine_file
-from ganzoo_core.distributed.processes import Alone
+from ganzoo_core.distributed.processes import Processes
 from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.variant import DataSource
 
 _LOOK_EVERY_S = 0.05
 
 
-def load_data(source: DataSource, data_dir: str | Path | None, ranks: Alone) -> Dataset:
+def load_data(source: DataSource, data_dir: str | Path | None, processes: Processes) -> Dataset:
     """A run's data set, in memory once for all processes of a machine: its first one loads it into a file that all map.
 
     A folder of images is mapped from its cache by each anyway.
     """
     home, shared = data_folder(None if data_dir is None else Path(data_dir)), machine_file("data.safetensors")
-    if ranks.size_here == 1 or shared is None or source.path is not None:
+    if processes.size_here == 1 or shared is None or source.path is not None:
         return source.load(home)
-    if ranks.rank_here == 0:
+    if processes.rank_here == 0:
         dataset = source.load(home)
         _share(dataset, shared)
         mapped = _mapped(shared)
@@ -41,10 +41,10 @@ def load_data(source: DataSource, data_dir: str | Path | None, ranks: Alone) -> 
     return _mapped(shared)
 
 
-def forget_shared(ranks: Alone) -> None:
+def forget_shared(processes: Processes) -> None:
     """Take the name of the file away that all of this machine have mapped; its memory goes with the last of them."""
     shared = machine_file("data.safetensors")
-    if ranks.size_here > 1 and ranks.rank_here == 0 and shared is not None:
+    if processes.size_here > 1 and processes.rank_here == 0 and shared is not None:
         with contextlib.suppress(OSError):  # where a mapped file can't be deleted, the launcher's folder goes later
             shared.unlink(missing_ok=True)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 
-def losses_of(record: dict[str, float]) -> dict[str, float]:
-    """Each player's loss: the sum of its terms."""
-    losses: dict[str, float] = {}
+def losses_of(record: dict[str, Any]) -> dict[str, float]:
+    """Each player's loss: the sum of its terms. One whose terms are not all known is left out."""
+    terms: dict[str, list[Any]] = {}
     for key, value in record.items():
         player, slash, _ = key.partition("/")
         if slash:
-            losses[player] = losses.get(player, 0.0) + value
-    return losses
+            terms.setdefault(player, []).append(value)
+    return {player: math.fsum(values) for player, values in terms.items() if None not in values}
 
 
 def accuracy_of(record: dict[str, float]) -> float | None:

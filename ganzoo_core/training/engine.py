@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core.data import BatchOrder, Dataset
-from ganzoo_core.distributed.processes import Alone
+from ganzoo_core.distributed.processes import Processes, SingleProcess
 from ganzoo_core.errors import FileError, NotFiniteError, shorten
 from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
 from ganzoo_core.runs.run_settings import RunSettings
@@ -32,23 +32,25 @@ AVERAGED_EVERY = 4
 class Engine:
     """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
 
-    def __init__(self, variant: Variant, dataset: Dataset, run: RunSettings, ranks: Alone | None = None) -> None:
+    def __init__(
+        self, variant: Variant, dataset: Dataset, run: RunSettings, processes: Processes | None = None
+    ) -> None:
         variant.check_data(dataset.spec)
         self.config = variant.config
         self.seed = run.seed
-        self.ranks = Alone() if ranks is None else ranks
+        self.processes = SingleProcess() if processes is None else processes
         self.device = pick_device(run.device)
-        self.ranks.check_device(self.device)
+        self.processes.check_device(self.device)
         keep_freed_memory()
         self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
         self.accumulate = run.accumulate
         rng = default_generator(self.device)
-        self.pieces = Pieces(self.config.batch_size, run.accumulate, rng, self.ranks.rank, self.ranks.size)
+        self.pieces = Pieces(self.config.batch_size, run.accumulate, rng, self.processes.rank, self.processes.size)
         self.dataset = dataset.to(self.device)
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
         self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
         if run.sync_batchnorm:
-            self.ranks.share_batch_norm(self.networks)
+            self.processes.share_batch_norm(self.networks)
         for module in self.networks:
             place(module, self.device)
         self.players = variant.players(self.networks)
@@ -149,7 +151,7 @@ class Engine:
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if self.accumulate > 1:
             torch._foreach_div_(gradients, self.accumulate)
-        self.ranks.average([*gradients, *self._drifting])
+        self.processes.average([*gradients, *self._drifting])
         player.optimizer.step()
         if player.after_update is not None:
             player.after_update()
@@ -187,15 +189,15 @@ class Engine:
             values["generator_gradient"] = joint_norm(gradients)
         weights = self._weights()
         numbers = torch.stack([value.detach().float() for value in [*values.values(), joint_norm(weights.values())]])
-        *figures, norm = self.ranks.mean(numbers).tolist()
+        *figures, norm = self.processes.mean(numbers).tolist()
         record = dict(zip(values, figures, strict=True))
         for name, number in record.items():
             if not math.isfinite(number):
                 what = "loss term" if "/" in name else "figure"
                 raise NotFiniteError(f"the {what} {name} is {number} at step {self.step}", self.step)
         self._check_finite(weights, norm)
-        if self.ranks.size > 1:
-            self.ranks.check_equal(weights | self._remembered(), self.step)
+        if self.processes.size > 1:
+            self.processes.check_equal(weights | self._remembered(), self.step)
         return {"step": self.step, **record}
 
     def _generator_gradients(self) -> list[Tensor]:

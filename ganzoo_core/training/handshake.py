@@ -8,7 +8,7 @@ import torch
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.distributed.launch import note_run
-from ganzoo_core.distributed.processes import Alone, Together
+from ganzoo_core.distributed.processes import Processes, ProcessGroup
 from ganzoo_core.distributed.shared_data import forget_shared, load_data
 from ganzoo_core.errors import DataError
 from ganzoo_core.runs.plan import Plan, resolve
@@ -28,35 +28,35 @@ def lead(plan: Plan, dataset: Dataset, engine: Engine, folder: Path, seconds: fl
         "folder": str(folder),
         "seconds": seconds,
     }
-    engine.ranks.lead(lambda: (instructions, engine.state()))
-    forget_shared(engine.ranks)
+    engine.processes.lead(lambda: (instructions, engine.state()))
+    forget_shared(engine.processes)
 
 
-def lead_nowhere(ranks: Alone, folder: Path) -> None:
+def lead_nowhere(processes: Processes, folder: Path) -> None:
     """In the first process: tell the others that the run in this folder is done."""
-    ranks.lead(lambda: ({"folder": str(folder)}, {}))
+    processes.lead(lambda: ({"folder": str(folder)}, {}))
 
 
-def follow(ranks: Together, data_dir: str | Path | None) -> Path:
+def follow(processes: ProcessGroup, data_dir: str | Path | None) -> Path:
     """In every other process: train what the first says, from the very numbers it begins with. Returns the folder.
 
     Raises `DataError` where the data here is not that of the first process.
     """
-    instructions, tensors = ranks.follow()
+    instructions, tensors = processes.follow()
     folder = RunFolder(Path(instructions["folder"]))
     if "variant" not in instructions:
         return folder.path
     plan = resolve(instructions["variant"], instructions["settings"])
-    dataset = load_data(plan.source, data_dir, ranks)
+    dataset = load_data(plan.source, data_dir, processes)
     if dataset.digest != instructions["data_digest"]:
         raise DataError(
-            f"process {ranks.rank} has other samples of {dataset.spec.name} than process 0; "
+            f"process {processes.rank} has other samples of {dataset.spec.name} than process 0; "
             f"give all machines the same, or name with --data-dir where they are"
         )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        engine = Engine(plan.variant, dataset, plan.run, ranks)
+        engine = Engine(plan.variant, dataset, plan.run, processes)
         engine.restore(instructions["step"], tensors, folder.checkpoint)
-        ranks.wait()
-        forget_shared(ranks)
+        processes.wait()
+        forget_shared(processes)
         Trainer(plan, dataset, engine, seconds=instructions["seconds"]).run()
     return folder.path

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from ganzoo_core.distributed.processes import Alone
+from ganzoo_core.distributed.processes import Processes
 
 
 class StopSignal:
     """The first SIGINT, SIGTERM or SIGHUP that any process of the run received: `signal`, None without one."""
 
-    def __init__(self, ranks: Alone) -> None:
-        self.ranks = ranks
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
         self.signal: signal.Signals | None = None
         self._received = 0
         self._launcher = os.getppid()
@@ -26,9 +26,9 @@ class StopSignal:
 
         Of several processes nobody else would end those whose launcher was killed.
         """
-        if self.ranks.size > 1 and os.getppid() != self._launcher:
+        if self.processes.size > 1 and os.getppid() != self._launcher:
             self._received = self._received or signal.SIGTERM
-        if number := self.ranks.lately("signal", self._received):
+        if number := self.processes.max_of_last("signal", self._received):
             self.signal = signal.Signals(number)
         return self.signal is not None
 

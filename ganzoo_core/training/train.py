@@ -14,7 +14,7 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.display.notebook import NotebookProgress, in_notebook
 from ganzoo_core.distributed.launch import begun_run
-from ganzoo_core.distributed.processes import Alone, Together, join
+from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
 from ganzoo_core.distributed.shared_data import load_data
 from ganzoo_core.errors import SettingError
 from ganzoo_core.runs import checkpoints
@@ -51,9 +51,9 @@ def train(
     and at `steps` only where they are given. In a notebook the `progress` is shown. Raises `Interrupted` after a
     signal, when all is saved, and other `GanzooError`s.
     """
-    ranks = join()
-    if isinstance(ranks, Together) and ranks.rank:
-        return Run(follow(ranks, data_dir))
+    processes = join()
+    if isinstance(processes, ProcessGroup) and processes.rank:
+        return Run(follow(processes, data_dir))
     texts = texts or {}
     if resume is None and (begun := begun_run()):
         resume, out = begun, None
@@ -63,15 +63,15 @@ def train(
     if progress and in_notebook():
         callbacks = [*callbacks, NotebookProgress()]
     if resume is not None:
-        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks, ranks)
+        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks, processes)
     if variant is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(variant, settings, texts)
-    dataset = load_data(plan.source, data_dir, ranks)
+    dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
     with _global_random_state_kept():
-        engine = Engine(plan.variant, dataset, plan.run, ranks)
+        engine = Engine(plan.variant, dataset, plan.run, processes)
         with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
             folder.write_metadata(_metadata(plan, dataset, engine, seconds))
             lead(plan, dataset, engine, folder.path, seconds)
@@ -88,7 +88,7 @@ def _resume(
     texts: dict[str, str],
     seconds: float | None,
     callbacks: Sequence[Callback],
-    ranks: Alone,
+    processes: Processes,
 ) -> Run:
     if out is not None:
         raise SettingError("--out and --resume exclude each other: a resumed run stays in its folder")
@@ -102,13 +102,13 @@ def _resume(
         if steps < step:
             raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
         if steps == step or (metadata.settings["steps"] == step and (seconds or math.inf) <= (metadata.seconds or 0)):
-            lead_nowhere(ranks, path)
+            lead_nowhere(processes, path)
             return Run(path)
         if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
             seconds = metadata.seconds
-        dataset = load_data(plan.source, data_dir, ranks)
+        dataset = load_data(plan.source, data_dir, processes)
         check_same_data(path, metadata, dataset, texts)
-        engine = Engine(plan.variant, dataset, plan.run, ranks)
+        engine = Engine(plan.variant, dataset, plan.run, processes)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
         folder.truncate_records(step)
@@ -119,7 +119,7 @@ def _resume(
 
 
 def _metadata(plan: Plan, dataset: Dataset, engine: Engine, seconds: float | None) -> RunMetadata:
-    counts, processes = engine.parameter_counts(), engine.ranks.size
+    counts, processes = engine.parameter_counts(), engine.processes.size
     return RunMetadata.begin(plan, dataset, counts, str(engine.device), engine.precision, processes, seconds)
 
 

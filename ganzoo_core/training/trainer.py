@@ -14,7 +14,7 @@ from typing import Any
 
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.data import Dataset
-from ganzoo_core.distributed.processes import told_of_loss
+from ganzoo_core.distributed.processes import lost_process_errors
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import GanzooError, Interrupted, NotFiniteError
 from ganzoo_core.registry import registry
@@ -51,7 +51,7 @@ class Trainer:
         self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
         self.total_steps = plan.variant.config.steps
         self.seconds = seconds
-        self.stop = StopSignal(engine.ranks)
+        self.stop = StopSignal(engine.processes)
         self.callbacks: list[Callback] = []
         self._earlier_s = -math.inf  # the clock of the first process counts
         self._saved_step = engine.step
@@ -67,11 +67,11 @@ class Trainer:
         if self.engine.step == 0:
             self._save()  # so that a run killed in its first seconds resumes too
         try:
-            with self.stop.caught(), told_of_loss():
+            with self.stop.caught(), lost_process_errors():
                 self._loop()
-                self.engine.ranks.settle()
+                self.engine.processes.wait_pending()
         except NotFiniteError as error:
-            if self.folder is None or self.engine.ranks.size > 1:
+            if self.folder is None or self.engine.processes.size > 1:
                 raise  # the other processes are not here to train again with
             raise located(error, self.engine, self.folder.checkpoint, self.stop.is_set) from error
         finally:
@@ -105,7 +105,7 @@ class Trainer:
         if self.seconds is None:
             return False
         is_up = self._earlier_s + time.monotonic() - self._started_s >= self.seconds
-        return bool(self.engine.ranks.lately("time", is_up))
+        return bool(self.engine.processes.max_of_last("time", is_up))
 
     @contextlib.contextmanager
     def _clock_stopped(self) -> Iterator[None]:
