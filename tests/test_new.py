@@ -252,12 +252,14 @@ def test_a_packages_types_are_right(in_tmp):
     assert out == "Success: no issues found in 3 source files\n"
 
 
-def test_the_cores_wheel_holds_the_templates(tmp_path):
-    python("hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=ROOT, env=dict(os.environ))
+def test_the_wheel_holds_the_templates(tmp_path):
+    tools = ROOT / "plugins" / "tools"
+    python("hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=tools, env=dict(os.environ))
     (wheel,) = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
-    here = {str(path.relative_to(ROOT)) for path in ROOT.glob("ganzoo_core/scaffold/templates/**/*.txt")}
-    assert len(here) > 10 and here <= held and "ganzoo_core/py.typed" in held
+    here = {str(path.relative_to(tools)) for path in tools.glob("ganzoo_tools/scaffold/templates/**/*.txt")}
+    here |= {str(path.relative_to(tools)) for path in tools.glob("ganzoo_tools/templates/*")}
+    assert len(here) > 15 and here <= held and "ganzoo_tools/py.typed" in held
 
 
 @pytest.mark.parametrize(
