@@ -111,7 +111,7 @@ def resolved(precision: str, data: str) -> str:
     from ganzoo_core.devices import pick_precision
     from ganzoo_core.registry import find_source
 
-    return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind)
+    return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind in ("images", "voxels"))
 
 
 def matmul_rate(precision: str, threads: int) -> float:

@@ -168,7 +168,7 @@ class Session(_Part):
         n = default_count(spec, variant.conditional)
         labels = torch.arange(n) % spec.num_classes if variant.conditional else None
         values = generate(self.engine.sampler, n, labels, self.plan.run.seed, self.engine.device)
-        real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
+        real = None if spec.has_pixels else self.dataset.samples[:2000].cpu()
         path = self.folder.sample(step)
         self.folder.check_still_ours()
         Samples(values, spec, labels, real).save(path)

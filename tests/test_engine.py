@@ -330,12 +330,13 @@ def test_training_leaves_convolutions_channels_last():
 )
 def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, native, picked, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
-    assert pick_precision(asked, torch.device("cpu"), kind) == picked
+    has_pixels = DataSpec("any", (2,), kind=kind).has_pixels
+    assert pick_precision(asked, torch.device("cpu"), has_pixels) == picked
     if native:
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
-        assert pick_precision(asked, torch.device("cuda", 0), kind) == picked
+        assert pick_precision(asked, torch.device("cuda", 0), has_pixels) == picked
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-        assert pick_precision("auto", torch.device("cuda", 0), kind) == "fp32"
+        assert pick_precision("auto", torch.device("cuda", 0), has_pixels) == "fp32"
 
 
 def test_glibc_alone_is_asked_to_keep_freed_memory(monkeypatch):

@@ -22,7 +22,7 @@ from ganzoo_core.report.page import Picture, inlined, render
 from ganzoo_core.report.pictures import bare_grid, grouped
 from ganzoo_core.report.plots import class_name
 from ganzoo_core.report.words import number
-from ganzoo_core.run_report import command, is_plot, look, run_settings
+from ganzoo_core.run_report import command, look, run_settings
 from ganzoo_core.samples import Samples
 from ganzoo_core.trained import generate, load
 from ganzoo_core.variant import DataSpec
@@ -108,7 +108,7 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
     values = generate(generator.module, n, labels, SEED, generator.device)
     note = "unconditional" if labels is None else "asked by class"
     drawn = _show(recipe.name, note, Samples(values, spec, labels), limit)
-    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and not is_plot(spec) else drawn
+    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and spec.has_pixels else drawn
 
 
 def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
@@ -131,7 +131,7 @@ def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -
 def _labels(spec: DataSpec) -> torch.Tensor:
     """The classes asked for, alike for all: (N,) int64."""
     shown = min(spec.num_classes, MOST_CLASSES)
-    return torch.arange(POINTS if is_plot(spec) else A_CLASS * shown) % shown
+    return torch.arange(A_CLASS * shown if spec.has_pixels else POINTS) % shown
 
 
 def _count(spec: DataSpec) -> int:
@@ -141,7 +141,7 @@ def _count(spec: DataSpec) -> int:
 
 def _show(name: str, note: str, samples: Samples, limit: int) -> Shown:
     spec, alt = samples.spec, f"Samples: {name}"
-    if is_plot(spec):
+    if not spec.has_pixels:
         return Shown(name, note, inlined(samples.picture(), alt, limit, "plot"), [])
     groups = grouped(len(samples), samples.labels)
     rows = [] if samples.labels is None else [class_name(spec, k or 0) for k, _ in groups]
