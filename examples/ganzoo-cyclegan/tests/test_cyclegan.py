@@ -160,7 +160,7 @@ def test_the_discriminators_terms_by_hand() -> None:
         "fake_x": (36 + 64) / 4,
         "fake_y": 0.5,
     }
-    assert turn.on_real.tolist() == [1, 1, 3, 5] and turn.on_fake.tolist() == [6, 8, 1, 1]
+    assert turn.real_logits.tolist() == [1, 1, 3, 5] and turn.fake_logits.tolist() == [6, 8, 1, 1]
     sum(terms.values()).backward()
     first, second = (judge.number.grad.item() for judge in turn.discriminator.of)
     assert (first, second) == ((6 + 8) / 2, (2 + 4) / 2 + 1)

@@ -135,7 +135,10 @@ class Case:
         self.fake = Verdict(torch.tensor([three, 0.0]), torch.tensor([[three, 0.0, 0.0], [0.0, 0.0, three]]))
         for tensor in (*self.real, *self.fake):
             tensor.requires_grad_()
-        self.turn = SimpleNamespace(on_real=self.real, on_fake=self.fake, labels=torch.tensor([0, 1]))
+        self.turn = SimpleNamespace(
+            on_real=self.real, on_fake=self.fake, real_logits=self.real.logits, fake_logits=self.fake.logits,
+            labels=torch.tensor([0, 1]),
+        )  # fmt: skip
 
 
 def test_discriminators_terms_by_hand():

@@ -65,7 +65,7 @@ def test_the_generators_loss_at_even_odds(name, expected):
     """At logit 0, -log D = log 2 and log(1 - D) = -log 2."""
     from types import SimpleNamespace
 
-    turn = SimpleNamespace(on_fake=torch.zeros(3))
+    turn = SimpleNamespace(fake_logits=torch.zeros(3))
     terms = Vanilla(VanillaConfig(loss=name)).loss().for_generator(turn)
     assert terms["adversarial"].item() == pytest.approx(expected)
 

@@ -111,7 +111,7 @@ class Half(Discriminator):
 
 
 def turn_of(critic: Discriminator, real: Tensor, fake: Tensor) -> SimpleNamespace:
-    return SimpleNamespace(real=real, fake=fake, critic=critic, on_real=critic(real), on_fake=critic(fake))
+    return SimpleNamespace(real=real, fake=fake, critic=critic, real_logits=critic(real), fake_logits=critic(fake))
 
 
 @pytest.mark.parametrize(("shape", "penalty", "factor"), [((2,), None, 0.1), ((1, 1, 2), None, 10), ((2,), 3.0, 3)])

@@ -94,7 +94,7 @@ def test_voxels_are_refused():
 def test_the_loss_by_hand():
     """Real scores 1 and 3, fake ones 5 and -2: no log, so every gradient is plus or minus one half."""
     on_real, on_fake = torch.tensor([1.0, 3.0], requires_grad=True), torch.tensor([5.0, -2.0], requires_grad=True)
-    turn, loss = SimpleNamespace(on_real=on_real, on_fake=on_fake), Wgan().loss()
+    turn, loss = SimpleNamespace(real_logits=on_real, fake_logits=on_fake), Wgan().loss()
     terms = loss.for_discriminator(turn)
     assert {name: term.item() for name, term in terms.items()} == {"real": -2.0, "fake": 1.5}
     sum(terms.values()).backward()
