@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from ganzoo_wgan import Wgan, WganConfig
 from ganzoo_wgan_gp import WganGp, WganGpConfig
 from torch import Tensor, nn
 
@@ -74,6 +75,14 @@ def test_points_and_curves_go_through_linear_layers(spec):
     x = generator(torch.randn(5, 2))
     assert x.shape == (5, n) and x.abs().max() <= 1
     assert critic(x).shape == (5,)
+
+
+@pytest.mark.parametrize("spec", [images(28), RING, CURVES], ids=lambda spec: spec.name)
+def test_all_but_the_critic_of_images_is_wgans(spec):
+    ours, theirs = WganGp(WganGpConfig(latent_dim=3)), Wgan(WganConfig(latent_dim=3))
+    assert repr(ours.generator(spec)) == repr(theirs.generator(spec))
+    critics = ours.discriminator(spec), theirs.discriminator(spec)
+    assert (type(critics[0]) is type(critics[1])) == (spec.kind != "images")
 
 
 def test_the_critic_scores_each_sample_by_itself():
