@@ -38,7 +38,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Judging", "ganzoo_core", ("evaluate", "compare")),
     ("What judging found", "ganzoo_core.metrics.results", ("Evaluation",)),
     ("What comparing found", "ganzoo_core.comparison.standings", ("Comparison", "Recipe")),
-    ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result")),
+    ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result", "train_steps", "Training")),
     (
         "Errors",
         "ganzoo_core.errors",
@@ -126,7 +126,7 @@ def _member(owner: str, name: str, member: Any) -> Iterator[str]:
 def _attributes(cls: type) -> Iterator[str]:
     """Class attributes that are annotated but are no parameter of `__init__`: what a subclass states."""
     annotations = inspect.get_annotations(cls)
-    made_with = set(inspect.signature(cls).parameters) if annotations else set()
+    made_with = set(inspect.signature(cls).parameters) if annotations and _is_made(cls) else set()
     for name, annotation in annotations.items():
         if name.startswith("_") or name in made_with:
             continue
@@ -136,8 +136,8 @@ def _attributes(cls: type) -> Iterator[str]:
 
 
 def _is_made(cls: type) -> bool:
-    """Whether the class says how one is made; a Turn is made by the core alone."""
-    return ("__init__" in vars(cls) or "__new__" in vars(cls)) and cls.__name__ != "Turn"
+    """Whether the class says how one is made; some are made by the core alone."""
+    return ("__init__" in vars(cls) or "__new__" in vars(cls)) and cls.__name__ not in ("Turn", "Training")
 
 
 def _block(head: str, function: Any) -> list[str]:
