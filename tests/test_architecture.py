@@ -261,15 +261,29 @@ def dependencies(folder: Path) -> set[str]:
     return {re.match(r"[A-Za-z0-9._-]+", text).group() for text in stated}  # type: ignore[union-attr]
 
 
+def check_imports(path: Path, package: Path) -> None:
+    """Nothing private of the core, and of other plugins only what the package states it needs."""
+    for found in imports(path):
+        top = found.module.split(".")[0]
+        if top == "ganzoo_core":
+            assert is_public(found), f"{path.relative_to(ROOT)}: {found.module}.{found.name} is not public"
+        elif top.startswith("ganzoo_") and top != package.name:
+            assert top.replace("_", "-") in dependencies(package.parent), f"{package.name} must depend on {top}"
+
+
 @pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
 def test_plugins_use_public_names_only(package: Path) -> None:
     for path in package.rglob("*.py"):
-        for found in imports(path):
-            top = found.module.split(".")[0]
-            if top == "ganzoo_core":
-                assert is_public(found), f"{path.relative_to(ROOT)}: {found.module}.{found.name} is not public"
-            elif top.startswith("ganzoo_") and top != package.name:
-                assert top.replace("_", "-") in dependencies(package.parent), f"{package.name} must depend on {top}"
+        check_imports(path, package)
+
+
+@pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
+def test_tests_of_plugins_use_public_names_only(package: Path) -> None:
+    """They are the examples that authors of plugins follow, and go with the packages to wherever those are kept."""
+    found = sorted(package.parent.glob("tests/**/*.py"))
+    assert found, f"{package.name} has no tests"
+    for path in found:
+        check_imports(path, package)
 
 
 def test_public_modules_have_no_secrets() -> None:
