@@ -17,7 +17,7 @@ from ganzoo_core.errors import FileError, GanzooError
 from ganzoo_core.explore import Exploration, coordinates, interpolation
 from ganzoo_core.files import write_atomically
 from ganzoo_core.metrics.results import MATRIX_CLASSES, Evaluation, evaluation_file
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
 from ganzoo_core.report.animation import read_picture
 from ganzoo_core.report.charts import run_charts
 from ganzoo_core.report.page import Look, Picture, SampleTable, Slides, inlined, render
@@ -25,9 +25,9 @@ from ganzoo_core.report.pictures import WIDEST, bare_grid, cells, grouped
 from ganzoo_core.report.plots import class_name
 from ganzoo_core.report.words import typed
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_settings import RunSettings
+from ganzoo_core.run_settings import owners, stored_settings
 from ganzoo_core.samples import default_count
-from ganzoo_core.settings import Option, Settings
+from ganzoo_core.settings import Option
 from ganzoo_core.trained import TrainedGenerator, load
 from ganzoo_core.variant import DataSpec
 
@@ -229,9 +229,12 @@ def _evaluation(folder: Path) -> dict[str, Any] | None:
 
 
 def run_settings(info: dict[str, Any]) -> list[Setting]:
-    """All settings of a run beside their defaults and docs, as far as its variant and data set are installed."""
-    known = {option.name: option for owner in _owners(info) for option in owner.options()}
-    return [_setting(name, value, known.get(name)) for name, value in info["settings"].items()]
+    """All settings of a run beside their defaults and docs, as far as its variant and data set are installed.
+
+    Those of a run from another machine that are not known here are shown without a default.
+    """
+    known = {option.name: option for owner in owners(info) for option in owner.options()}
+    return [_setting(name, value, known.get(name)) for name, value in stored_settings(info).items()]
 
 
 def _setting(name: str, value: Any, option: Option | None) -> Setting:
@@ -239,16 +242,6 @@ def _setting(name: str, value: Any, option: Option | None) -> Setting:
         return Setting(name, value, None, None, False)
     default = list(option.default) if isinstance(option.default, tuple) else option.default
     return Setting(name, value, option.doc, default, value == default)
-
-
-def _owners(info: dict[str, Any]) -> list[type[Settings]]:
-    owners: list[type[Settings]] = [RunSettings]
-    try:
-        owners.append(registry().variant(info["variant"])[0].Config)
-        owners.append(find_source(info["settings"]["data"])[0].Options)
-    except GanzooError:
-        pass  # a run from another machine: what is not known here is shown without its default
-    return owners
 
 
 def command(variant: str, settings: Sequence[Setting]) -> str:

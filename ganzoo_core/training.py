@@ -23,7 +23,7 @@ from ganzoo_core.notebook import NotebookProgress, in_notebook, page_html, run_h
 from ganzoo_core.parallel import Alone, Together, join
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_report import write_report
-from ganzoo_core.run_settings import Plan, resolve
+from ganzoo_core.run_settings import Plan, resolve, stored_settings
 from ganzoo_core.samples import Samples
 from ganzoo_core.session import Session, parameter_counts
 from ganzoo_core.shared_run import follow, lead, lead_nowhere, load_data
@@ -144,6 +144,7 @@ def _resume(
         info = folder.read_info()
         if variant not in (None, info["variant"]):
             raise SettingError(f"{path} is a run of {info['variant']}, not of {variant}")
+        info |= {"settings": stored_settings(info)}
         plan = _resumed_plan(path, info, values, texts)
         step, tensors = _last_state(folder)
         steps = plan.variant.config.steps

@@ -16,7 +16,7 @@ from ganzoo_core.metrics.reals import Reals, load_reals
 from ganzoo_core.metrics.results import Evaluation, differing, evaluation_file
 from ganzoo_core.run_folder import RunFolder
 from ganzoo_core.run_report import elapsed_s, write_report
-from ganzoo_core.run_settings import resolve
+from ganzoo_core.run_settings import resolve, stored_settings
 from ganzoo_core.variant import DataSource
 
 _log = logging.getLogger("ganzoo")
@@ -123,7 +123,7 @@ class Judge:
 
 def source_of(info: dict[str, Any]) -> DataSource:
     """The data that a run was trained on."""
-    return resolve(info["variant"], info["settings"]).source
+    return resolve(info["variant"], stored_settings(info)).source
 
 
 def trained_steps(folder: RunFolder) -> int:

@@ -13,6 +13,7 @@ from ganzoo_core.comparison.entrants import Entrant
 from ganzoo_core.errors import SettingError
 from ganzoo_core.metrics.results import Figure, better, check_comparable
 from ganzoo_core.report.words import typed
+from ganzoo_core.run_settings import stored_settings
 
 # Settings that a training may differ in and still be the same recipe.
 _NO_RECIPE = ("seed", "snapshots", "log_every", "checkpoint_every_s", "keep")
@@ -153,7 +154,7 @@ def _figures(group: Sequence[Entrant]) -> dict[str, Figure]:
 def _settings(entrant: Entrant) -> dict[str, Any]:
     """What makes the recipe; the steps of a run that had so many seconds are what came of it."""
     info = entrant.info
-    settings = {name: value for name, value in info["settings"].items() if name not in _NO_RECIPE}
+    settings = {name: value for name, value in stored_settings(info).items() if name not in _NO_RECIPE}
     timed = settings | {"steps": None, "seconds": info["seconds"]} if "seconds" in info else settings
     return timed | {"package_version": info.get("package_version")}
 

@@ -20,7 +20,7 @@ from ganzoo_core.metrics.reals import NEIGHBOURS_OF, Reals, load_reals, quality
 from ganzoo_core.metrics.results import FORMULAS, Evaluation, Figure
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.run_folder import RunFolder
-from ganzoo_core.run_settings import resolve, sourced
+from ganzoo_core.run_settings import resolve, sourced, stored_settings
 from ganzoo_core.trained import TrainedGenerator, generate, load
 from ganzoo_core.variant import DataSource
 
@@ -167,7 +167,7 @@ def _data_source(
     """The data to judge by, as the run had it unless `data` names other."""
     if data is None and folder is not None and not options:
         info = folder.read_info()
-        return resolve(info["variant"], info["settings"]).source
+        return resolve(info["variant"], stored_settings(info)).source
     name = data or (folder.read_info()["settings"]["data"] if folder else generator.spec.name)
     cls, path = find_source(name)
     values = {key: cls.Options.parse(key, text) for key, text in options.items()}

@@ -86,9 +86,15 @@ class Training:
 def _chosen(variant: str | type[Variant] | Variant, settings: dict[str, Any]) -> Variant:
     """The variant with these hyperparameters; an instance keeps its own but for them."""
     if isinstance(variant, Variant):
-        return type(variant)(variant.config.from_dict(variant.config.to_dict() | settings)) if settings else variant
-    cls = registry().variant(variant)[0] if isinstance(variant, str) else variant
-    return cls(cls.Config.from_dict(settings))
+        if not settings:
+            return variant
+        cls, config, own = type(variant), type(variant.config), variant.config.to_dict()
+    else:
+        cls = registry().variant(variant)[0] if isinstance(variant, str) else variant
+        config, own = cls.Config, {}
+    for name in settings:
+        config.check_effect(name, cls.name)
+    return cls(config.from_dict(own | settings))
 
 
 def _loaded(dataset: str | Dataset) -> Dataset:

@@ -240,6 +240,14 @@ def test_what_it_cannot_take_is_refused(data: DataSpec, config: dict, message: s
         Cyclegan(CycleganConfig(**config)).check_data(data)
 
 
+def test_a_size_of_the_latent_is_refused() -> None:
+    with pytest.raises(SettingError) as error:
+        ganzoo.train("cyclegan", latent_dim=3)
+    assert str(error.value) == (
+        "latent_dim has no effect on cyclegan: a latent is a pair of images, one of each domain; leave it out"
+    )
+
+
 def test_a_pool_smaller_than_half_a_batch_is_refused() -> None:
     with pytest.raises(SettingError) as error:
         CycleganConfig(pool_size=7)

@@ -84,11 +84,15 @@ def doublings(data: DataSpec) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class WganConfig(WassersteinConfig):
-    """Algorithm 1's defaults: c = 0.01, m = 64, n_critic = 5. RMSProp heeds no beta1 and beta2.
+    """Algorithm 1's defaults: c = 0.01, m = 64, n_critic = 5.
 
     alpha = 0.00005 holds on points and curves; on images it is ten times that, so that digits take minutes on a CPU.
     """
 
+    unused: ClassVar[dict[str, str]] = {
+        "beta1": "it is trained with RMSProp, which has no first moment",
+        "beta2": "it is trained with RMSProp, whose own decay stays at 0.99",
+    }
     steps: int = option(4000, "updates of the generator", minimum=1)
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 100 for images, 2 for points and curves", minimum=1

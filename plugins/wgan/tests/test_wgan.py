@@ -10,7 +10,7 @@ from ganzoo_wgan import Wgan, WganConfig
 from torch import nn
 
 from ganzoo_core import Dataset, DataSpec, Networks
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.testing import Training, train_steps
 
 RING = DataSpec("ring", (2,), (), "points")
@@ -130,6 +130,13 @@ def test_each_learning_rate_reaches_its_player():
     parameters = [nn.Parameter(torch.zeros(1))]
     assert variant.optimizer("generator", parameters).param_groups[0]["lr"] == 1e-4
     assert variant.optimizer("discriminator", parameters).param_groups[0]["lr"] == 2e-4
+
+
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+def test_rmsprop_heeds_no_moments_of_adam(name):
+    assert name not in WganConfig.names() and name not in WganConfig().to_dict()
+    with pytest.raises(SettingError, match=f"{name} has no effect on wgan: it is trained with RMSProp, .*; leave it"):
+        train_steps("wgan", "ring8", 0, **{name: 0.3})
 
 
 def test_on_images_the_learning_rate_is_ten_times_the_papers():
