@@ -111,7 +111,7 @@ def resolved(precision: str, data: str) -> str:
     from ganzoo_core.registry import find_source
     from ganzoo_core.sampling.devices import pick_precision
 
-    return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind)
+    return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind in ("images", "voxels"))
 
 
 def matmul_rate(precision: str, threads: int) -> float:

@@ -43,7 +43,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Seeds", "ganzoo_core.data", ("derive_seed",)),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
     ("Training and using", "ganzoo_core", ("train", "Run", "Report", "load", "TrainedGenerator", "Samples")),
-    ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result")),
+    ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result", "train_steps", "Training")),
     (
         "Errors",
         "ganzoo_core.errors",
@@ -68,8 +68,7 @@ FOR_TOOLS = (
     "storage.tensor_files", "datasets", "runs.plan", "runs.metadata", "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
-    "sampling.generator_file", "report.page", "report.command", "report.run_page", "training.engine",
-    "cli.options", "cli.output",
+    "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli.options", "cli.output",
 )  # fmt: skip
 
 
@@ -155,7 +154,7 @@ def _member(owner: str, name: str, member: Any) -> Iterator[str]:
 def _attributes(cls: type) -> Iterator[str]:
     """Class attributes that are annotated but are no parameter of `__init__`: what a subclass states."""
     annotations = inspect.get_annotations(cls)
-    made_with = set(inspect.signature(cls).parameters) if annotations else set()
+    made_with = set(inspect.signature(cls).parameters) if annotations and _is_made(cls) else set()
     for name, annotation in annotations.items():
         if name.startswith("_") or name in made_with:
             continue
@@ -165,8 +164,8 @@ def _attributes(cls: type) -> Iterator[str]:
 
 
 def _is_made(cls: type) -> bool:
-    """Whether the class says how one is made; a Turn is made by the core alone."""
-    return ("__init__" in vars(cls) or "__new__" in vars(cls)) and cls.__name__ != "Turn"
+    """Whether the class says how one is made; some are made by the core alone."""
+    return ("__init__" in vars(cls) or "__new__" in vars(cls)) and cls.__name__ not in ("Turn", "Training")
 
 
 def _block(head: str, function: Any) -> list[str]:

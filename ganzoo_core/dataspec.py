@@ -45,6 +45,13 @@ class DataSpec:
         """How many classes there are; 0 where there are no labels."""
         return len(self.classes)
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether samples are images or voxels, (C, H, W) or (1, D, H, W), which are drawn pixel by pixel; points and
+        curves, (D,), are plotted.
+        """
+        return self.kind in ("images", "voxels")
+
     def to_dict(self) -> dict[str, Any]:
         """The spec as JSON values."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

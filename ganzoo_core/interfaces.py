@@ -51,7 +51,7 @@ class Networks(NamedTuple):
 
 
 def logits_of(output: Any) -> Tensor:
-    """The logits (N,) in what a discriminator returned."""
+    """The logits (N,) in what a discriminator returned; a turn has them as `real_logits` and `fake_logits`."""
     return output if isinstance(output, Tensor) else output[0]
 
 
@@ -125,6 +125,16 @@ class Turn:
     def on_fake(self) -> Any:
         """The discriminator's output on `fake`."""
         return self._on_both[1] if self._joint else self.discriminator(self.fake, self.labels)
+
+    @cached_property
+    def real_logits(self) -> Tensor:
+        """The logits (N, ...) in `on_real`, alone or first of what the discriminator gives."""
+        return logits_of(self.on_real)
+
+    @cached_property
+    def fake_logits(self) -> Tensor:
+        """The logits (N, ...) in `on_fake`."""
+        return logits_of(self.on_fake)
 
     def critic(self, x: Tensor) -> Tensor:
         """Logits (N,) of any samples x (N, *shape) under this turn's labels, for penalties."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo_core.interfaces import Loss, Turn, logits_of
+from ganzoo_core.interfaces import Loss, Turn
 from ganzoo_core.seeds import uniform
 
 
@@ -25,16 +25,15 @@ class NonSaturating(Loss):
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """-log D(x) and -log(1 - D(G(z))), with log D = logsigmoid(logits)."""
-        on_real, on_fake = logits_of(turn.on_real), logits_of(turn.on_fake)
-        target = torch.full_like(on_real, self.real_label)
+        target = torch.full_like(turn.real_logits, self.real_label)
         return {
-            "real": F.binary_cross_entropy_with_logits(on_real, target),
-            "fake": F.softplus(on_fake).mean(),
+            "real": F.binary_cross_entropy_with_logits(turn.real_logits, target),
+            "fake": F.softplus(turn.fake_logits).mean(),
         }
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """-log D(G(z))."""
-        return {"adversarial": F.softplus(-logits_of(turn.on_fake)).mean()}
+        return {"adversarial": F.softplus(-turn.fake_logits).mean()}
 
 
 class Minimax(NonSaturating):
@@ -42,7 +41,7 @@ class Minimax(NonSaturating):
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """log(1 - D(G(z))); its gradient vanishes where D is sure, which is why `NonSaturating` exists."""
-        return {"adversarial": -F.softplus(logits_of(turn.on_fake)).mean()}
+        return {"adversarial": -F.softplus(turn.fake_logits).mean()}
 
 
 class LeastSquares(Loss):
@@ -52,12 +51,14 @@ class LeastSquares(Loss):
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """(D(x) - 1)² / 2 and D(G(z))² / 2."""
-        on_real, on_fake = logits_of(turn.on_real), logits_of(turn.on_fake)
-        return {"real": 0.5 * (on_real - 1).square().mean(), "fake": 0.5 * on_fake.square().mean()}
+        return {
+            "real": 0.5 * (turn.real_logits - 1).square().mean(),
+            "fake": 0.5 * turn.fake_logits.square().mean(),
+        }
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """(D(G(z)) - 1)² / 2."""
-        return {"adversarial": 0.5 * (logits_of(turn.on_fake) - 1).square().mean()}
+        return {"adversarial": 0.5 * (turn.fake_logits - 1).square().mean()}
 
 
 class Hinge(Loss):
@@ -65,12 +66,11 @@ class Hinge(Loss):
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """max(0, 1 - D(x)) and max(0, 1 + D(G(z)))."""
-        on_real, on_fake = logits_of(turn.on_real), logits_of(turn.on_fake)
-        return {"real": F.relu(1 - on_real).mean(), "fake": F.relu(1 + on_fake).mean()}
+        return {"real": F.relu(1 - turn.real_logits).mean(), "fake": F.relu(1 + turn.fake_logits).mean()}
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """-D(G(z))."""
-        return {"adversarial": -logits_of(turn.on_fake).mean()}
+        return {"adversarial": -turn.fake_logits.mean()}
 
 
 class Wasserstein(Loss):
@@ -83,18 +83,17 @@ class Wasserstein(Loss):
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """-f(x) and f(G(z))."""
-        return {"real": -logits_of(turn.on_real).float().mean(), "fake": logits_of(turn.on_fake).float().mean()}
+        return {"real": -turn.real_logits.float().mean(), "fake": turn.fake_logits.float().mean()}
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """-f(G(z))."""
-        return {"adversarial": -logits_of(turn.on_fake).float().mean()}
+        return {"adversarial": -turn.fake_logits.float().mean()}
 
     def figures(self, turn: Turn) -> dict[str, Tensor]:
         """The critic's estimate of the Wasserstein distance (equation 2), f(x) - f(G(z)): up to the factor K of a
         K-Lipschitz critic, and on this mini-batch.
         """
-        on_real, on_fake = logits_of(turn.on_real).float(), logits_of(turn.on_fake).float()
-        return {"wasserstein_distance": on_real.mean() - on_fake.mean()}
+        return {"wasserstein_distance": turn.real_logits.float().mean() - turn.fake_logits.float().mean()}
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, center: float = 1.0) -> Tensor:

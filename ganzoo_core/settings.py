@@ -6,8 +6,8 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, NamedTuple, Self
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, NamedTuple, Self
 
 from ganzoo_core.errors import PluginError, SettingError, UnknownNameError, shorten
 
@@ -47,18 +47,49 @@ class Settings:
     A field's type is `int`, `float`, `bool`, `str`, `tuple[int, ...]` or the like, or one of these `| None`.
     Raises `SettingError` for a value of the wrong type or outside its rule. What several fields must keep together, a
     subclass checks in its own `__post_init__`, after `super().__post_init__()`: it raises `ValueError` with a sentence.
+
+    `unused` says of inherited settings that do nothing here why not. They keep their defaults, are not listed, and
+    can't be set: `SettingError`. A subclass that declares one again has it back.
     """
 
+    unused: ClassVar[Mapping[str, str]] = {}
+
     def __post_init__(self) -> None:
+        idle = self._idle()
         for f in fields(self):
             kind = self._types()[f.name]
             object.__setattr__(self, f.name, _checked(f.name, kind, f.metadata, getattr(self, f.name)))
+            if f.name in idle and getattr(self, f.name) != f.default:
+                self.check_effect(f.name, type(self).__name__)
 
     @classmethod
     def _types(cls) -> dict[str, _Type]:
         """The type of every setting. Raises `PluginError` for one that a setting can't have."""
         hints = typing.get_type_hints(cls)
         return {f.name: _read_type(f"{cls.__module__}.{cls.__name__}.{f.name}", hints[f.name]) for f in fields(cls)}
+
+    @classmethod
+    def _idle(cls) -> dict[str, str]:
+        """Why each setting that does nothing here does nothing."""
+        found: dict[str, str] = {}
+        for owner in filter(is_dataclass, cls.__mro__):
+            declared = {f.name: f for f in fields(owner)}
+            stated = {} if "unused" in declared else vars(owner).get("unused", {})
+            where = f"{owner.__module__}.{owner.__name__}.unused"
+            if not isinstance(stated, Mapping):
+                raise PluginError(f"{where} must give a reason for each setting by name, but is {stated!r}")
+            for name, reason in stated.items():
+                if name not in declared:
+                    raise PluginError(f"{where} names {name!r}, which is no setting of it")
+                if cls.__dataclass_fields__[name] is declared[name]:  # not declared again since
+                    found.setdefault(name, reason)
+        return found
+
+    @classmethod
+    def _fields(cls) -> list[Field[Any]]:
+        """The settings that have an effect."""
+        idle = cls._idle()
+        return [f for f in fields(cls) if f.name not in idle]
 
     @classmethod
     def options(cls) -> list[Option]:
@@ -72,19 +103,31 @@ class Settings:
                 doc=f.metadata.get("doc", ""),
                 choices=f.metadata.get("choices"),
             )
-            for f in fields(cls)
+            for f in cls._fields()
         ]
 
     @classmethod
     def names(cls) -> set[str]:
         """The names of all settings."""
-        return {f.name for f in fields(cls)}
+        return {f.name for f in cls._fields()}
+
+    @classmethod
+    def check_effect(cls, name: str, owner: str) -> None:
+        """Raise `SettingError` for a setting that is `unused`; `owner` is whom the sentence names."""
+        if reason := cls._idle().get(name):
+            raise SettingError(f"{name} has no effect on {owner}: {reason}; leave it out")
+
+    @classmethod
+    def effective(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as they are stored, but for settings that are `unused`: they were not when the file was written."""
+        idle = cls._idle()
+        return {name: value for name, value in values.items() if name not in idle}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make settings from JSON or TOML values; the rest keep their defaults.
 
-        Raises `UnknownNameError` for a key that is no setting, `SettingError` for a bad value.
+        Raises `UnknownNameError` for a key that is no setting, `SettingError` for a bad value or an unused setting.
         """
         for name in values:
             cls._check_name(name)
@@ -107,12 +150,13 @@ class Settings:
 
     @classmethod
     def _check_name(cls, name: str) -> None:
+        cls.check_effect(name, cls.__name__)
         if name not in cls.names():
             raise UnknownNameError("setting", name, cls.names())
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))
+        pairs = ((f.name, getattr(self, f.name)) for f in self._fields())
         return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
 
 

@@ -258,19 +258,34 @@ def offers_tools(folder: Path) -> bool:
     return bool(hooks & {"ganzoo_commands", "ganzoo_report_sections"})
 
 
+def check_imports(path: Path, package: Path, provisional: set[str]) -> None:
+    """Nothing private of the core, and of other plugins only what the package states it needs."""
+    for found in imports(path):
+        top = found.module.split(".")[0]
+        if top == "ganzoo_core":
+            allowed = is_public(found) or {found.module, f"{found.module}.{found.name}"} & provisional
+            assert allowed and not str(found.name).startswith("_"), (
+                f"{path.relative_to(ROOT)}: {found.module}.{found.name} is not public"
+            )
+        elif top.startswith("ganzoo_") and top != package.name:
+            assert top.replace("_", "-") in dependencies(package.parent), f"{package.name} must depend on {top}"
+
+
 @pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
 def test_plugins_use_public_names_only(package: Path) -> None:
     provisional = for_tools() if offers_tools(package.parent) else set()
     for path in package.rglob("*.py"):
-        for found in imports(path):
-            top = found.module.split(".")[0]
-            if top == "ganzoo_core":
-                allowed = is_public(found) or {found.module, f"{found.module}.{found.name}"} & provisional
-                assert allowed and not str(found.name).startswith("_"), (
-                    f"{path.relative_to(ROOT)}: {found.module}.{found.name} is not public"
-                )
-            elif top.startswith("ganzoo_") and top != package.name:
-                assert top.replace("_", "-") in dependencies(package.parent), f"{package.name} must depend on {top}"
+        check_imports(path, package, provisional)
+
+
+@pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
+def test_tests_of_plugins_use_public_names_only(package: Path) -> None:
+    """They are the examples that authors of plugins follow, and go with the packages to wherever those are kept."""
+    provisional = for_tools() if offers_tools(package.parent) else set()
+    found = sorted(package.parent.glob("tests/**/*.py"))
+    assert found, f"{package.name} has no tests"
+    for path in found:
+        check_imports(path, package, provisional)
 
 
 def test_public_modules_have_no_secrets() -> None:

@@ -229,14 +229,14 @@ def test_the_balance_by_hand():
 
     from ganzoo_core.training.diagnostics import balance
 
-    turn = SimpleNamespace(on_real=torch.tensor([2.0, -1.0]), on_fake=torch.tensor([-1.0, 1.0]))
+    turn = SimpleNamespace(real_logits=torch.tensor([2.0, -1.0]), fake_logits=torch.tensor([-1.0, 1.0]))
     by_zero = {k: v.item() for k, v in balance(turn, 0.0).items()}
     assert by_zero["accuracy_real"] == 0.5 and by_zero["accuracy_fake"] == 0.5
     assert by_zero["d_real"] == pytest.approx((0.880797 + 0.268941) / 2, abs=1e-5)
     assert by_zero["d_fake"] == pytest.approx(0.5, abs=1e-5)
     critic = balance(turn, None)  # midpoint of 0.5 and 0 is 0.25
     assert critic["d_real"].item() == pytest.approx((0.851953 + 0.222700) / 2, abs=1e-5)
-    assert balance(SimpleNamespace(on_real=turn.on_real), 0.0) == {}
+    assert balance(SimpleNamespace(real_logits=turn.real_logits), 0.0) == {}
 
 
 def test_a_nan_term_stops_the_run_with_step_term_and_advice():
@@ -330,12 +330,13 @@ def test_training_leaves_convolutions_channels_last():
 )
 def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, native, picked, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
-    assert pick_precision(asked, torch.device("cpu"), kind) == picked
+    has_pixels = DataSpec("any", (2,), kind=kind).has_pixels
+    assert pick_precision(asked, torch.device("cpu"), has_pixels) == picked
     if native:
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
-        assert pick_precision(asked, torch.device("cuda", 0), kind) == picked
+        assert pick_precision(asked, torch.device("cuda", 0), has_pixels) == picked
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-        assert pick_precision("auto", torch.device("cuda", 0), kind) == "fp32"
+        assert pick_precision("auto", torch.device("cuda", 0), has_pixels) == "fp32"
 
 
 def test_glibc_alone_is_asked_to_keep_freed_memory(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,6 +22,7 @@ from ganzoo_core.interfaces import (
     two_players,
 )
 from ganzoo_core.registry import registry
+from ganzoo_core.training.diagnostics import balance
 
 
 class CountingGenerator(Generator):
@@ -200,6 +202,37 @@ def test_named_tuples_are_split_part_by_part(joint: bool) -> None:
         assert (output.logits.shape, output.classes.shape) == ((4,), (4, 2))
         torch.testing.assert_close(output.classes, torch.stack([x.sum(1), x.prod(1)], dim=1))
         torch.testing.assert_close(output.logits, turn.critic(x))
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("kind", [CountingDiscriminator, TwoHeaded])
+def test_a_turn_has_the_logits_alone_and_computes_them_once(joint: bool, kind: type[CountingDiscriminator]) -> None:
+    turn, _, discriminator = a_turn(False, joint=joint, discriminator=kind())
+    first = (turn.real_logits, turn.fake_logits)
+    assert all(a is b for a, b in zip(first, (turn.real_logits, turn.fake_logits), strict=True))
+    assert torch.equal(first[0], logits_of(turn.on_real)) and torch.equal(first[1], logits_of(turn.on_fake))
+    assert discriminator.sizes == ([8] if joint else [4, 4])
+
+
+ASKED: list[tuple[Callable[[Any], Any], bool]] = [
+    (lambda turn: (turn.real_logits, turn.fake_logits), True),
+    (lambda turn: (turn.on_real, turn.on_fake), True),
+    (lambda turn: (turn.on_real, turn.fake_logits), True),
+    (lambda turn: vars(turn).update(real_logits=torch.ones(4), fake_logits=torch.zeros(4)), True),
+    (lambda turn: vars(turn).update(on_real=torch.ones(4), on_fake=torch.zeros(4)), True),
+    (lambda turn: turn.fake_logits, False),
+    (lambda turn: (turn.on_real, turn.real_logits), False),
+    (lambda turn: turn.critic(turn.real) + turn.critic(turn.fake), False),
+]
+
+
+@pytest.mark.parametrize(("ask", "is_known"), ASKED)
+def test_the_balance_is_drawn_from_logits_that_were_asked_for_or_set(ask: Any, is_known: bool) -> None:
+    turn, _, discriminator = a_turn(False, joint=False, discriminator=TwoHeaded())
+    ask(turn)
+    computed = list(discriminator.sizes)
+    assert set(balance(turn, 0.0)) == ({"d_real", "d_fake", "accuracy_real", "accuracy_fake"} if is_known else set())
+    assert discriminator.sizes == computed
 
 
 def test_the_critic_gives_logits_under_the_turns_labels() -> None:

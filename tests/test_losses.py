@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core import losses
-from ganzoo_core.interfaces import Loss
+from ganzoo_core.interfaces import Loss, Turn
 from ganzoo_core.losses import (
     Hinge,
     LeastSquares,
@@ -79,8 +79,11 @@ class Judgement(NamedTuple):
 
 
 def a_turn(real: tuple[float, ...], fake: tuple[float, ...], wrap: Any = lambda logits: logits) -> Any:
-    on_real, on_fake = (torch.tensor(values, requires_grad=True) for values in (real, fake))
-    return SimpleNamespace(on_real=wrap(on_real), on_fake=wrap(on_fake), leaves=(on_real, on_fake))
+    """A turn without networks: what the discriminator says is known."""
+    turn: Any = object.__new__(Turn)
+    turn.leaves = tuple(torch.tensor(values, requires_grad=True) for values in (real, fake))
+    turn.on_real, turn.on_fake = map(wrap, turn.leaves)
+    return turn
 
 
 def assert_term(term: Tensor, logits: Tensor, expected: tuple[float, tuple[float, ...]]) -> None:
@@ -140,14 +143,14 @@ def test_the_non_saturating_gradient_does_not_vanish_where_the_minimax_one_does(
 
 
 def test_the_wasserstein_loss_logs_the_critics_estimate() -> None:
-    turn = SimpleNamespace(on_real=torch.tensor(REAL), on_fake=torch.tensor(FAKE))
+    turn = SimpleNamespace(real_logits=torch.tensor(REAL), fake_logits=torch.tensor(FAKE))
     figures = Wasserstein().figures(turn)  # type: ignore[arg-type]
     assert {name: value.item() for name, value in figures.items()} == {"wasserstein_distance": 1.75}  # 0.5 + 1.25
     assert NonSaturating().figures(turn) == {}  # type: ignore[arg-type]
 
 
 def test_the_wasserstein_loss_averages_bf16_scores_in_float32() -> None:
-    turn = SimpleNamespace(on_real=torch.tensor([32.0, 32.25]).bfloat16(), on_fake=torch.zeros(2).bfloat16())
+    turn = SimpleNamespace(real_logits=torch.tensor([32.0, 32.25]).bfloat16(), fake_logits=torch.zeros(2).bfloat16())
     terms = Wasserstein().for_discriminator(turn)  # type: ignore[arg-type]
     assert terms["real"].item() == -32.125  # which bf16 does not have
     assert Wasserstein().for_generator(turn)["adversarial"].dtype == torch.float32  # type: ignore[arg-type]

@@ -222,6 +222,90 @@ def test_a_subclass_adds_settings_and_changes_defaults() -> None:
         Big(trays=2)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Camping(Oven):
+    """An oven without electricity."""
+
+    unused: ClassVar[dict[str, str]] = {"fan": "nothing turns it", "ramps": "a fire has none"}
+
+    trays: int = option(1, "how many trays", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solar(Camping):
+    """A camping oven with a panel: the fan turns again, but there is no night."""
+
+    unused: ClassVar[dict[str, str]] = {"timer_s": "the sun goes down unasked"}
+
+    fan: bool = option(True, "whether the fan turns, at noon")
+
+
+def test_what_is_unused_keeps_its_default_and_is_not_listed() -> None:
+    camping = Camping(trays=2)
+    assert (camping.fan, camping.ramps) == (False, None)
+    for names in (Camping.names(), camping.to_dict().keys(), {o.name for o in Camping.options()}):
+        assert names == Oven.names() - {"fan", "ramps"}
+    assert Oven.names() >= {"fan", "ramps"} and Camping.from_dict(camping.to_dict()) == camping
+
+
+def test_a_subclass_adds_what_is_unused_and_has_back_what_it_declares_again() -> None:
+    assert Solar.names() == Oven.names() - {"ramps", "timer_s"}
+    assert Solar(fan=False).fan is False and Solar.parse("fan", "off") is False
+    assert [o.doc for o in Solar.options() if o.name == "fan"] == ["whether the fan turns, at noon"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: Camping(fan=True),
+        lambda: Camping.from_dict({"fan": True}),
+        lambda: Camping.from_dict({"fan": False}),
+        lambda: Camping.parse("fan", "on"),
+        lambda: Camping.check_effect("fan", "Camping"),
+    ],
+)
+def test_what_is_unused_cannot_be_set(ask) -> None:
+    with pytest.raises(SettingError) as caught:
+        ask()
+    assert str(caught.value) == "fan has no effect on Camping: nothing turns it; leave it out"
+
+
+def test_an_unknown_setting_is_not_near_an_unused_one() -> None:
+    with pytest.raises(UnknownNameError, match="there is no setting called 'fann'; known: heat, mode"):
+        Camping.from_dict({"fann": True})
+
+
+def test_stored_values_are_taken_without_those_that_are_unused() -> None:
+    stored = Oven(fan=True, trays=3, ramps=(1.0,)).to_dict()
+    assert Camping.effective(stored).keys() == stored.keys() - {"fan", "ramps"}
+    assert Camping.from_dict(Camping.effective(stored | {"fan": "garbled"})) == Camping(trays=3)
+    assert Oven.effective(stored | {"unknown": 1}) == stored | {"unknown": 1}
+
+
+def test_a_setting_of_that_name_is_a_setting() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Shed(Settings):
+        unused: bool = option(False, "whether nobody bakes there")
+
+    assert Shed.names() == {"unused"} and Shed(unused=True).to_dict() == {"unused": True}
+
+
+@pytest.mark.parametrize(
+    ("unused", "message"),
+    [
+        ({"fans": "x"}, "Wrong.unused names 'fans', which is no setting of it"),
+        ({"unit": "x"}, "Wrong.unused names 'unit', which is no setting of it"),
+        (("fan",), "Wrong.unused must give a reason for each setting by name, but is ('fan',)"),
+    ],
+)
+def test_a_wrong_declaration_is_the_plugins_fault(unused: object, message: str) -> None:
+    Wrong = dataclass(frozen=True, kw_only=True)(type("Wrong", (Oven,), {"unused": unused}))
+    for ask in (Wrong, Wrong.options, Wrong.names, lambda: Wrong.parse("trays", "1")):
+        with pytest.raises(PluginError) as caught:
+            ask()
+        assert str(caught.value) == f"{__name__}.{message}"
+
+
 @pytest.mark.parametrize("annotation", [tuple, tuple[()], tuple[int, str], list[int], dict, int | str, None])
 def test_a_type_that_no_setting_has_is_the_plugins_fault(annotation: object) -> None:
     Strange = dataclass(frozen=True, kw_only=True)(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import ganzoo_core
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Kind
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.variant import Config, DataSource, NoOptions, Variant
@@ -20,6 +20,11 @@ def test_a_spec_comes_back_from_json() -> None:
     values = json.loads(json.dumps(spec.to_dict()))
     assert DataSpec.from_dict(values) == spec
     assert (spec.num_classes, DataSpec("x", (2,)).num_classes) == (2, 0)
+
+
+def test_images_and_voxels_have_pixels_and_points_and_curves_have_none() -> None:
+    having = {kind: DataSpec("any", (2,), kind=kind).has_pixels for kind in get_args(Kind)}
+    assert having == {"images": True, "points": False, "curves": False, "voxels": True}
 
 
 @pytest.mark.parametrize(

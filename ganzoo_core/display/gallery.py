@@ -56,7 +56,7 @@ def read_gallery(path: Path, spec: DataSpec, conditional: bool) -> Gallery:
     Of a conditional variant one of each class comes first. Raises `FileError` where the picture can't be read.
     """
     picture = read_picture(path, _LARGEST)
-    if spec.kind in ("points", "curves"):
+    if not spec.has_pixels:
         return Gallery([picture])
     n = default_count(spec, conditional)
     labels = default_labels(spec, n) if conditional else None

@@ -101,7 +101,7 @@ def table_picture(
     `untouched` (0 or 1, *shape) is a sample to compare with, at the left of each row. A wide table goes on below.
     Points and curves: a plot.
     """
-    if spec.kind in ("points", "curves"):
+    if not spec.has_pixels:
         return ways_picture(values, spec, rows, columns, untouched)
     across = math.ceil(len(columns) / math.ceil(len(columns) / TABLE_COLUMNS))
     factor = enlargement(spec, across + len(untouched), least_cell)

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.drawing.words import typed
-from ganzoo_core.errors import GanzooError
-from ganzoo_core.registry import find_source, registry
 from ganzoo_core.runs.metadata import RunMetadata
-from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.settings import Option, Settings
+from ganzoo_core.runs.plan import owners
+from ganzoo_core.settings import Option
 
 _FLAGS = ("steps", "batch_size", "seed")  # settings that have a flag of their own
 
@@ -31,8 +29,11 @@ class Setting:
 
 
 def run_settings(metadata: RunMetadata) -> list[Setting]:
-    """All settings of a run beside their defaults and docs, as far as its variant and data set are installed."""
-    known = {option.name: option for owner in _owners(metadata) for option in owner.options()}
+    """All settings of a run beside their defaults and docs, as far as its variant and data set are installed.
+
+    Those of a run from another machine that are not known here are shown without a default.
+    """
+    known = {option.name: option for owner in owners(metadata.variant, metadata.settings) for option in owner.options()}
     return [_setting(name, value, known.get(name)) for name, value in metadata.settings.items()]
 
 
@@ -41,16 +42,6 @@ def _setting(name: str, value: Any, option: Option | None) -> Setting:
         return Setting(name, value, None, None, False)
     default = list(option.default) if isinstance(option.default, tuple) else option.default
     return Setting(name, value, option.doc, default, value == default)
-
-
-def _owners(metadata: RunMetadata) -> list[type[Settings]]:
-    owners: list[type[Settings]] = [RunSettings]
-    try:
-        owners.append(registry().variant(metadata.variant)[0].Config)
-        owners.append(find_source(metadata.settings["data"])[0].Options)
-    except GanzooError:
-        pass  # a run from another machine: what is not known here is shown without its default
-    return owners
 
 
 def command(variant: str, settings: Sequence[Setting]) -> str:

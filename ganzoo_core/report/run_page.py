@@ -94,10 +94,10 @@ def _final_samples(
     generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_shown: bool
 ) -> SampleTable | Picture | None:
     """The run's fixed latents at its end; of points and curves only where no slide `is_shown`, which has them."""
-    if generator is None or (is_plot(spec) and is_shown):
+    if generator is None or (is_shown and not spec.has_pixels):
         return None
     samples = generator.sample(seed=seed)
-    if is_plot(spec):
+    if not spec.has_pixels:
         return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, "plot")
     pictures = small_pictures(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
     groups = grouped(len(samples), samples.labels)
@@ -117,18 +117,13 @@ def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | No
     limit = SNAPSHOTS_LIMIT // len(chosen)
     n = default_count(spec, conditional)
     labels = default_labels(spec, n) if conditional else None
-    grids = [] if is_plot(spec) else [bare_grid(image, spec, n, labels) for _, _, image in pictures]
+    grids = [bare_grid(image, spec, n, labels) for _, _, image in pictures] if spec.has_pixels else []
     if grids and all(grids):
         names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
         frames = zip(pictures, grids, strict=True)
         return Slides([(step, inlined(grid, alt, limit, look(spec))) for (step, alt, _), grid in frames if grid], names)
-    drawn: Look = "plot" if is_plot(spec) else "print"
+    drawn: Look = "print" if spec.has_pixels else "plot"
     return Slides([(step, inlined(image, alt, limit, drawn)) for step, alt, image in pictures], [])
-
-
-def is_plot(spec: DataSpec) -> bool:
-    """Whether samples are drawn as a plot."""
-    return spec.kind in ("points", "curves")
 
 
 def thinned_out(items: Sequence[Any], most: int) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, shorten
 from ganzoo_core.hookspecs import VERSION
-from ganzoo_core.runs.plan import Plan
+from ganzoo_core.runs.plan import Plan, effective_settings
 from ganzoo_core.storage import json_files
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class RunMetadata:
             _check(path, "changes: ", change, {"step": _STEP} | {k: r for k, r in _RULES.items() if k not in _FIXED})
             if "step" not in change:
                 raise FileError(f"{path} is damaged: its changes hold no step")
-        return cls(**values | {"data": spec, "changes": tuple(values.get("changes", ()))})
+        settings = effective_settings(values["variant"], values["settings"])
+        return cls(**values | {"settings": settings, "data": spec, "changes": tuple(values.get("changes", ()))})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: what run.json holds."""

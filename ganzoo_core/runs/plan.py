@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ganzoo_core.errors import DataError, PluginError, SettingError, UnknownNameError
+from ganzoo_core.errors import DataError, GanzooError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.registry import Plugin, find_source, registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.settings import Settings
@@ -60,7 +61,7 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
     owners: list[type[Settings]] = [RunSettings, variant_class.Config, source_class.Options]
     parts: list[dict[str, Any]] = [{}, {}, {}]
     for key in [*values, *texts]:
-        index = _owner(key, owners)
+        index = _owner(key, owners, ("a run", variant_class.name, source_class.name))
         parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
     return Plan(
         plugin,
@@ -95,10 +96,29 @@ def absolute(path: Path | None) -> Path | None:
         raise DataError(f"{str(path)!r} can't be a path, as it holds a null character") from error
 
 
-def _owner(key: str, owners: list[type[Settings]]) -> int:
+def owners(variant: str, settings: Mapping[str, Any]) -> list[type[Settings]]:
+    """Whose the settings in a run.json are; its variant and its data set are left out where they are not installed."""
+    found: list[type[Settings]] = [RunSettings]
+    with contextlib.suppress(GanzooError):
+        found.append(registry().variant(variant)[0].Config)
+        found.append(find_source(settings["data"])[0].Options)
+    return found
+
+
+def effective_settings(variant: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in a run.json, but for those that turned out to be unused since it was written."""
+    values = dict(settings)
+    for owner in owners(variant, values):
+        values = owner.effective(values)
+    return values
+
+
+def _owner(key: str, owners: list[type[Settings]], names: Sequence[str]) -> int:
     for index, owner in enumerate(owners):
         if key in owner.names():
             return index
+    for owner, name in zip(owners, names, strict=True):
+        owner.check_effect(key, name)
     raise UnknownNameError("setting", key, set().union(*(owner.names() for owner in owners)))
 
 

@@ -30,15 +30,15 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name, torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
-def pick_precision(name: str, device: torch.device, kind: str) -> str:
-    """The arithmetic, "fp32" or "bf16", that "auto" stands for on a device, for data of a kind.
+def pick_precision(name: str, device: torch.device, has_pixels: bool) -> str:
+    """The arithmetic, "fp32" or "bf16", that "auto" stands for on a device, for data with or without pixels.
 
     It is bf16 where the device computes in it natively, for images and voxels: their values have eight bits, as bf16
     has. Points and curves need more: bf16 numbers near 1 are 0.004 apart, half the width of a mode of ring8.
     """
     if name != "auto":
         return name
-    return "bf16" if kind in ("images", "voxels") and _has_bf16(device) else "fp32"
+    return "bf16" if has_pixels and _has_bf16(device) else "fp32"
 
 
 def _has_bf16(device: torch.device) -> bool:

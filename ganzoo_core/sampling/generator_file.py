@@ -105,7 +105,7 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     try:
         spec = DataSpec.from_dict(header["data"])
         _check_size(spec)
-        variant = configured(variant_class, plugin, header["config"])
+        variant = configured(variant_class, plugin, variant_class.Config.effective(header["config"]))
         variant.check_data(spec)
     except GanzooError as error:
         raise FileError(

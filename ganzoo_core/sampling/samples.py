@@ -82,7 +82,7 @@ class Samples:
     @property
     def has_pixels(self) -> bool:
         """Whether they are images or voxels, not points or curves."""
-        return self.spec.kind in ("images", "voxels")
+        return self.spec.has_pixels
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.picture())

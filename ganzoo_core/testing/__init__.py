@@ -2,6 +2,8 @@
 
 class TestLsgan(VariantSuite):
     variant = "lsgan"
+
+What a paper says besides is tested on a variant that `train_steps` has trained.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import torch
 
 from ganzoo_core.testing import game_rules, rules
 from ganzoo_core.testing.cases import Case, cases
+from ganzoo_core.testing.in_memory import Training, train_steps
 
-__all__ = ["Result", "VariantSuite", "check"]
+__all__ = ["Result", "Training", "VariantSuite", "check", "train_steps"]
 
 RULES: tuple[Callable[[Case], None], ...] = (
     rules.light_import,

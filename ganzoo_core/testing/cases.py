@@ -71,7 +71,7 @@ def cases(name: str) -> list[Case]:
 def _random_dataset(spec: DataSpec) -> Dataset:
     rng = torch.Generator().manual_seed(1)
     size = 4 * BATCH
-    if spec.kind in ("images", "voxels"):
+    if spec.has_pixels:
         samples = torch.randint(0, 256, (size, *spec.shape), generator=rng, dtype=torch.uint8)
     else:
         samples = torch.rand(size, *spec.shape, generator=rng) * 2 - 1

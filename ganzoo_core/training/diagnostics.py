@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from ganzoo_core.interfaces import Turn, logits_of
+from ganzoo_core.interfaces import Turn
 
 
 @torch.no_grad()
@@ -32,9 +32,10 @@ def balance(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
     `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares told right. A critic
     (boundary None) is judged at the midpoint between its two mean scores.
     """
-    if not {"on_real", "on_fake"} <= turn.__dict__.keys():
+    computed = turn.__dict__.keys()  # a loss may have set either itself
+    if computed.isdisjoint({"on_real", "real_logits"}) or computed.isdisjoint({"on_fake", "fake_logits"}):
         return {}
-    on_real, on_fake = logits_of(turn.on_real).float(), logits_of(turn.on_fake).float()
+    on_real, on_fake = turn.real_logits.float(), turn.fake_logits.float()
     middle = (on_real.mean() + on_fake.mean()) / 2 if boundary is None else boundary
     return {
         "d_real": torch.sigmoid(on_real - middle).mean(),

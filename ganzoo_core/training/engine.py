@@ -64,7 +64,7 @@ class Engine:
         self._draws_per_step = max(player.steps for player in self.players)
         self._shared_draws = max(p.steps for p, moves in zip(self.players, self._moves_generator, strict=True) if moves)
         self._autocast: Callable[[], Any] = contextlib.nullcontext
-        self.precision = pick_precision(run.precision, self.device, dataset.spec.kind)
+        self.precision = pick_precision(run.precision, self.device, dataset.spec.has_pixels)
         if self.precision == "bf16":
             self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
         if run.compile:

@@ -138,7 +138,7 @@ class Trainer:
         n = default_count(spec, self.plan.variant.conditional)
         labels = default_labels(spec, n) if self.plan.variant.conditional else None
         values = generate(engine.sampler, n, labels, self.plan.run.seed, engine.device)
-        real = None if spec.kind in ("images", "voxels") else self.dataset.samples[:2000].cpu()
+        real = None if spec.has_pixels else self.dataset.samples[:2000].cpu()
         path = self.folder.sample(step)
         self.folder.check_still_ours()
         Samples(values, spec, labels, real).save(path)

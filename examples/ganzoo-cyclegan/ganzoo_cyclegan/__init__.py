@@ -20,9 +20,9 @@ GANZOO_API = 1
 class CycleganConfig(ganzoo.Config):
     """The paper's weights, pool and Adam; networks a quarter as wide, for 28 pixels, and batches of more than one."""
 
+    unused: ClassVar[dict[str, str]] = {"latent_dim": "a latent is a pair of images, one of each domain"}
     steps: int = option(2000, "updates of the generators", minimum=1)
     batch_size: int = option(16, "images per update, half of them of each domain; the paper: one of each", minimum=2)
-    latent_dim: int = option(1, "not used: a latent is a pair of images, one of each domain", minimum=1)
     cycle_weight: float = option(10.0, "lambda, the weight of the cycle terms (equation 3)", minimum=0)
     identity_weight: float = option(
         0.5, "weight of the identity terms, times cycle_weight (section 5.2: 0.5 for paintings)", minimum=0

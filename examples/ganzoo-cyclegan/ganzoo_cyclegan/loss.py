@@ -39,7 +39,7 @@ class CycleConsistency(Loss):
         real = [judge(image) for judge, image in zip(turn.discriminator.of, (x, y), strict=True)]
         fakes = [pool.exchange(fake) for pool, fake in zip(self.pools, made, strict=True)]
         fake = [judge(image) for judge, image in zip(turn.discriminator.of, fakes, strict=True)]
-        turn.on_real, turn.on_fake = _logits(real), _logits(fake)  # what the record tells D's balance from
+        turn.real_logits, turn.fake_logits = _logits(real), _logits(fake)  # what the record tells D's balance from
         return {
             name: 0.5 * both * term
             for name, term in {

@@ -160,7 +160,7 @@ def test_the_discriminators_terms_by_hand() -> None:
         "fake_x": (36 + 64) / 4,
         "fake_y": 0.5,
     }
-    assert turn.on_real.tolist() == [1, 1, 3, 5] and turn.on_fake.tolist() == [6, 8, 1, 1]
+    assert turn.real_logits.tolist() == [1, 1, 3, 5] and turn.fake_logits.tolist() == [6, 8, 1, 1]
     sum(terms.values()).backward()
     first, second = (judge.number.grad.item() for judge in turn.discriminator.of)
     assert (first, second) == ((6 + 8) / 2, (2 + 4) / 2 + 1)
@@ -238,6 +238,14 @@ def test_it_learns_to_come_back(tmp_path: Path) -> None:
 def test_what_it_cannot_take_is_refused(data: DataSpec, config: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
         Cyclegan(CycleganConfig(**config)).check_data(data)
+
+
+def test_a_size_of_the_latent_is_refused() -> None:
+    with pytest.raises(SettingError) as error:
+        ganzoo.train("cyclegan", latent_dim=3)
+    assert str(error.value) == (
+        "latent_dim has no effect on cyclegan: a latent is a pair of images, one of each domain; leave it out"
+    )
 
 
 def test_a_pool_smaller_than_half_a_batch_is_refused() -> None:

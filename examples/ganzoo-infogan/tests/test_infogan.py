@@ -52,6 +52,7 @@ def test_the_generators_terms_by_hand() -> None:
     turn = SimpleNamespace(
         z=None,
         on_fake=Verdict(torch.zeros(2), torch.zeros(2, 3)),
+        fake_logits=torch.zeros(2),
         generator=SimpleNamespace(codes=lambda z: asked),
         discriminator=SimpleNamespace(read=lambda features: Codes(category, means)),
     )

@@ -22,7 +22,7 @@ def test_the_loss_by_hand() -> None:
     """Logits 1 and 3 of real samples, 0 and 2 of fake ones: halves of the mean squares to 1, to 0 and to 1."""
     on_real = torch.tensor([1.0, 3.0], requires_grad=True)
     on_fake = torch.tensor([0.0, 2.0], requires_grad=True)
-    turn = SimpleNamespace(on_real=on_real, on_fake=on_fake)
+    turn = SimpleNamespace(real_logits=on_real, fake_logits=on_fake)
     terms = Lsgan().loss().for_discriminator(turn)
     assert {name: term.item() for name, term in terms.items()} == {"real": 1.0, "fake": 1.0}
     (terms["real"] + terms["fake"]).backward()

@@ -13,12 +13,9 @@ from ganzoo_acgan.networks import Verdict
 from sklearn.datasets import load_digits
 from torch import nn
 
-from ganzoo_core.data import Dataset
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.generate import generate
-from ganzoo_core.training.engine import Engine
+from ganzoo_core.testing import train_steps
 
 TEN = tuple("0123456789")
 GREY = DataSpec("grey", (1, 28, 28), TEN)
@@ -135,7 +132,10 @@ class Case:
         self.fake = Verdict(torch.tensor([three, 0.0]), torch.tensor([[three, 0.0, 0.0], [0.0, 0.0, three]]))
         for tensor in (*self.real, *self.fake):
             tensor.requires_grad_()
-        self.turn = SimpleNamespace(on_real=self.real, on_fake=self.fake, labels=torch.tensor([0, 1]))
+        self.turn = SimpleNamespace(
+            on_real=self.real, on_fake=self.fake, real_logits=self.real.logits, fake_logits=self.fake.logits,
+            labels=torch.tensor([0, 1]),
+        )  # fmt: skip
 
 
 def test_discriminators_terms_by_hand():
@@ -187,18 +187,17 @@ def test_optimizers():
 
 
 def test_each_player_moves_once_a_step_all_its_parameters():
-    config = AcganConfig(batch_size=8, generator_width=16, discriminator_width=16)
-    engine = Engine(Acgan(config), digits(), RunSettings(device="cpu", precision="fp32"))
-    before = {id(p): p.clone() for network in engine.networks for p in network.parameters()}
-    moves = engine.train_step()
-    assert {name: list(move.terms) for name, move in moves.items()} == {
-        "discriminator": ["real", "fake", "class_real", "class_fake"],
-        "generator": ["adversarial", "class"],
-    }
-    for network in engine.networks:
+    training = train_steps(Acgan, digits(), 0, batch_size=8, generator_width=16, discriminator_width=16)
+    before = {id(p): p.clone() for network in training.networks for p in network.parameters()}
+    (record,) = training.train(1).records
+    assert [name for name in record if "/" in name] == [
+        *(f"discriminator/{term}" for term in ("real", "fake", "class_real", "class_fake")),
+        *(f"generator/{term}" for term in ("adversarial", "class")),
+    ]
+    for network in training.networks:
         for name, p in network.named_parameters():
             assert not torch.equal(before[id(p)], p), name
-    assert [next(iter(p.optimizer.state.values()))["step"].item() for p in engine.players] == [1, 1]
+    assert [next(iter(p.optimizer.state.values()))["step"].item() for p in training.players] == [1, 1]
 
 
 def read_by_neighbour(dataset: Dataset, samples: torch.Tensor) -> torch.Tensor:
@@ -215,14 +214,10 @@ def spread(samples: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def asked(config: AcganConfig, dataset: Dataset, steps: int) -> tuple[float, float]:
     """After training: the share of labels right, and the least class's spread as a part of the real one's."""
-    engine = Engine(Acgan(config), dataset, RunSettings(device="cpu", precision="fp32"))
-    for _ in range(steps):
-        engine.train_step()
-    labels = torch.arange(500) % 10
-    samples = generate(engine.sampler, 500, labels, 0, engine.device)
-    right = (read_by_neighbour(dataset, samples) == labels).float().mean().item()
+    made = train_steps(Acgan(config), dataset, steps).sample(500, labels=range(10))
+    right = (read_by_neighbour(dataset, made.values) == made.labels).float().mean().item()
     real = dataset.batch(torch.arange(len(dataset)))["real"]
-    return right, (spread(samples, labels) / spread(real, dataset.labels)).min().item()
+    return right, (spread(made.values, made.labels) / spread(real, dataset.labels)).min().item()
 
 
 SMALL = {

@@ -66,7 +66,7 @@ class Cgan(ganzoo.Variant):
         c = self.config
         dropout = c.dropout
         if dropout is None:
-            dropout = 0.3 if data.kind in ("images", "voxels") else 0.0
+            dropout = 0.3 if data.has_pixels else 0.0
         return CganDiscriminator(data.shape, data.num_classes, c.embedding_dim, c.discriminator_widths, dropout)
 
     def loss(self) -> Loss:

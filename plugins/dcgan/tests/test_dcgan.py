@@ -9,14 +9,10 @@ from ganzoo_dcgan.networks import PaperDiscriminator, PaperGenerator, SmallDiscr
 from sklearn.datasets import load_digits
 from torch import nn
 
-from ganzoo_core.data import Dataset
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.losses import NonSaturating
-from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.generate import generate
-from ganzoo_core.training.engine import Engine
-from ganzoo_tools.evaluation.prdc import coverage
+from ganzoo_core.testing import Training, train_steps
 
 GREY = DataSpec("grey", (1, 28, 28))
 
@@ -37,13 +33,6 @@ def digits() -> Dataset:
     """The 1,797 digits of 8x8, each pixel repeated to 2x2: (1, 16, 16)."""
     images = torch.tensor(load_digits().images * 255 / 16).round().to(torch.uint8).unsqueeze(1)
     return Dataset(spec(16, 1), images.repeat_interleave(2, 2).repeat_interleave(2, 3))
-
-
-def trained(config: DcganConfig, dataset: Dataset, steps: int) -> Engine:
-    engine = Engine(Dcgan(config), dataset, RunSettings(device="cpu", precision="fp32"))
-    for _ in range(steps):
-        engine.train_step()
-    return engine
 
 
 def test_small_generator_has_the_layers_of_28x28():
@@ -211,26 +200,35 @@ def test_loss_and_optimizers():
 def test_each_player_moves_once_a_step_all_its_parameters(side: int):
     samples = torch.randint(0, 256, (8, 1, side, side), dtype=torch.uint8)
     dataset = Dataset(spec(side, 1), samples)
-    engine = Engine(narrow(batch_size=4), dataset, RunSettings(device="cpu", precision="fp32"))
-    before = {id(p): p.clone() for network in engine.networks for p in network.parameters()}
-    assert list(engine.train_step()) == ["discriminator", "generator"]
-    for network in engine.networks:
+    training = train_steps(narrow(batch_size=4), dataset, 0)
+    before = {id(p): p.clone() for network in training.networks for p in network.parameters()}
+    (record,) = training.train(1).records
+    assert [name for name in record if "/" in name] == [
+        "discriminator/real",
+        "discriminator/fake",
+        "generator/adversarial",
+    ]
+    for network in training.networks:
         for name, p in network.named_parameters():
             # A bias before BatchNorm is taken off with the mean, so rounding alone moves it.
             assert not torch.equal(before[id(p)], p), name
-    assert [next(iter(p.optimizer.state.values()))["step"].item() for p in engine.players] == [1, 1]
+    assert [next(iter(p.optimizer.state.values()))["step"].item() for p in training.players] == [1, 1]
 
 
-def covered(real: torch.Tensor, engine: Engine) -> float:
-    return coverage(real, generate(engine.sampler, 500, None, 0, engine.device).flatten(1))
+def covered(real: torch.Tensor, training: Training) -> float:
+    """The share of real samples with one of 500 samples nearer than their fifth neighbour among the real ones
+    (arXiv:2002.09797, equation 4).
+    """
+    radii = torch.cdist(real, real).topk(6, largest=False).values[:, -1]  # the nearest is the sample itself
+    nearest = torch.cdist(real, training.sample(500).values.flatten(1)).min(dim=1).values
+    return float((nearest < radii).float().mean())
 
 
 def test_it_learns_digits():
     """Samples lie near real digits and spread over them: 500 others of the real ones cover 0.66, untrained ones 0."""
     dataset = digits()
     real = dataset.batch(torch.arange(500))["real"].flatten(1)
-    config = DcganConfig(batch_size=32, ema_decay=0)
-    assert covered(real, trained(config, dataset, 0)) == 0
-    assert covered(real, trained(config, dataset, 200)) > 0.06
-    unopposed = DcganConfig(batch_size=32, ema_decay=0, discriminator_lr=0)
-    assert covered(real, trained(unopposed, dataset, 200)) < 0.06
+    variant = Dcgan(DcganConfig(batch_size=32, ema_decay=0))
+    assert covered(real, train_steps(variant, dataset, 0)) == 0
+    assert covered(real, train_steps(variant, dataset, 200)) > 0.06
+    assert covered(real, train_steps(variant, dataset, 200, discriminator_lr=0)) < 0.06

@@ -57,7 +57,7 @@ class Vanilla(ganzoo.Variant):
         """latent - generator_widths - sample."""
         from ganzoo_vanilla.networks import VanillaGenerator
 
-        c, is_large = self.config, _is_large(data)
+        c, is_large = self.config, data.has_pixels
         latent_dim = (100 if is_large else 2) if c.latent_dim is None else c.latent_dim
         widths = ((256, 512, 1024) if is_large else (128, 128)) if c.generator_widths is None else c.generator_widths
         return VanillaGenerator(latent_dim, widths, data.shape)
@@ -66,7 +66,7 @@ class Vanilla(ganzoo.Variant):
         """sample - discriminator_widths - 1."""
         from ganzoo_vanilla.networks import VanillaDiscriminator
 
-        c, is_large = self.config, _is_large(data)
+        c, is_large = self.config, data.has_pixels
         widths = c.discriminator_widths
         if widths is None:
             widths = (1024, 512, 256) if is_large else (128, 128)
@@ -78,10 +78,6 @@ class Vanilla(ganzoo.Variant):
         from ganzoo_core.losses import Minimax, NonSaturating
 
         return Minimax() if self.config.loss == "minimax" else NonSaturating()
-
-
-def _is_large(data: DataSpec) -> bool:
-    return data.kind in ("images", "voxels")
 
 
 @hookimpl

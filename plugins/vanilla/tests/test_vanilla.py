@@ -10,10 +10,7 @@ from ganzoo_vanilla import Vanilla, VanillaConfig
 from torch import nn
 
 from ganzoo_core import DataSpec
-from ganzoo_core.datasets.sources import Ring8
-from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.generate import generate
-from ganzoo_core.training.engine import Engine
+from ganzoo_core.testing import train_steps
 
 DIGITS = DataSpec("digits", (1, 28, 28), tuple("0123456789"))
 
@@ -65,15 +62,14 @@ def test_the_generators_loss_at_even_odds(name, expected):
     """At logit 0, -log D = log 2 and log(1 - D) = -log 2."""
     from types import SimpleNamespace
 
-    turn = SimpleNamespace(on_fake=torch.zeros(3))
+    turn = SimpleNamespace(fake_logits=torch.zeros(3))
     terms = Vanilla(VanillaConfig(loss=name)).loss().for_generator(turn)
     assert terms["adversarial"].item() == pytest.approx(expected)
 
 
 def test_k_discriminator_steps_and_two_learning_rates():
-    variant = Vanilla(VanillaConfig(n_critic=3, generator_lr=1e-3, discriminator_lr=2e-3, batch_size=8))
-    engine = Engine(variant, Ring8().load(None), RunSettings(device="cpu"))
-    assert [(p.name, p.steps, p.optimizer.param_groups[0]["lr"]) for p in engine.players] == [
+    training = train_steps(Vanilla, "ring8", 0, n_critic=3, generator_lr=1e-3, discriminator_lr=2e-3, batch_size=8)
+    assert [(p.name, p.steps, p.optimizer.param_groups[0]["lr"]) for p in training.players] == [
         ("discriminator", 3, 2e-3),
         ("generator", 1, 1e-3),
     ]
@@ -81,13 +77,11 @@ def test_k_discriminator_steps_and_two_learning_rates():
 
 def test_it_learns_ring8():
     """Good: within three standard deviations of a mode. Next to no sample of an untrained generator is."""
-    data = Ring8().load(None)
-    engine = Engine(Vanilla(VanillaConfig(generator_lr=1e-3, discriminator_lr=1e-3)), data, RunSettings(device="cpu"))
+    training = train_steps(Vanilla, "ring8", 0, generator_lr=1e-3, discriminator_lr=1e-3)
 
     def judged() -> dict[str, float]:
-        return data.judge(generate(engine.sampler, 1000, None, 0, engine.device) * data.spec.scale)
+        return training.dataset.judge(training.sample(1000).values * training.dataset.spec.scale)
 
     assert judged()["good_share"] < 0.02
-    for _ in range(4000):
-        engine.train_step()
+    training.train(4000)
     assert judged()["modes_covered"] >= 6 and judged()["good_share"] > 0.2, judged()

@@ -6,17 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from ganzoo_wgan import Wgan, WganConfig
 from ganzoo_wgan_gp import WganGp, WganGpConfig
 from torch import Tensor, nn
 
-from ganzoo_core import DataSpec, Discriminator
-from ganzoo_core.data import Dataset
-from ganzoo_core.datasets.sources import Ring8
-from ganzoo_core.datasets.toy import RING8_STD, mode_coverage, ring8_modes
+from ganzoo_core import Dataset, DataSpec, Discriminator
 from ganzoo_core.errors import DataError
-from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.generate import generate
-from ganzoo_core.training.engine import Engine
+from ganzoo_core.testing import Training, train_steps
 
 RING = DataSpec("ring", (2,), (), "points")
 LR = 1e-3
@@ -75,6 +71,14 @@ def test_points_and_curves_go_through_linear_layers(spec):
     assert critic(x).shape == (5,)
 
 
+@pytest.mark.parametrize("spec", [images(28), RING, CURVES], ids=lambda spec: spec.name)
+def test_all_but_the_critic_of_images_is_wgans(spec):
+    ours, theirs = WganGp(WganGpConfig(latent_dim=3)), Wgan(WganConfig(latent_dim=3))
+    assert repr(ours.generator(spec)) == repr(theirs.generator(spec))
+    critics = ours.discriminator(spec), theirs.discriminator(spec)
+    assert (type(critics[0]) is type(critics[1])) == (spec.kind != "images")
+
+
 def test_the_critic_scores_each_sample_by_itself():
     """LayerNorm where DCGAN has BatchNorm: on every convolution but the first."""
     torch.manual_seed(0)
@@ -110,7 +114,7 @@ class Half(Discriminator):
 
 
 def turn_of(critic: Discriminator, real: Tensor, fake: Tensor) -> SimpleNamespace:
-    return SimpleNamespace(real=real, fake=fake, critic=critic, on_real=critic(real), on_fake=critic(fake))
+    return SimpleNamespace(real=real, fake=fake, critic=critic, real_logits=critic(real), fake_logits=critic(fake))
 
 
 @pytest.mark.parametrize(("shape", "penalty", "factor"), [((2,), None, 0.1), ((1, 1, 2), None, 10), ((2,), 3.0, 3)])
@@ -136,29 +140,27 @@ def test_the_figure_is_the_estimate_without_the_penalty():
     assert {k: v.item() for k, v in WganGp().loss().figures(turn).items()} == {"wasserstein_distance": 2.5}
 
 
-def small_engine() -> Engine:
+def small(steps: int) -> Training:
     rng = torch.Generator().manual_seed(0)
     points = Dataset(RING, torch.rand(64, 2, generator=rng))
-    return Engine(WganGp(WganGpConfig(widths=(16,), batch_size=8)), points, RunSettings(device="cpu"))
+    return train_steps(WganGp, points, steps, widths=(16,), batch_size=8)
 
 
 def test_the_critic_moves_five_times_by_adam_then_the_generator_once():
-    engine, order = small_engine(), []
-    for player in engine.players:
+    training, order = small(0), []
+    for player in training.players:
         assert isinstance(player.optimizer, torch.optim.Adam)
         (group,) = player.optimizer.param_groups
         assert group["betas"] == (0, 0.9) and group["lr"] == LR
         assert player.after_update is None  # nothing is clipped
         player.optimizer.register_step_post_hook(lambda *_, name=player.name: order.append(name))
-    engine.train_step()
-    engine.train_step()
+    training.train(2)
     assert order == 2 * (5 * ["discriminator"] + ["generator"])
-    assert max(p.abs().max() for p in engine.networks.discriminator.parameters()) > 0.01
+    assert max(p.abs().max() for p in training.networks.discriminator.parameters()) > 0.01
 
 
 def test_the_distance_is_logged_without_the_penalty():
-    engine = small_engine()
-    record = engine.record(engine.train_step())
+    (record,) = small(1).records
     expected = -(record["discriminator/real"] + record["discriminator/fake"])
     assert record["wasserstein_distance"] == pytest.approx(expected, abs=1e-6)
     assert record["discriminator/penalty"] > 0
@@ -166,16 +168,17 @@ def test_the_distance_is_logged_without_the_penalty():
 
 def test_it_learns_ring8():
     """Within fifteen standard deviations of a mode: few samples of an untrained generator, half of a trained one's."""
-    data = Ring8().load(None)
-    engine = Engine(WganGp(WganGpConfig(ema_decay=0.99)), data, RunSettings(device="cpu"))
-    modes = torch.from_numpy(ring8_modes())
+    training = train_steps(WganGp, "ring8", 0, ema_decay=0.99)
+    angles = torch.arange(8) * torch.pi / 4
+    modes = 2 * torch.stack([angles.cos(), angles.sin()], dim=1)
 
     def hits() -> tuple[int, float]:
-        points = generate(engine.sampler, 1000, None, 0, engine.device) * data.spec.scale
-        return mode_coverage(points, modes, 5 * RING8_STD)
+        points = training.sample(1000).values * training.dataset.spec.scale
+        distances, nearest = torch.cdist(points, modes).min(dim=1)
+        hit = distances <= 15 * 0.02
+        return len(nearest[hit].unique()), float(hit.float().mean())
 
     assert hits()[1] < 0.2
-    for _ in range(600):
-        engine.train_step()
+    training.train(600)
     modes_covered, share = hits()
     assert modes_covered >= 7 and share > 0.4, (modes_covered, share)

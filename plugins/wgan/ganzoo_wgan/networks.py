@@ -1,9 +1,12 @@
-"""DCGAN's networks for images, stacks of linear layers for points and curves, and the clip (arXiv:1701.07875)."""
+"""DCGAN's networks for images, stacks of linear layers for points and curves, and the clip (arXiv:1701.07875).
+
+Games with another critic take its parts from here: `strided`, `flat`, `DenseCritic`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -42,18 +45,31 @@ class ConvCritic(Discriminator):
 
     def __init__(self, shape: tuple[int, ...], channels: int, doublings: int) -> None:
         super().__init__()
-        side = shape[-1] // 2**doublings
-        widths = [channels * 2**k for k in range(doublings)]
-        layers: list[nn.Module] = [nn.Conv2d(shape[0], channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        for n_in, n_out in pairwise(widths):
-            layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.LeakyReLU(0.2)]
-        self.shrink = nn.Sequential(*layers)
-        self.score = nn.Linear(widths[-1] * side * side, 1)
+        self.shrink, size = strided(shape, channels, doublings, nn.BatchNorm2d)
+        self.score = nn.Linear(size, 1)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Scores (N,), of no fixed scale, of x (N, *shape); labels are not used."""
-        maps = self.shrink(x).permute(0, 2, 3, 1)  # (N, side, side, channels): as they lie in memory, so no copy
-        return self.score(maps.flatten(1)).squeeze(1)
+        return self.score(flat(self.shrink(x))).squeeze(1)
+
+
+def strided(
+    shape: tuple[int, ...], channels: int, doublings: int, norm: Callable[[int], nn.Module]
+) -> tuple[nn.Sequential, int]:
+    """4x4 convolutions of stride 2, the channels doubled from each to the next, LeakyReLU 0.2 behind them and `norm` of
+    the channels on all but the first; how many numbers they leave of a sample.
+    """
+    side = shape[-1] // 2**doublings
+    widths = [channels * 2**k for k in range(doublings)]
+    layers: list[nn.Module] = [nn.Conv2d(shape[0], channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), norm(n_out), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers), widths[-1] * side * side
+
+
+def flat(maps: Tensor) -> Tensor:
+    """Maps (N, channels, side, side) as rows (N, side * side * channels): as they lie in memory, so no copy."""
+    return maps.permute(0, 2, 3, 1).flatten(1)
 
 
 class DenseGenerator(Generator):

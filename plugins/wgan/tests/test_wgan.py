@@ -9,13 +9,9 @@ import torch
 from ganzoo_wgan import Wgan, WganConfig
 from torch import nn
 
-from ganzoo_core import DataSpec, Networks
-from ganzoo_core.data import Dataset
-from ganzoo_core.datasets.sources import Sine
-from ganzoo_core.errors import DataError
-from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.generate import generate
-from ganzoo_core.training.engine import Engine
+from ganzoo_core import Dataset, DataSpec, Networks
+from ganzoo_core.errors import DataError, SettingError
+from ganzoo_core.testing import Training, train_steps
 
 RING = DataSpec("ring", (2,), (), "points")
 CURVES = DataSpec("curves", (15,), (), "curves")
@@ -94,7 +90,7 @@ def test_voxels_are_refused():
 def test_the_loss_by_hand():
     """Real scores 1 and 3, fake ones 5 and -2: no log, so every gradient is plus or minus one half."""
     on_real, on_fake = torch.tensor([1.0, 3.0], requires_grad=True), torch.tensor([5.0, -2.0], requires_grad=True)
-    turn, loss = SimpleNamespace(on_real=on_real, on_fake=on_fake), Wgan().loss()
+    turn, loss = SimpleNamespace(real_logits=on_real, fake_logits=on_fake), Wgan().loss()
     terms = loss.for_discriminator(turn)
     assert {name: term.item() for name, term in terms.items()} == {"real": -2.0, "fake": 1.5}
     sum(terms.values()).backward()
@@ -103,26 +99,25 @@ def test_the_loss_by_hand():
     assert {k: v.item() for k, v in loss.figures(turn).items()} == {"wasserstein_distance": 0.5}
 
 
-def small_engine() -> Engine:
+def small(steps: int) -> Training:
     rng = torch.Generator().manual_seed(0)
     points = Dataset(RING, torch.rand(64, 2, generator=rng))
-    return Engine(Wgan(WganConfig(widths=(16,), batch_size=8)), points, RunSettings(device="cpu"))
+    return train_steps(Wgan, points, steps, widths=(16,), batch_size=8)
 
 
 def test_the_critic_moves_five_times_by_rmsprop_and_is_clipped_each_time():
-    engine = small_engine()
-    critic, generator = engine.players
-    assert critic.parameters == list(engine.networks.discriminator.parameters())
-    for player in engine.players:
+    training = small(0)
+    critic, generator = training.players
+    assert critic.parameters == list(training.networks.discriminator.parameters())
+    for player in training.players:
         assert isinstance(player.optimizer, torch.optim.RMSprop)
         (group,) = player.optimizer.param_groups
         assert group["lr"] == 5e-5 and group["momentum"] == 0
     order, bounds = [], []
-    for player in engine.players:
+    for player in training.players:
         player.optimizer.register_step_pre_hook(lambda *_: bounds.append(max(p.abs().max() for p in critic.parameters)))
         player.optimizer.register_step_post_hook(lambda *_, name=player.name: order.append(name))
-    engine.train_step()
-    engine.train_step()
+    training.train(2)
     assert order == 2 * (5 * ["discriminator"] + ["generator"])
     bound = torch.tensor(0.01)
     assert bounds[0] > bound  # as drawn; afterwards each update starts from clipped weights
@@ -137,6 +132,13 @@ def test_each_learning_rate_reaches_its_player():
     assert variant.optimizer("discriminator", parameters).param_groups[0]["lr"] == 2e-4
 
 
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+def test_rmsprop_heeds_no_moments_of_adam(name):
+    assert name not in WganConfig.names() and name not in WganConfig().to_dict()
+    with pytest.raises(SettingError, match=f"{name} has no effect on wgan: it is trained with RMSProp, .*; leave it"):
+        train_steps("wgan", "ring8", 0, **{name: 0.3})
+
+
 def test_on_images_the_learning_rate_is_ten_times_the_papers():
     variant = Wgan()
     for data, lr in ((images(28), 5e-4), (RING, 5e-5)):
@@ -145,25 +147,23 @@ def test_on_images_the_learning_rate_is_ten_times_the_papers():
 
 
 def test_the_distance_is_logged():
-    engine = small_engine()
-    record = engine.record(engine.train_step())
+    (record,) = small(1).records
     expected = -(record["discriminator/real"] + record["discriminator/fake"])
     assert record["wasserstein_distance"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_it_learns_curves():
     """How far the curves are from the family a (x^2 + 1) - 1, in natural units, and that they spread over it."""
-    data = Sine().load(None)
-    engine = Engine(Wgan(WganConfig(ema_decay=0.98)), data, RunSettings(device="cpu"))
+    training = train_steps(Wgan, "sine", 0, ema_decay=0.98)
+    spec = training.dataset.spec
     height = torch.linspace(-1, 1, 15) ** 2 + 1
 
     def distance_and_spread() -> tuple[float, float]:
-        curves = generate(engine.sampler, 500, None, 0, engine.device) * data.spec.scale + data.spec.offset
+        curves = training.sample(500).values * spec.scale + spec.offset
         a = ((curves + 1) / height).mean(dim=1, keepdim=True)
         return float((curves - (a * height - 1)).square().mean(dim=1).sqrt().mean()), float(a.std())
 
     assert distance_and_spread()[0] > 0.5
-    for _ in range(600):
-        engine.train_step()
+    training.train(600)
     distance, spread = distance_and_spread()
     assert distance < 0.2 and 0.2 < spread < 0.4, (distance, spread)  # uniform on [1, 2]: 0.29

@@ -20,7 +20,6 @@ from ganzoo_core.drawing.words import number
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.report.command import command, run_settings
 from ganzoo_core.report.page import Picture, inlined, look, render
-from ganzoo_core.report.run_page import is_plot
 from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import load
 from ganzoo_core.sampling.samples import Samples
@@ -111,7 +110,7 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
     values = generate(generator.module, n, labels, SEED, generator.device)
     note = "unconditional" if labels is None else "asked by class"
     drawn = _show(recipe.name, note, Samples(values, spec, labels), limit)
-    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and not is_plot(spec) else drawn
+    return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and spec.has_pixels else drawn
 
 
 def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
@@ -134,7 +133,7 @@ def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -
 def _labels(spec: DataSpec) -> torch.Tensor:
     """The classes asked for, alike for all: (N,) int64."""
     shown = min(spec.num_classes, MOST_CLASSES)
-    return torch.arange(POINTS if is_plot(spec) else A_CLASS * shown) % shown
+    return torch.arange(A_CLASS * shown if spec.has_pixels else POINTS) % shown
 
 
 def _count(spec: DataSpec) -> int:
@@ -144,7 +143,7 @@ def _count(spec: DataSpec) -> int:
 
 def _show(name: str, note: str, samples: Samples, limit: int) -> Shown:
     spec, alt = samples.spec, f"Samples: {name}"
-    if is_plot(spec):
+    if not spec.has_pixels:
         return Shown(name, note, inlined(samples.picture(), alt, limit, "plot"), [])
     groups = grouped(len(samples), samples.labels)
     rows = [] if samples.labels is None else [class_name(spec, k or 0) for k, _ in groups]

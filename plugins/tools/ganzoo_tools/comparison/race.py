@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import ganzoo_core as ganzoo
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
@@ -20,7 +18,7 @@ from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error
-from ganzoo_core.training.engine import Engine
+from ganzoo_core.testing import train_steps
 from ganzoo_tools.comparison.candidates import Judge, source_of, trained_steps
 from ganzoo_tools.comparison.ranking import Comparison, standings
 
@@ -144,8 +142,7 @@ def _plans(
 
 def _try(plan: Plan, dataset: Dataset) -> None:
     """Take one step. It says whether a variant fits the data, and what torch loads on first use costs nobody's time."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        Engine(plan.variant, dataset, plan.run).train_step()
+    train_steps(plan.variant, dataset, 1, seed=plan.run.seed, device=plan.run.device, precision=plan.run.precision)
 
 
 def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, data_dir: Path | None) -> None:

@@ -23,7 +23,7 @@ def neighbours_picture(reals: Reals, values: Tensor, features: Tensor) -> Image 
     A row a sample, each of another class while there are such: itself, the training samples nearest to it, and the
     nearest held-out one. If not even these are copies, none is.
     """
-    if reals.spec.kind not in ("images", "voxels"):
+    if not reals.spec.has_pixels:
         return None
     distances, _ = nearest(features, reals.everything.features)
     rows = _telling(distances, reals.read(values) if reals.labelled else None)

@@ -165,7 +165,7 @@ def load_reals(
     except DataError as error:
         reason = str(error)
     labelled = train.labels is not None and train.spec.num_classes > 0
-    pixels = train.spec.kind in ("images", "voxels")
+    pixels = train.spec.has_pixels
     classifier = kept_classifier(train, data_dir).to(device) if labelled and pixels else None
     if features == "inception":
         extractor = extractors.of_inception(train.spec, device)

@@ -85,9 +85,9 @@ class Explorer:
         labels = None if wish.label is None else torch.tensor([wish.label])
         with self._lock:  # a generator may keep something while it runs
             values = decode(generator.module, z, labels, generator.device, piece=1)  # in a hurry
-        if spec.kind in ("points", "curves") and not large:
+        if not spec.has_pixels and not large:
             return png_bytes(sketch(values[0]))
-        if spec.kind in ("points", "curves"):
+        if not spec.has_pixels:
             return png_bytes(ways_picture(values[None], spec, ("",), ("generated",), values[:0]))
         return png_bytes(cells(values, enlargement(spec, 1, _LARGE) if large else 1)[0])
 

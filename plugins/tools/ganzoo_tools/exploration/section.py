@@ -5,7 +5,6 @@ from __future__ import annotations
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.hookspecs import ReportSection
 from ganzoo_core.report.page import Picture, SampleTable, fragment, inlined, small_pictures
-from ganzoo_core.report.run_page import is_plot
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.exploration.walks import Exploration, coordinates, interpolation
 
@@ -25,7 +24,7 @@ def walks_section(generator: TrainedGenerator) -> list[ReportSection]:
 
 def _walk(name: str, walk: Exploration) -> SampleTable | Picture:
     spec = walk.samples.spec
-    if is_plot(spec):
+    if not spec.has_pixels:
         alt = "Samples between two latents" if name == "interpolation" else "Samples as single coordinates move"
         return inlined(walk.picture(), alt, WALKS_LIMIT // 2, "plot")
     untouched = len(walk.samples) - len(walk.rows) * len(walk.columns)

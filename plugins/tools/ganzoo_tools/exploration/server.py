@@ -78,7 +78,7 @@ class ExploreServer(ThreadingHTTPServer):
             most=MOST,
             reach=REACH,
             look="pixels" if max(generator.spec.shape[-2:]) <= _LARGEST_PIXELATED else "photo",
-            is_plot=generator.spec.kind in ("points", "curves"),
+            is_plot=not generator.spec.has_pixels,
             **self._start,
         )
 

@@ -1,0 +1,105 @@
+"""A run in memory for the tests of a plugin: no folder, no display, and all that it is made of in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import data_folder
+from ganzoo_core.interfaces import Networks, Player
+from ganzoo_core.registry import find_source, registry
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.variant import Variant
+
+# The run's settings that bear on its numbers; the others are about a folder.
+_OF_THE_RUN = {"seed", "device", "precision", "compile", "cuda_graph", "accumulate", "sync_batchnorm"}
+
+
+def train_steps(
+    variant: str | type[Variant] | Variant, dataset: str | Dataset, steps: int, **settings: Any
+) -> Training:
+    """Train so many steps in memory, in float32 on the CPU unless `settings` say otherwise; 0 steps only begin.
+
+    A `variant` is a name, a class or an instance, neither of which need be installed; a `dataset` one in memory, or the
+    name of one. `settings` are the variant's, and the run's that bear on its numbers: `batch_size=8, n_critic=2,
+    seed=1, accumulate=2`. Raises as `ganzoo.train`.
+    """
+    run = {name: settings.pop(name) for name in _OF_THE_RUN & settings.keys()}
+    data = _loaded(dataset)
+    chosen = _chosen(variant, settings)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        engine = Engine(chosen, data, RunSettings.from_dict({"device": "cpu", "precision": "fp32"} | run))
+    return Training(chosen, data, engine).train(steps)
+
+
+class Training:
+    """A run in memory, as it stands after its last step: `train_steps` begins one.
+
+    `networks` are those that train, and the loss; `players` are in the order in which they move; `records` has the
+    numbers of each step, named as in metrics.jsonl.
+    """
+
+    variant: Variant
+    dataset: Dataset
+    networks: Networks
+    players: list[Player]
+    records: list[dict[str, float]]
+
+    def __init__(self, variant: Variant, dataset: Dataset, engine: Engine) -> None:
+        self.variant, self.dataset = variant, dataset
+        self.networks, self.players = engine.networks, engine.players
+        self.records = []
+        self._engine = engine
+
+    @property
+    def step(self) -> int:
+        """How many steps it has trained."""
+        return self._engine.step
+
+    def train(self, steps: int) -> Self:
+        """Go on for so many steps; it ends bit for bit as if they had been asked for at once."""
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            for _ in range(steps):
+                self.records.append(self._engine.record(self._engine.train_step()))
+        return self
+
+    def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:
+        """Samples of the generator, of the averaged one where there is one: see `TrainedGenerator.sample`."""
+        engine = self._engine
+        generator = TrainedGenerator(engine.sampler, self.variant, self.dataset.spec, engine.step, engine.device)
+        return generator.sample(n, labels=labels, seed=seed)
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that the next step depends on, copied, by the names they have in a checkpoint: `generator.` and
+        so on, `average.` for the averaged generator, `optimizer.` for what the optimizers remember.
+        """
+        return {name: tensor.detach().clone() for name, tensor in self._engine.state().items()}
+
+
+def _chosen(variant: str | type[Variant] | Variant, settings: dict[str, Any]) -> Variant:
+    """The variant with these hyperparameters; an instance keeps its own but for them."""
+    if isinstance(variant, Variant):
+        if not settings:
+            return variant
+        cls, config, own = type(variant), type(variant.config), variant.config.to_dict()
+    else:
+        cls = registry().variant(variant)[0] if isinstance(variant, str) else variant
+        config, own = cls.Config, {}
+    for name in settings:
+        config.check_effect(name, cls.name)
+    return cls(config.from_dict(own | settings))
+
+
+def _loaded(dataset: str | Dataset) -> Dataset:
+    """The data set, loaded where it is named."""
+    if isinstance(dataset, Dataset):
+        return dataset
+    source, path = find_source(dataset)
+    return source(None, path).load(data_folder(None))

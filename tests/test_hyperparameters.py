@@ -1,0 +1,89 @@
+"""Every hyperparameter that a variant of plugins/ lists does something: what is listed and ignored misleads."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganzoo_core import Dataset, DataSpec
+from ganzoo_core.errors import DataError
+from ganzoo_core.registry import registry
+from ganzoo_core.settings import Option
+from ganzoo_core.testing import Training, train_steps
+
+PACKAGES = {f"ganzoo-{path.parent.name}" for path in Path(__file__).parents[1].glob("plugins/*/pyproject.toml")}
+STEPS = 4  # the fourth is the first to move the averaged weights
+BASE = {"batch_size": 8}
+
+# `steps` says how long to train; all others must make another generator, or another way there.
+LISTED = [
+    pytest.param(name, option, id=f"{name}-{option.name}")
+    for name, (cls, plugin) in registry().variants().items()
+    if plugin.package in PACKAGES
+    for option in cls.Config.options()
+    if option.name != "steps"
+]
+
+
+@cache
+def data(name: str) -> Dataset:
+    """Points, or images of that size, two classes of random numbers."""
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(32) % 2
+    if name == "points":
+        samples = torch.rand(32, 2, generator=rng) * 2 - 1
+        return Dataset(DataSpec(name, (2,), ("a", "b"), "points"), samples, labels)
+    side = int(name)
+    samples = torch.randint(0, 256, (32, 1, side, side), generator=rng, dtype=torch.uint8)
+    return Dataset(DataSpec(name, (1, side, side), ("a", "b")), samples, labels)
+
+
+def other(option: Option) -> Any:
+    """Another value than the default, or than the one of BASE."""
+    value = BASE.get(option.name, option.default)
+    if option.choices:
+        return next(choice for choice in option.choices if choice != value)
+    if option.type.startswith("int,..."):
+        return (3,)
+    if option.type.startswith("int"):
+        return 3 if value is None else value + 1
+    assert option.type.startswith("float"), f"tell what to try of a {option.type}"
+    return value / 2 if value else 0.25
+
+
+def states(training: Training) -> list[dict[str, torch.Tensor]]:
+    return [training.state(), training.train(STEPS).state()]
+
+
+@cache
+def usual(variant: str, name: str) -> list[dict[str, torch.Tensor]]:
+    return states(train_steps(variant, data(name), 0, **BASE))
+
+
+def acts(variant: str, option: Option, name: str) -> bool:
+    """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
+    try:
+        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(option)})
+    except DataError:
+        return False  # not for such data, or not with such a value
+    before, after = usual(variant, name)
+    return not same(training.state(), before) or not same(training.train(STEPS).state(), after)
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_all_of_the_zoo_is_here() -> None:
+    assert {param.values[0] for param in LISTED} == {package.removeprefix("ganzoo-") for package in PACKAGES}
+
+
+@pytest.mark.parametrize(("variant", "option"), LISTED)
+def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
+    assert any(acts(variant, option, name) for name in ("points", "16", "32")), (
+        f"{option.name} does nothing on points and images; state in {variant}'s Config why it is `unused`"
+    )
