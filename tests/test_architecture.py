@@ -278,14 +278,13 @@ def test_plugins_use_public_names_only(package: Path) -> None:
         check_imports(path, package, provisional)
 
 
-@pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
+@pytest.mark.parametrize("package", [p for p in PLUGIN_PACKAGES if not offers_tools(p.parent)], ids=lambda p: p.name)
 def test_tests_of_plugins_use_public_names_only(package: Path) -> None:
     """They are the examples that authors of plugins follow, and go with the packages to wherever those are kept."""
-    provisional = for_tools() if offers_tools(package.parent) else set()
     found = sorted(package.parent.glob("tests/**/*.py"))
     assert found, f"{package.name} has no tests"
     for path in found:
-        check_imports(path, package, provisional)
+        check_imports(path, package, set())
 
 
 def test_public_modules_have_no_secrets() -> None:
