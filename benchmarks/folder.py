@@ -22,8 +22,8 @@ import torch
 from PIL import Image
 
 from ganzoo_core.data import BatchOrder, Dataset
-from ganzoo_core.datasets.folder_options import FolderOptions
-from ganzoo_core.datasets.sources import Folder
+from ganzoo_folder import Folder
+from ganzoo_folder.options import FolderOptions
 
 BLOCK = 50  # batches
 

@@ -267,7 +267,10 @@ def _between(page: str, part: str) -> str:
 
 
 def _with(page: str, part: str, lines: list[str]) -> str:
-    return page.replace(_between(page, part), "\n" + "\n".join(lines) + "\n\n", 1)
+    """The page with these lines between the part's mark and the next end."""
+    before, mark, rest = page.partition(f"<!-- {part} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    return before + mark + "\n" + "\n".join(lines).rstrip() + "\n\n" + end + after
 
 
 def _module_file(name: str) -> Path:

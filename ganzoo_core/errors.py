@@ -26,6 +26,13 @@ class UnknownNameError(GanzooError):
         super().__init__(f"there is no {what} called {shorten(repr(name))}; {hint}")
 
 
+class MissingPluginError(UnknownNameError):
+    """A name that a package which is not installed has."""
+
+    def __init__(self, what: str, name: str, package: str) -> None:
+        GanzooError.__init__(self, f"the {what} {name!r} comes with a package of its own: pip install {package}")
+
+
 class SettingError(GanzooError):
     """A setting whose value breaks its rule."""
 

@@ -29,8 +29,8 @@ CORE_PACKAGE = "ganzoo-core"
 API_VERSION = 1
 VERSION = "0.1.0"
 
-# What used to be in the core and is a plugin now: command or function, and the package that has it.
-MOVED = dict.fromkeys(("evaluate", "compare", "explore", "export", "new"), "ganzoo-tools")
+# What was the core's in 0.1 and is a plugin's now, a command or a data set, with the package that has it.
+MOVED = dict.fromkeys(("evaluate", "compare", "explore", "export", "new"), "ganzoo-tools") | {"folder": "ganzoo-folder"}
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 import ganzoo_core.hookspecs as hookspecs
 from ganzoo_core.callbacks import Callback
-from ganzoo_core.errors import DataError, GanzooError, PluginError, UnknownNameError
+from ganzoo_core.errors import DataError, GanzooError, MissingPluginError, PluginError, UnknownNameError
 from ganzoo_core.hookspecs import ReportSection
 from ganzoo_core.variant import DataSource, Variant
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ganzoo_core.callbacks import RunInfo
 
+_T = TypeVar("_T")
 _log = logging.getLogger("ganzoo")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
 
@@ -72,8 +73,8 @@ class Plugin:
 
     @property
     def is_core(self) -> bool:
-        """Whether this is one of the core's own offers."""
-        return self.package == hookspecs.CORE_PACKAGE
+        """Whether this is one of the core's own offers, or was in 0.1: nobody else can take its names."""
+        return self.package in {hookspecs.CORE_PACKAGE, *hookspecs.MOVED.values()}
 
     def weights(self, variant: str) -> Traversable | None:
         """The trained weights that the package ships for a variant, its `weights/NAME.safetensors`; None without."""
@@ -129,11 +130,19 @@ class Registry:
 
     def callbacks(self, run: RunInfo) -> list[Callback]:
         """The observers that plugins want on this run. Raises `PluginError` where one fails to make its own."""
-        return [callback for plugin in self.plugins() for callback in _callbacks_of(plugin, run)]
+        hook = "ganzoo_callbacks"
+        return [callback for plugin in self.plugins() for callback in _offered(plugin, hook, Callback, run=run)]
 
     def report_sections(self, folder: Path, generator: Any) -> list[ReportSection]:
-        """What plugins add to a run's page; one that fails is left out with a warning."""
-        return [section for plugin in self.plugins() for section in _sections_of(plugin, folder, generator)]
+        """What plugins add to a run's page; those of one that fails are left out with a warning."""
+        found: list[ReportSection] = []
+        for plugin in self.plugins():
+            try:
+                arguments = {"folder": folder, "generator": generator}
+                found += _offered(plugin, "ganzoo_report_sections", ReportSection, **arguments)
+            except PluginError as error:
+                _log.warning("a section is missing on the page of %s: %s", folder, error)
+        return found
 
     def _find(
         self,
@@ -153,6 +162,8 @@ class Registry:
                 raise PluginError(plugin.clashes[what, name])
             if plugin.error and plugin.name == name and not plugin.clashes:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
+        if name in hookspecs.MOVED:
+            raise MissingPluginError(what, name, hookspecs.MOVED[name])
         raise UnknownNameError(what, name, known)
 
     def _first_in_line(self, name: str) -> Iterator[Plugin]:
@@ -229,26 +240,15 @@ def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
     return dict(group.commands)
 
 
-def _sections_of(plugin: Plugin, folder: Path, generator: Any) -> list[ReportSection]:
+def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> list[_T]:
+    """The instances of `kind` that a plugin answers a hook with. Raises `PluginError`, also for whatever it raises."""
     try:
-        offered = _call(plugin, "ganzoo_report_sections", folder=folder, generator=generator)
-        for section in offered:
-            if not isinstance(section, ReportSection):
-                raise PluginError(f"ganzoo_report_sections must offer ReportSections, but offers {section!r}")
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's hook raises must not take the page away
-        _log.warning("the report has no section of %s: %s", plugin.source, _reason(error))
-        return []
-    return offered
-
-
-def _callbacks_of(plugin: Plugin, run: RunInfo) -> list[Callback]:
-    try:
-        offered = _call(plugin, "ganzoo_callbacks", run=run)
-        for callback in offered:
-            if not isinstance(callback, Callback):
-                raise PluginError(f"ganzoo_callbacks must offer instances of Callback, but offers {callback!r}")
+        offered = _call(plugin, hook, **arguments)
+        for thing in offered:
+            if not isinstance(thing, kind):
+                raise PluginError(f"{hook} must offer instances of {kind.__name__}, but offers {thing!r}")
     except Exception as error:
-        raise PluginError(f"{plugin.source} can't observe this run: {_reason(error)}") from error
+        raise PluginError(f"{plugin.source} failed in {hook}: {_reason(error)}") from error
     return offered
 
 

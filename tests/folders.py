@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets.folder_options import FolderOptions
-from ganzoo_core.datasets.sources import Folder
+from ganzoo_folder import Folder
+from ganzoo_folder.options import FolderOptions
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -87,7 +87,7 @@ def module_of(found: Import) -> str | None:
 TORCH_FREE = (
     "errors", "settings", "dataspec", "variant", "callbacks", "hookspecs", "registry",
     "storage.names", "storage.files", "storage.json_files",
-    "datasets", "datasets.sources", "datasets.folder_options",
+    "datasets", "datasets.sources",
     "runs.run_settings", "runs.plan", "runs.metadata", "runs.records", "runs.run_folder",
     "drawing.words", "display.progress", "distributed.launch", "training.collapse_warning",
 )  # fmt: skip
@@ -250,12 +250,10 @@ def for_tools() -> set[str]:
     return {f"ganzoo_core.{name}" for name in ast.literal_eval(listed)}
 
 
-def offers_tools(folder: Path) -> bool:
-    """Whether a package offers commands or sections of the report: else it has a variant, data or callbacks."""
-    hooks = {
-        n.name for path in entry_points(folder).values() for n in tree(path).body if isinstance(n, ast.FunctionDef)
-    }
-    return bool(hooks & {"ganzoo_commands", "ganzoo_report_sections"})
+def has_variant(folder: Path) -> bool:
+    """Whether a package offers a variant; else it has tools, data or callbacks."""
+    bodies = [tree(path).body for path in entry_points(folder).values()]
+    return "ganzoo_variants" in {node.name for body in bodies for node in body if isinstance(node, ast.FunctionDef)}
 
 
 def check_imports(path: Path, package: Path, provisional: set[str]) -> None:
@@ -273,12 +271,12 @@ def check_imports(path: Path, package: Path, provisional: set[str]) -> None:
 
 @pytest.mark.parametrize("package", PLUGIN_PACKAGES, ids=lambda package: package.name)
 def test_plugins_use_public_names_only(package: Path) -> None:
-    provisional = for_tools() if offers_tools(package.parent) else set()
+    provisional = set() if has_variant(package.parent) else for_tools()
     for path in package.rglob("*.py"):
         check_imports(path, package, provisional)
 
 
-@pytest.mark.parametrize("package", [p for p in PLUGIN_PACKAGES if not offers_tools(p.parent)], ids=lambda p: p.name)
+@pytest.mark.parametrize("package", [p for p in PLUGIN_PACKAGES if has_variant(p.parent)], ids=lambda p: p.name)
 def test_tests_of_plugins_use_public_names_only(package: Path) -> None:
     """They are the examples that authors of plugins follow, and go with the packages to wherever those are kept."""
     found = sorted(package.parent.glob("tests/**/*.py"))
@@ -294,8 +292,8 @@ def test_public_modules_have_no_secrets() -> None:
 
 def variant_names() -> set[str]:
     """The folders of plugins/ and examples/ that hold a variant, and the names the variants give themselves."""
-    names = {folder.name for folder in PLUGIN_FOLDERS if folder.name != "tools"}
-    for package in PLUGIN_PACKAGES:
+    names = {folder.name for folder in PLUGIN_FOLDERS if has_variant(folder)}
+    for package in [p for p in PLUGIN_PACKAGES if has_variant(p.parent)]:
         for node in ast.walk(tree(package / "__init__.py")):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name":
                 names.add(ast.literal_eval(node.value))
@@ -339,7 +337,7 @@ def test_the_core_knows_no_variant_by_name(module: str) -> None:
 def test_the_core_knows_no_tool(module: str) -> None:
     """hookspecs.MOVED alone says which package has what the core had in 0.1."""
     for line, text in texts(CORE_FILES[module]):
-        assert not re.search("ganzoo[-_]tools", text), f"{module}, line {line} names the tools: {text!r}"
+        assert not re.search("ganzoo[-_](tools|folder)", text), f"{module}, line {line} names the tools: {text!r}"
 
 
 def shipped_files() -> list[Path]:

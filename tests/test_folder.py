@@ -16,11 +16,10 @@ import torch
 from folders import BLUE, GREEN, RED, WHITE, caches, colour_of, load, save
 from PIL import Image
 
-from ganzoo_core.datasets import decode
-from ganzoo_core.datasets.folder_options import FolderOptions
-from ganzoo_core.datasets.sources import Folder
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.runs.plan import absolute
+from ganzoo_folder import Folder, decode
+from ganzoo_folder.options import FolderOptions
 
 pytestmark = pytest.mark.usefixtures("user_cache")
 

@@ -17,8 +17,8 @@ import torch
 from folders import BLUE, RED, caches, colour_of, load, save
 
 from ganzoo_core.data import BatchOrder
-from ganzoo_core.datasets import folder_cache
 from ganzoo_core.errors import DataError
+from ganzoo_folder import cache
 
 pytestmark = pytest.mark.usefixtures("user_cache")
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("user_cache")
 def test_the_second_load_decodes_nothing(images, monkeypatch):
     save(images / "a.png")
     first = load(images)
-    monkeypatch.setattr(folder_cache, "decode", None)
+    monkeypatch.setattr(cache, "decode", None)
     again = load(images)
     assert torch.equal(first.samples, again.samples)
     again.samples.zero_()  # on this process's copy
@@ -71,7 +71,7 @@ def test_a_damaged_cache_is_made_anew(images, file, content):
 STALLING_BUILD = """
 import sys, time
 from pathlib import Path
-from ganzoo_core.datasets import Folder, FolderOptions, folder_cache
+from ganzoo_folder import Folder, FolderOptions, cache
 
 def decode(path, size, channels):
     if path.name == "5.png":
@@ -79,7 +79,7 @@ def decode(path, size, channels):
         time.sleep(600)
     return real(path, size, channels)
 
-real, folder_cache.decode = folder_cache.decode, decode
+real, cache.decode = cache.decode, decode
 images = Path(sys.argv[1])
 Folder(FolderOptions(image_size=8), images).load(images.parent / "data")
 """
@@ -107,8 +107,8 @@ def test_a_killed_build_is_waited_for_and_then_made_anew(images, caplog):
 def test_of_several_that_ask_at_once_one_decodes(images, monkeypatch):
     for i in range(20):
         save(images / f"{i}.png")
-    barrier, sizes, decoded, real = threading.Barrier(4), [], [], folder_cache.decode
-    monkeypatch.setattr(folder_cache, "decode", lambda path, **how: decoded.append(path.name) or real(path, **how))
+    barrier, sizes, decoded, real = threading.Barrier(4), [], [], cache.decode
+    monkeypatch.setattr(cache, "decode", lambda path, **how: decoded.append(path.name) or real(path, **how))
 
     def build() -> None:
         barrier.wait()
@@ -144,14 +144,14 @@ def test_a_full_disk(images, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder_cache, "_build", full)
+    monkeypatch.setattr(cache, "_build", full)
     with pytest.raises(DataError, match=r"can't be kept in .*folder-cache \(No space left on device\); name another"):
         load(images)
     assert caches(images.parent / "data") == []
 
 
 def test_progress_is_told_of_long_work(images, monkeypatch, caplog):
-    monkeypatch.setattr(folder_cache, "_REPORT_EVERY_S", -1)
+    monkeypatch.setattr(cache, "_REPORT_EVERY_S", -1)
     caplog.set_level(logging.INFO)
     for i in range(2):
         save(images / f"{i}.png")
@@ -192,7 +192,7 @@ def test_a_set_may_be_larger_than_memory(tmp_path):
     path, n = tmp_path / "samples.u8", 2**40
     with path.open("wb") as file:
         file.truncate(n)
-    samples = folder_cache._mapped(path, (n // 4, 1, 2, 2))
+    samples = cache._mapped(path, (n // 4, 1, 2, 2))
     assert samples[torch.tensor([0, n // 4 - 1])].sum() == 0
 
 

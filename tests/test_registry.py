@@ -408,7 +408,7 @@ def test_a_plugin_that_fails_to_make_its_callbacks_is_named(plugin_site, body: s
     plugin_site.install("ganzoo-watch", {"ganzoo_watch.py": OBSERVER + body}, version="0.2")
     with pytest.raises(PluginError) as caught:
         plugin_site.registry().callbacks(run_info())
-    assert str(caught.value) == f"ganzoo-watch 0.2 can't observe this run: {reason}"
+    assert str(caught.value) == f"ganzoo-watch 0.2 failed in ganzoo_callbacks: {reason}"
 
 
 def test_a_wrapper_reaches_its_own_plugin_only(plugin_site) -> None:

@@ -20,13 +20,14 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.drawing.charts import MOST_POINTS, Line, axis, log_axis, run_charts, thinned
+from ganzoo_core.drawing.charts import MOST_POINTS, Line, axis, run_charts, thinned
 from ganzoo_core.drawing.pictures import bare_grid, cells, picture
 from ganzoo_core.drawing.words import number, typed
 from ganzoo_core.report.command import usage
 from ganzoo_core.report.page import inlined, render
 from ganzoo_core.report.run_page import thinned_out, write_report
 from ganzoo_core.runs.records import trained_seconds
+from ganzoo_tools.comparison.page import log_axis
 from ganzoo_tools.evaluation.results import Evaluation, Figure
 
 KINDS = {"images": ("toy-conditional", "digits"), "points": ("toy", "ring8"), "curves": ("toy", "sine")}

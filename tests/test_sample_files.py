@@ -19,13 +19,13 @@ from torchvision.datasets import ImageFolder
 import ganzoo_core as ganzoo
 from ganzoo_core import TrainedGenerator
 from ganzoo_core.cli import main
-from ganzoo_core.datasets.folder_options import FolderOptions
-from ganzoo_core.datasets.sources import Folder
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, SettingError, UnknownNameError
 from ganzoo_core.sampling import trained_generator
 from ganzoo_core.sampling.sample_files import SampleArrays, class_folders, write_samples
 from ganzoo_core.sampling.samples import Samples
+from ganzoo_folder import Folder
+from ganzoo_folder.options import FolderOptions
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one"))
 COLOUR = DataSpec("colour", (3, 5, 7))

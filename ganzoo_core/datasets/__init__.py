@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Folder, Grid25, Kmnist, Mnist, Ring8, Sine
+from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine
 from ganzoo_core.hookspecs import hookimpl
 from ganzoo_core.variant import DataSource
 
@@ -15,7 +15,7 @@ GANZOO_API = 1
 @hookimpl
 def ganzoo_datasets() -> list[type[DataSource]]:
     """The default first."""
-    return [Digits, Mnist, FashionMnist, Kmnist, Cifar10, Folder, Ring8, Grid25, Sine]
+    return [Digits, Mnist, FashionMnist, Kmnist, Cifar10, Ring8, Grid25, Sine]
 
 
 def data_folder(given: Path | None) -> Path:

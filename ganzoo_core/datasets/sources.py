@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ganzoo_core.datasets.folder_options import FolderOptions
 from ganzoo_core.dataspec import DataSpec, Kind, Split
 from ganzoo_core.errors import DataError
 from ganzoo_core.variant import DataSource
@@ -125,25 +124,6 @@ class Cifar10(Downloaded):
     def archive(self, file: str) -> str:
         """One archive holds them all."""
         return "cifar-10-binary.tar.gz"
-
-
-class Folder(DataSource):
-    """The user's own images: in one folder (unlabelled), or in one subfolder per class."""
-
-    name = "folder"
-    title = "Your own images: one folder, or a subfolder per class"
-    origin = "folder:PATH, on this machine"
-    takes_path = True
-    Options = FolderOptions
-
-    def load(self, data_dir: Path, split: Split = "train") -> Dataset:
-        """Every readable image, decoded once and kept in a cache. Raises `DataError`, also for split "test"."""
-        _refuse_test(self.name, split)
-        if self.path is None:
-            raise DataError("the data set folder needs a path: --data folder:PATH")
-        from ganzoo_core.datasets.folder import load
-
-        return load(self.path, self.options, data_dir)
 
 
 class Ring8(DataSource):

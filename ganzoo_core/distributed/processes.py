@@ -83,31 +83,23 @@ class SingleProcess(Processes):
     rank, size = 0, 1
     rank_here, size_here = 0, 1
 
-    def check_device(self, device: torch.device) -> None:
-        """Any will do."""
+    def check_device(self, device: torch.device) -> None: ...
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        """They are their own means."""
+    def average(self, tensors: Sequence[Tensor]) -> None: ...
 
     def mean(self, numbers: Tensor) -> Tensor:
-        """The numbers."""
         return numbers
 
     def max_of_last(self, what: str, number: int) -> int:
-        """The number, at once."""
         return number
 
-    def wait_pending(self) -> None:
-        """Nothing is on its way."""
+    def wait_pending(self) -> None: ...
 
-    def check_equal(self, tensors: dict[str, Tensor], step: int) -> None:
-        """There is nothing to compare with."""
+    def check_equal(self, tensors: dict[str, Tensor], step: int) -> None: ...
 
-    def share_batch_norm(self, networks: Iterable[nn.Module]) -> None:
-        """This process has the whole mini-batch."""
+    def share_batch_norm(self, networks: Iterable[nn.Module]) -> None: ...
 
-    def lead(self, instructions: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
-        """There is nobody to tell."""
+    def lead(self, instructions: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]]) -> None: ...
 
 
 class ProcessGroup(Processes):

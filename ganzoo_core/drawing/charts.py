@@ -210,15 +210,6 @@ def _around(low: float, high: float) -> Axis:
     return axis(low - room, high + room)
 
 
-def log_axis(low: float, high: float) -> Axis:
-    """A logarithmic axis from `low` to `high`, both above 0, with some room beyond."""
-    low, high = low / 1.15, high * 1.15
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
-    inside = [tick for tick in ticks if low <= tick <= high]
-    return Axis(low, high, inside[:: math.ceil(len(inside) / 6)], is_log=True)
-
-
 def axis(low: float, high: float, *, whole: bool = False) -> Axis:
     """An axis from `low` to `high`, with up to five round numbers on it, whole ones where they count something."""
     from matplotlib.ticker import MaxNLocator

@@ -13,15 +13,13 @@ from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.fonts import drawable, fitted
-from ganzoo_core.drawing.plots import INK, class_name, curves_picture, points_picture, ways_picture
+from ganzoo_core.drawing.plots import INK, class_name, curves_picture, points_picture
 
 PAPER = "white"
 MARGIN = 12
 GUTTER = 2
 CELL = 56  # small images are enlarged to at least this, in pixels
 WIDEST = 2_400  # but not beyond this width of the whole grid
-TABLE_CELL = 84  # wide enough for a caption
-TABLE_COLUMNS = 10
 NAME_WIDTH = 110
 NAME_SIZE, TITLE_SIZE = 14, 18
 
@@ -54,8 +52,8 @@ def picture(
     ]
     grid = montage([row for _, row in named_rows], GUTTER, PAPER)
     names = [None if k is None else drawable(class_name(spec, k), f"class {k}")[0] for k, _ in named_rows]
-    lettered = _lettered(grid, names)
-    return lettered if title is None else captioned(lettered, title)
+    named = lettered(grid, names)
+    return named if title is None else captioned(named, title)
 
 
 def _columns(n: int, groups: Sequence[tuple[int | None, list[int]]], wanted: int | None = None) -> int:
@@ -85,33 +83,6 @@ def bare_grid(
         cell = image.crop((x, y, x + width * factor, y + height * factor)).reduce(factor)
         grid.paste(cell, (j * (width + 1), i * (height + 1)))
     return grid
-
-
-def table_picture(
-    values: Tensor,
-    spec: DataSpec,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    untouched: Tensor,
-    *,
-    least_cell: int = TABLE_CELL,
-) -> Image.Image:
-    """Samples (R, C, *shape) as a table: `rows` names stand at its left, `columns` names above it.
-
-    `untouched` (0 or 1, *shape) is a sample to compare with, at the left of each row. A wide table goes on below.
-    Points and curves: a plot.
-    """
-    if not spec.has_pixels:
-        return ways_picture(values, spec, rows, columns, untouched)
-    across = math.ceil(len(columns) / math.ceil(len(columns) / TABLE_COLUMNS))
-    factor = enlargement(spec, across + len(untouched), least_cell)
-    blocks = []
-    for start in range(0, len(columns), across):
-        part = slice(start, start + across)
-        images = [cells(torch.cat([untouched, row[part]]), factor) for row in values]
-        captions = ["untouched"] * len(untouched) + list(columns[part])
-        blocks.append([_lettered(montage(images, GUTTER, PAPER), rows, captions)])
-    return montage(blocks, 0, PAPER)
 
 
 def png_bytes(image: Image.Image) -> bytes:
@@ -178,7 +149,7 @@ def captioned(image: Image.Image, caption: str) -> Image.Image:
     return canvas
 
 
-def _lettered(grid: Image.Image, rows: Sequence[str | None], columns: Sequence[str] = ()) -> Image.Image:
+def lettered(grid: Image.Image, rows: Sequence[str | None], columns: Sequence[str] = ()) -> Image.Image:
     """The grid with a margin, names at the left of its rows and above its columns."""
     names = [fitted(name, NAME_SIZE, NAME_WIDTH) if name else None for name in rows]
     name_width = max((math.ceil(font.getlength(name)) + MARGIN for name, font in filter(None, names)), default=0)

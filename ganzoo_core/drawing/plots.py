@@ -5,7 +5,6 @@ matplotlib is imported when something is drawn, and without pyplot: no windows, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +47,7 @@ def points_picture(
     for name, colour, mask in _by_class(len(values), spec, labels):
         x, y = natural_units(values[mask], spec).T
         axes.scatter(x, y, s=9, color=colour, linewidths=0, alpha=0.8, label=entry(name))
-    axes.set(xlim=_limits(spec), ylim=_limits(spec), aspect="equal")
+    axes.set(xlim=limits(spec), ylim=limits(spec), aspect="equal")
     legend(figure)
     return rendered(figure)
 
@@ -78,38 +77,12 @@ def curves_picture(values: Tensor, spec: DataSpec, real: Tensor | None = None, t
         bounds = natural_units(torch.stack([real.amin(dim=0), real.amax(dim=0)]), spec)
         for i, bound in enumerate(bounds):
             axes.plot(x, bound, "--", color=ORANGE, linewidth=1.6, label="_" if i else "bounds of the real ones")
-    axes.set(xlim=(-1, 1), ylim=_limits(spec))
+    axes.set(xlim=(-1, 1), ylim=limits(spec))
     legend(figure)
     return rendered(figure)
 
 
-def ways_picture(
-    values: Tensor, spec: DataSpec, rows: Sequence[str], columns: Sequence[str], untouched: Tensor
-) -> Image.Image:
-    """Points (R, C, 2) or curves (R, C, L) found on R ways of C steps, later steps drawn stronger.
-
-    Each row has its colour and its name; where there is one row, each column. `untouched` (0 or 1, *shape) is dark.
-    """
-    figure, axes = new_figure(5, 5.2) if spec.kind == "points" else new_figure(6, 4.5)
-    names = rows if len(rows) > 1 else columns
-    colours = _colours(len(names))
-    table = natural_units(values, spec)
-    for i, j in np.ndindex(table.shape[:2]):
-        k, first = (i, j == 0) if len(rows) > 1 else (j, True)
-        name = names[k] if first and len(names) <= len(PALETTE) else None
-        strength = 0.4 + 0.6 * (j + 1) / len(columns)
-        _draw_sample(axes, table[i, j], spec, color=colours[k], alpha=strength, label=entry(name))
-        if spec.kind == "points" and len(rows) > 1 and j > 0:
-            axes.plot(*table[i, j - 1 : j + 1].T, color=colours[k], linewidth=1, alpha=strength)
-    for sample in natural_units(untouched, spec):
-        _draw_sample(axes, sample, spec, color=INK, alpha=1.0, label="untouched")
-    axes.set(ylim=_limits(spec), xlim=_limits(spec) if spec.kind == "points" else (-1, 1))
-    axes.set_aspect("equal" if spec.kind == "points" else "auto")
-    legend(figure, columns=3)
-    return rendered(figure)
-
-
-def _colours(n: int) -> list[str]:
+def colours_of(n: int) -> list[str]:
     """n colours: the palette's, or where it has too few a blend that shows the order."""
     if n <= len(PALETTE):
         return list(PALETTE[:n])
@@ -119,14 +92,14 @@ def _colours(n: int) -> list[str]:
     return [to_hex(blend(k / (n - 1))) for k in range(n)]
 
 
-def _draw_sample(axes: Axes, sample: np.ndarray, spec: DataSpec, *, color: str, alpha: float, label: str) -> None:
+def draw_sample(axes: Axes, sample: np.ndarray, spec: DataSpec, *, color: str, alpha: float, label: str) -> None:
     if spec.kind == "points":
         axes.plot(*sample[:, None], "o", markersize=5, markeredgewidth=0, color=color, alpha=alpha, label=label)
     else:
         axes.plot(np.linspace(-1, 1, len(sample)), sample, linewidth=1.2, color=color, alpha=alpha, label=label)
 
 
-def _limits(spec: DataSpec) -> tuple[float, float]:
+def limits(spec: DataSpec) -> tuple[float, float]:
     return spec.offset - 1.05 * spec.scale, spec.offset + 1.05 * spec.scale
 
 

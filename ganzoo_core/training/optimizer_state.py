@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,10 @@ from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.storage.tensor_files import check_finite, check_fit
 
 _GROUP = "group"
-_NAMES = "names"
 
 
 class OptimizerMemory:
-    """An optimizer's memory: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`, and
-    `prefix.names`, (32,) uint8, a digest of their names, as which there are depends on how the run went.
+    """An optimizer's memory: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`.
 
     Of `param_groups` those numbers are kept that were changed or added since this was made: a learning rate that a
     schedule moved, a count. The rest follow the run's settings, which a resumed run may change.
@@ -42,18 +38,17 @@ class OptimizerMemory:
             for name, number in _numbers(group).items():
                 if name not in made or not torch.equal(number, made[name]):
                     memory[f"{_GROUP}.{index}.{name}"] = number
-        memory[_NAMES] = _digest(memory)
         return {f"{self.prefix}.{name}": tensor for name, tensor in memory.items()}
 
     def restore(self, tensors: dict[str, Tensor], path: Path) -> None:
         """Take back what `tensors` gave. The parameters change on the way: load them after this.
 
         Raises `FileError` for what this optimizer never remembers, as fused kernels trust sizes and would write beyond
-        them, and for anything less or more than was saved.
+        them. That nothing was left out, the digest of the whole file says.
         """
         self._step_with_zeros()
         memory = {k.removeprefix(f"{self.prefix}."): t for k, t in tensors.items() if k.startswith(f"{self.prefix}.")}
-        names = memory.pop(_NAMES, None)
+        memory.pop("names", None)  # in files of 0.1: a digest of the names, which the file's own covers
         found: dict[str, dict[str, Tensor]] = {}
         for name, tensor in memory.items():
             owner, _, key = name.rpartition(".")
@@ -69,8 +64,6 @@ class OptimizerMemory:
                     raise FileError(f"{path} does not fit this {self.prefix}: its group {index} can't have this {key}")
         for owner in found:
             raise FileError(f"{path} does not fit this {self.prefix}: it has an unknown part {shorten(owner)}")
-        if names is None or names.dtype != torch.uint8 or names.tolist() != _digest(memory).tolist():
-            raise FileError(f"{path} does not fit this {self.prefix}: a tensor of it was left out, added or renamed")
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -97,10 +90,6 @@ class OptimizerMemory:
                 memory[name].copy_(value)
             else:
                 memory[name] = value.item()
-
-
-def _digest(names: Iterable[str]) -> Tensor:
-    return torch.tensor(list(hashlib.sha256("\n".join(sorted(names)).encode()).digest()), dtype=torch.uint8)
 
 
 def _numbers(group: dict[str, Any]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import torch
 
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.drawing.charts import Chart, Line, axis, log_axis
+from ganzoo_core.drawing.charts import Axis, Chart, Line, axis
 from ganzoo_core.drawing.pictures import bare_grid, grouped
 from ganzoo_core.drawing.plots import class_name
 from ganzoo_core.drawing.words import number
@@ -228,3 +228,12 @@ def _cost(recipe: Recipe) -> dict[str, Any]:
         "steps": steps,
         "rate": steps.mean * info.settings["batch_size"] / seconds if seconds else 0,
     }
+
+
+def log_axis(low: float, high: float) -> Axis:
+    """A logarithmic axis from `low` to `high`, both above 0, with some room beyond."""
+    low, high = low / 1.15, high * 1.15
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    inside = [tick for tick in ticks if low <= tick <= high]
+    return Axis(low, high, inside[:: math.ceil(len(inside) / 6)], is_log=True)

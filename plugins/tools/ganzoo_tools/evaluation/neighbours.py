@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ganzoo_core.drawing.pictures import table_picture
 from ganzoo_tools.evaluation.prdc import nearest
 from ganzoo_tools.evaluation.reference import Reals
+from ganzoo_tools.exploration.table import table_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.drawing.pictures import cells, enlargement, png_bytes
-from ganzoo_core.drawing.plots import ways_picture
 from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.sampling.generate import decode
 from ganzoo_core.sampling.samples import label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.exploration.directions import telling_directions
 from ganzoo_tools.exploration.sketch import sketch
+from ganzoo_tools.exploration.table import ways_picture
 from ganzoo_tools.exploration.walks import along, first_latent
 
 REACH = 4.0  # how far a slider moves the latent

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.drawing.gifs import gif_bytes
-from ganzoo_core.drawing.pictures import captioned, png_bytes, table_picture
+from ganzoo_core.drawing.pictures import captioned, png_bytes
 from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.sampling.generate import decode, latents
 from ganzoo_core.sampling.samples import Samples, label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import write_atomically
+from ganzoo_tools.exploration.table import table_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

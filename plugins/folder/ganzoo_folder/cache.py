@@ -29,13 +29,13 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from ganzoo_core.datasets.decode import decode, is_grey
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
 from ganzoo_core.storage.names import few, visible
+from ganzoo_folder.decode import decode, is_grey
 
 if TYPE_CHECKING:
-    from ganzoo_core.datasets.folder_options import FolderOptions
+    from ganzoo_folder.options import FolderOptions
 
 _DECODER_VERSION = 2  # raise it where decoding changes: old caches are then made anew
 _ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets.decode import extensions
-from ganzoo_core.datasets.folder_cache import ImageFile, Listing, cached
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.names import few, visible
+from ganzoo_folder.cache import ImageFile, Listing, cached
+from ganzoo_folder.decode import extensions
 
 if TYPE_CHECKING:
-    from ganzoo_core.datasets.folder_options import FolderOptions
+    from ganzoo_folder.options import FolderOptions
 
 _log = logging.getLogger("ganzoo")
 

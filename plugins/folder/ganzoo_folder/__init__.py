@@ -1,0 +1,45 @@
+"""Your own images as a data set: `--data folder:PATH`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo_core import DataSource, hookimpl
+from ganzoo_core.dataspec import Split
+from ganzoo_core.errors import DataError
+from ganzoo_folder.options import FolderOptions
+
+if TYPE_CHECKING:
+    from ganzoo_core import Dataset
+
+GANZOO_API = 1
+
+
+class Folder(DataSource):
+    """The user's own images: in one folder (unlabelled), or in one subfolder per class."""
+
+    name = "folder"
+    title = "Your own images: one folder, or a subfolder per class"
+    origin = "folder:PATH, on this machine"
+    takes_path = True
+    Options = FolderOptions
+
+    def load(self, data_dir: Path, split: Split = "train") -> Dataset:
+        """Every readable image, decoded once and kept in a cache. Raises `DataError`, also for split "test"."""
+        if split == "test":
+            raise DataError(
+                "folder has no held-out part: its only split is 'train', but 'test' was asked for; "
+                "use 'train', or data that has both, such as mnist"
+            )
+        if self.path is None:
+            raise DataError("the data set folder needs a path: --data folder:PATH")
+        from ganzoo_folder.folder import load
+
+        return load(self.path, self.options, data_dir)
+
+
+@hookimpl
+def ganzoo_datasets() -> list[type[DataSource]]:
+    """The folder alone."""
+    return [Folder]
