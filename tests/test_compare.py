@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from clocks import let_steps_take
 
 import ganzoo_core as ganzoo
 import ganzoo_tools
@@ -37,15 +38,18 @@ def trained(out: Path, variant: str = "toy", **settings: object) -> Path:
 def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """The folder of a whole race, and what it printed; nobody writes to it."""
     out = tmp_path_factory.mktemp("race") / "out"
-    return out, invoke(*RACE, "--out", out)
+    with pytest.MonkeyPatch.context() as patch:
+        let_steps_take(0.01, patch)
+        result = invoke(*RACE, "--out", out)
+    assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+    return out, result
 
 
 def test_a_race_prints_a_table_with_spread_and_rank(raced: tuple[Path, Result]) -> None:
     out, result = raced
-    assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert re.match(r"rank +recipe +coverage +read as asked +modes covered", lines[0])
-    assert all(len(line) <= 80 for line in lines)
+    assert all(len(line) <= 80 for line in lines), result.stdout
     assert re.search(r"^1 +toy.* ± ", result.stdout, re.M) and re.search(r"^- +real data", result.stdout, re.M)
     assert "ranked by: coverage, higher is better" in result.stdout
     assert "time: 0.3 s of training each" in result.stdout
@@ -61,7 +65,9 @@ def test_every_run_had_its_time_and_was_judged_on_the_way(raced: tuple[Path, Res
     for name in folders:
         folder = RunFolder.open(raced[0] / name)
         metadata = folder.metadata()
-        assert folder.trained_seconds() > 0.29
+        spent_s = folder.trained_seconds()
+        assert spent_s + 1e-6 >= 0.3 and spent_s == pytest.approx(0.01 * metadata.settings["steps"])
+        assert spent_s < 0.3 + 0.015, "the last step is begun when the time is up"
         judged = Evaluation.read(folder.path / "evaluation.json")
         assert judged.step == metadata.settings["steps"] == ganzoo.load(folder.path).step
         assert Evaluation.read(folder.path / "stages" / "0.3s" / "evaluation.json") == judged
@@ -89,12 +95,13 @@ def test_a_race_that_was_stopped_goes_on_with_the_time_spent(tmp_path: Path, mon
 
     def stopping(engine: Engine) -> dict:
         steps.append(engine.step)
-        if len(steps) == 25:
+        if len(steps) == 20:  # in the midst of a stage
             os.kill(os.getpid(), signal.SIGINT)
         return step(engine)
 
     arguments = ("--variants", "toy", "--data", "ring8", "--minutes", "0.03", "-n", "100", "--out", tmp_path / "out")
     monkeypatch.setattr(Engine, "train_step", stopping)
+    let_steps_take(0.02, monkeypatch)
     result = invoke(*arguments)
     assert result.exit_code == 1
     error = f"Error: stopped, and all is saved in {tmp_path / 'out'}; call the same again, and it goes on"
@@ -102,11 +109,13 @@ def test_a_race_that_was_stopped_goes_on_with_the_time_spent(tmp_path: Path, mon
     folder = RunFolder.open(tmp_path / "out" / "toy-seed0")
     stood = steps[-1]
     assert ganzoo.load(folder.path).step == stood + 1
-    steps[:] = [0] * 25  # it is not stopped again
+    steps[:] = [0] * 20  # it is not stopped again
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
-    assert steps[26] == stood + 1, "the first one is the trial step"
-    assert folder.trained_seconds() > 1.79 and "1.8 s of training each" in result.stdout
+    assert steps[21] == stood + 1, "the first one is the trial step"
+    spent_s = folder.trained_seconds()
+    assert spent_s + 1e-6 >= 1.8 and spent_s == pytest.approx(0.02 * folder.metadata().settings["steps"])
+    assert spent_s < 1.83 and "1.8 s of training each" in result.stdout
 
 
 def test_a_stop_while_judging_is_a_sentence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from clocks import let_steps_take
 
 from ganzoo_core.cli import main
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("compared")
     arguments = ["--variants", "toy,toy-conditional", "--data", "ring8", "--minutes", "0.01", "-n", "100"]
-    result = CliRunner().invoke(main, ["compare", *arguments, "--out", str(out)])
+    with pytest.MonkeyPatch.context() as patch:
+        let_steps_take(0.01, patch)
+        result = CliRunner().invoke(main, ["compare", *arguments, "--out", str(out)])
     assert result.exit_code == 0, result.output
     return out / "comparison.html"
 

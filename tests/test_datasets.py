@@ -81,7 +81,7 @@ def test_listing_the_data_sets_imports_nothing_heavy():
 def test_the_registry_takes_them_as_any_plugin():
     registry = Registry([EntryPoint("datasets", "ganzoo_core.datasets", "ganzoo")])
     assert list(registry.datasets()) == [
-        "digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "folder", "ring8", "grid25", "sine",
+        "digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "ring8", "grid25", "sine",
     ]  # fmt: skip
     assert registry.plugins()[0].error is None
 

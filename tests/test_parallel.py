@@ -105,7 +105,7 @@ def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     wait_for_records(20)
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGKILL)
-    assert process.wait(30) == 1
+    assert process.wait() == 1
     header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     train(forks, 1, "--resume", "run", "--steps", header["step"] + 4, "--quiet")
 
@@ -132,7 +132,7 @@ def test_the_data_is_in_memory_once(in_tmp, forks):
     assert len(maps) == 2 and all(shared in lines for lines in maps)
     assert files("launch") == {"attempt_0", "ganzoo-run"}, "nothing stays behind but the note for a restart"
     process.send(signal.SIGTERM)
-    assert process.wait(30) == 1
+    assert process.wait() == 1
 
 
 def test_a_signal_to_one_process_stops_all_and_saves(in_tmp, forks):
@@ -140,7 +140,7 @@ def test_a_signal_to_one_process_stops_all_and_saves(in_tmp, forks):
     wait_for_records(2)
     _, other = map(int, Path("pids").read_text().split())
     os.kill(other, signal.SIGTERM)
-    assert process.wait(30) == 1
+    assert process.wait() == 1
     assert "stopped by SIGTERM at step" in process.errors and process.errors.count("Error") == 1
     header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert f"at step {header['step']} of" in process.errors
@@ -148,7 +148,7 @@ def test_a_signal_to_one_process_stops_all_and_saves(in_tmp, forks):
 
 def test_a_mini_batch_must_divide_by_the_processes(in_tmp, forks):
     process = start(forks, 3, *PLAIN, "--out", "run")
-    assert process.wait(60) == 1 and not Path("run").exists()
+    assert process.wait() == 1 and not Path("run").exists()
     assert (
         "batch_size must be a multiple of 3, the number of processes (3) times accumulate (1), but is 32"
         in process.errors
@@ -246,7 +246,7 @@ def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
         wait_for_records(5)
         os.kill(children(process.pid)[1], signal.SIGKILL)
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=300)
     assert process.returncode == 1 and out == ""
     assert errors == (
         "Error: process 1 of 2 was ended by SIGKILL, so the others were ended too; the last checkpoint is whole, "
@@ -260,7 +260,7 @@ def test_a_signal_to_the_launcher_saves_once(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
         wait_for_records(5)
         process.terminate()
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert process.returncode == 1
     assert errors == (
@@ -276,7 +276,7 @@ def test_processes_whose_launcher_was_killed_save_and_end(in_tmp):
         wait_for_records(5)
         workers = children(process.pid)
         process.kill()
-        wait_for(lambda: not any(is_running(worker) for worker in workers), 60)
+        wait_for(lambda: not any(is_running(worker) for worker in workers))
     header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
     assert header["step"] > 20
 
@@ -293,7 +293,7 @@ def is_running(pid: int) -> bool:
 )
 def test_a_mistake_is_told_once(in_tmp, wrong, words):
     with ganzoo(*PLAIN, "--processes", 2, *wrong) as process:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 1 and words in errors and errors.count("Error: ") == 1 and errors.count("\n") == 1
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from clocks import let_steps_take
 from ganzoo_toy.networks import CountingLoss
 
 import ganzoo_core as ganzoo
@@ -405,7 +406,7 @@ def test_a_signal_saves_and_says_how_to_go_on(in_tmp, forks, name):
     assert process.wait() == 1
     assert f"stopped by {name} at step {saved_step()} of 1000000, all saved; go on with: ganzoo run" in process.errors
     assert "Traceback" not in process.errors and saved_step() > 0
-    assert Path("run/checkpoint.safetensors").stat().st_mtime - signalled_s < 5, "a preempted job has some seconds"
+    assert Path("run/checkpoint.safetensors").stat().st_mtime - signalled_s < 25, "a preempted job has half a minute"
 
 
 def test_a_second_signal_ends_at_once_and_the_last_checkpoint_stays(in_tmp, forks):
@@ -537,27 +538,31 @@ def test_every_error_here_is_for_users():
     assert all(issubclass(e, GanzooError) for e in (FileError, Interrupted, SettingError, TrainingError))
 
 
-def test_a_run_ends_when_its_seconds_are_spent_and_its_steps_give_it_again(tmp_path):
+def test_a_run_ends_when_its_seconds_are_spent_and_its_steps_give_it_again(tmp_path, monkeypatch):
+    let_steps_take(0.02, monkeypatch)
     timed = train(seconds=0.3, out=tmp_path / "timed")
     steps = timed.info["settings"]["steps"]
     assert timed.info["seconds"] == 0.3 and steps == timed.generator().step == timed.records()[-1]["step"]
     assert (tmp_path / "timed" / "samples" / f"step-{steps:06d}.png").exists()
-    assert timed.trained_seconds() > 0.29
+    assert 0.3 <= timed.trained_seconds() + 1e-6 == pytest.approx(0.02 * steps, abs=1e-5)
     counted = train(steps=steps, out=tmp_path / "counted")
     assert_same_end(timed.folder, counted.folder)
 
 
-def test_a_run_with_seconds_goes_on_with_the_time_spent_counted(tmp_path):
+def test_a_run_with_seconds_goes_on_with_the_time_spent_counted(tmp_path, monkeypatch):
+    let_steps_take(0.02, monkeypatch)
     first = train(seconds=0.3, out=tmp_path / "run")
     steps, spent_s = first.info["settings"]["steps"], first.trained_seconds()
     train(resume=first.folder, seconds=0.3)
     assert first.info["settings"]["steps"] == steps, "it is done already"
     train(resume=first.folder, seconds=spent_s + 0.2)
     assert first.info["settings"]["steps"] > steps
-    assert spent_s + 0.19 < first.trained_seconds() < 2 * spent_s + 0.2, "the time spent was counted"
+    assert spent_s + 0.19 < first.trained_seconds() < spent_s + 0.25, "the time spent was counted"
 
 
-def test_a_stopped_run_with_seconds_needs_no_word_of_them_to_go_on(tmp_path):
+def test_a_stopped_run_with_seconds_needs_no_word_of_them_to_go_on(tmp_path, monkeypatch):
+    let_steps_take(0.02, monkeypatch)
+
     class Stop(ganzoo.Callback):
         def on_log(self, record):
             os.kill(os.getpid(), signal.SIGINT)
@@ -566,7 +571,7 @@ def test_a_stopped_run_with_seconds_needs_no_word_of_them_to_go_on(tmp_path):
         train(seconds=1.0, out=tmp_path / "run", callbacks=[Stop()])
     assert "it stands at step" in (page := (tmp_path / "run" / "report.html").read_text()) and " of 1 s." in page
     run = ganzoo.train(resume=tmp_path / "run")
-    assert 0.99 < run.trained_seconds() < 5
+    assert 0.99 < run.trained_seconds() < 1.05
 
 
 def test_seconds_that_say_nothing_are_refused():
