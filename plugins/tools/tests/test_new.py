@@ -18,7 +18,7 @@ from ganzoo_core import __version__
 from ganzoo_core.cli import main
 from ganzoo_tools.scaffold.package import LICENCES, Names
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 FRESH = {
     ".github/workflows/test.yml", ".gitignore", "LICENSE", "README.md", "ganzoo_my_gan/__init__.py",
     "ganzoo_my_gan/loss.py", "ganzoo_my_gan/networks.py", "ganzoo_my_gan/py.typed", "pyproject.toml",
