@@ -314,7 +314,7 @@ def install_mine(site, field="depth", option="angle", kinds=("images", "points")
     [
         (
             {"field": "channels"}, "folder:.",
-            "channels is a setting of the data set folder (ganzoo-folder {core}) and of the variant mine (ganzoo-mine 1",
+            "channels is a setting of the data set folder (ganzoo-folder {core}) and of the variant mine (ganzoo-mine ",
         ),
         ({"field": "seed"}, "digits", "seed is a setting of every run and of the variant mine (ganzoo-mine 1.0)"),
         ({"option": "steps"}, "my-data", "steps is a setting of every variant and of the data set my-data (ganzoo-mi"),
