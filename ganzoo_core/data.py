@@ -1,4 +1,4 @@
-"""Data sets in memory, and which samples step k sees."""
+"""Data sets in memory, and which samples each step uses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MOST_DIGESTED = 2**28  # bytes of a column: a folder's samples are mapped, and 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in memory, indexed, not loaded.
+    """Samples in memory.
 
-    `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64
-    or None. `extra`: further columns (N, ...) that `batch` passes on as they are. `judge` measures generated samples
-    (M, *shape) in natural units, where the data is a distribution in closed form; its figures are logged at snapshots.
-    `left_out` says of each file that was not used why, by name.
+    `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64 or
+    None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `judge`: computes exact metrics of
+    generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
+    `left_out`: why each skipped file was skipped, by file name.
     """
 
     spec: DataSpec
@@ -42,7 +42,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """Tells this data from other: 16 hexadecimal digits over all of it, or rows evenly spread of large columns."""
+        """Identifies the data: 16 hexadecimal digits over all of it; of large columns, over evenly spaced rows."""
         found = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
         for column in (self.samples, self.labels, *self.extra.values()):
             if column is not None:
@@ -50,9 +50,10 @@ class Dataset:
         return found.hexdigest()[:16]
 
     def to(self, device: torch.device) -> Self:
-        """The same data set, its tensors on `device`.
+        """The same data set with its tensors on `device`.
 
-        Samples that would fill more than half of a GPU's free memory stay where they are; `batch` then moves its own.
+        Samples that would fill more than half of a GPU's free memory stay where they are; `batch` then moves each
+        batch.
         """
         labels = None if self.labels is None else self.labels.to(device)
         extra = {name: column.to(device) for name, column in self.extra.items()}
@@ -82,9 +83,9 @@ def _fits(samples: Tensor, device: torch.device) -> bool:
 
 
 class BatchOrder:
-    """Which samples batch number b holds: the b-th piece of an endless row of shuffled epochs.
+    """Which samples batch number b holds: the b-th slice of an endless sequence of shuffled epochs.
 
-    A pure function of (seed, b). Every sample comes once an epoch; a batch may span two. Raises `DataError` where the
+    A pure function of (seed, b). Every sample comes once per epoch; a batch may span two. Raises `DataError` if the
     batch is larger than the data set.
     """
 
@@ -100,7 +101,7 @@ class BatchOrder:
         self._epochs: dict[int, Tensor] = {}
 
     def indices(self, batch_number: int) -> Tensor:
-        """The indices (batch_size,) int64 of that batch."""
+        """The indices (batch_size,) int64 of batch number b."""
         epoch, start = divmod(batch_number * self.batch_size, self.size)
         head = self._epoch(epoch)[start : start + self.batch_size]
         missing = self.batch_size - len(head)

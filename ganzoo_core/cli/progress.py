@@ -25,7 +25,7 @@ _LINE_EVERY_S = 5.0
 
 
 class Progress(Callback):
-    """Shows a run from its header to its last step, and keeps what the closing words need.
+    """Shows a run from its header to its last step, and keeps what the closing message needs.
 
     `course` is None until the run starts; `picture` is the last sample picture.
     """
@@ -52,7 +52,7 @@ class Progress(Callback):
             self._live.start()
 
     def on_log(self, record: dict[str, float]) -> None:
-        """Keep the figures for the panel; in a pipe, print a line where the last one is some seconds old."""
+        """Keep the numbers for the panel; in a pipe, print a line if the last one is some seconds old."""
         assert self.course is not None
         self.course.add(record)
         if self._live is None and self._clock() - self._line_s >= _LINE_EVERY_S:
@@ -73,7 +73,7 @@ class Progress(Callback):
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back; also right after an error, and twice."""
+        """Restore the terminal; safe after an error, and twice."""
         if self._live is not None:
             self._live.stop()
 
@@ -101,7 +101,7 @@ def _is_conditional(run: RunInfo) -> bool:
 
 @contextlib.contextmanager
 def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
-    """What to call with the number of samples made and wanted; None where there is no terminal to show a bar on."""
+    """A callback for the number of samples made and wanted; None if there is no terminal for a bar."""
     if not can_move():
         yield None
         return
@@ -115,7 +115,7 @@ def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
 
 
 def header(run: RunInfo) -> list[str]:
-    """What is trained, on what, where, and where it is written."""
+    """What is trained, on what, where, and the run folder."""
     classes = f", {run.data.num_classes} classes" if run.data.classes else ""
     sizes = ", ".join(f"{name} {count:,}" for name, count in run.parameters.items())
     start = f"from step {run.first_step:,} " if run.first_step else ""

@@ -1,4 +1,4 @@
-"""Distributions in closed form, where mode coverage and fidelity can be counted exactly."""
+"""Distributions with a known formula, for which mode coverage and fidelity can be computed exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How runs show themselves in a notebook: their progress while they train, themselves and their reports afterwards."""
+"""How runs show themselves in a notebook: progress during training, the run and its report afterwards."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class NotebookProgress(Callback):
 
 
 def course_html(course: Course) -> str:
-    """A run on its way, as a piece of HTML."""
+    """A run in progress, as an HTML fragment."""
     record = course.record
     curves = [
         (f"{player[0].upper()} loss", f"{loss:.3f}", _points(course.losses[player].means, None))
@@ -90,7 +90,7 @@ def course_html(course: Course) -> str:
 
 
 def run_html(folder: RunFolder) -> str:
-    """A run on disk, as a piece of HTML. Raises `FileError` where there is none."""
+    """A run on disk, as an HTML fragment. Raises `FileError` if there is none."""
     info, records, snapshots = folder.metadata(), folder.records(), folder.snapshots()
     last: dict[str, float] = {}
     for record in records[-20:]:

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run while it trains: how far it is, both losses, D's balance, the last samples."""
+"""A run's panel in the terminal: its progress, both losses, D's accuracy, the last samples."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class RunPanel:
 
 
 class Sparkline:
-    """The past of a figure in a line of characters, as wide as there is room."""
+    """A number's history as a line of characters, as wide as there is room."""
 
     def __init__(self, history: History, span: tuple[float, float] | None = None) -> None:
         self.history, self.span = history, span

@@ -1,4 +1,4 @@
-"""What a run is asked to do: its own settings beside the variant's and the data set's, and who owns which key."""
+"""The plan of a run: its own settings, the variant's and the data set's, and the owner of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _S = TypeVar("_S", bound=Settings)
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as asked for: the variant with its config, the data source with its options, the run's own settings."""
+    """A run as requested: the variant with its config, the data source with its options, the run's own settings."""
 
     plugin: Plugin
     variant: Variant
@@ -34,12 +34,12 @@ class Plan:
         return self.run.to_dict() | self.variant.config.to_dict() | self.source.options.to_dict()
 
     def stored_settings(self) -> dict[str, Any]:
-        """The same; the data set by a name that also a resume from another folder understands."""
+        """The same; the data set by a name that is valid in every working directory."""
         data = self.run.data if self.source.path is None else f"{self.source.name}:{self.source.path}"
         return self.settings() | {"data": data}
 
     def with_steps(self, steps: int) -> Self:
-        """The same run of so many steps."""
+        """The same plan with that many steps."""
         values = self.variant.config.to_dict() | {"steps": steps}
         return replace(self, variant=configured(type(self.variant), self.plugin, values))
 
@@ -47,8 +47,8 @@ class Plan:
 def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:
     """Find the variant and the data set, and give each setting to its owner.
 
-    `values` are typed (from TOML, flags or Python), `texts` are as typed in `--set KEY=VALUE` and win.
-    Raises `UnknownNameError`, `SettingError` or `PluginError`.
+    `values` are typed (from TOML, flags or Python); `texts`, as typed in `--set KEY=VALUE`, override them. Raises
+    `UnknownNameError`, `SettingError` or `PluginError`.
     """
     texts = texts or {}
     variant_class, plugin = registry().variant(variant)

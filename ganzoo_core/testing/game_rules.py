@@ -1,4 +1,4 @@
-"""What every variant promises of its training, a rule each."""
+"""What every variant guarantees about its training, one rule each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def terms(case: Case) -> None:
 
 
 def gradients(case: Case) -> None:
-    """Every parameter a player owns gets a finite gradient in its turn, and nobody else's gets any."""
+    """Every parameter a player owns gets a finite gradient in its turn, and no other parameter gets any."""
     engine = case.engine()
     names = {id(p): f"{part}.{n}" for part, m in engine.networks._asdict().items() for n, p in m.named_parameters()}
     for player, turn in _turns(engine):
@@ -97,7 +97,7 @@ def moves(case: Case) -> None:
 
 
 def schedule(case: Case) -> None:
-    """The discriminator moves n_critic times a step, and the config may change that."""
+    """The discriminator is updated n_critic times a step, and the config may change that."""
     for n_critic in (1, 3):
         config = case.variant_class.Config(batch_size=BATCH, n_critic=n_critic)
         players = Engine(case.variant_class(config), case.dataset, RunSettings(device="cpu")).players
@@ -197,7 +197,7 @@ def precisions(case: Case) -> None:
 
 
 def joint_passes(case: Case) -> None:
-    """Where D says that it does not mix samples, one pass of real and fake equals two."""
+    """If D says that it does not mix samples, one pass of real and fake equals two."""
     discriminator = copy.deepcopy(case.engine().networks.discriminator)
     if discriminator.mixes_samples:
         return

@@ -1,4 +1,4 @@
-"""The training step: read `train_step` for the game. What calls it is in trainer.py."""
+"""The training step: read `train_step` for the game. Its caller is in trainer.py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AVERAGED_EVERY = 4
 
 
 class Engine:
-    """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
+    """Networks, players, data and the step number: the whole state of training, and of a checkpoint."""
 
     def __init__(
         self, variant: Variant, dataset: Dataset, run: RunSettings, processes: Processes | None = None
@@ -82,9 +82,9 @@ class Engine:
         return self.networks.generator if self.average is None else self.average
 
     def train_step(self) -> dict[str, Move]:
-        """Algorithm 1 of arXiv:1406.2661 for any players: each in its order, `steps` updates each, on shared draws.
+        """Algorithm 1 of arXiv:1406.2661 for any players: each in order, `steps` updates each, on shared batches.
 
-        Returns each player's last move; one without terms passed its turn.
+        Returns each player's last update; one without terms skipped it.
         """
         self._reseed()
         first = self.step * self._draws_per_step
@@ -222,13 +222,13 @@ class Engine:
         return {name: tensor for memory in self._memories for name, tensor in memory.tensors().items()}
 
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that the rest of the run depends on. Raises `NotFiniteError` where one is not finite."""
+        """Every tensor that the rest of the run depends on. Raises `NotFiniteError` if one is not finite."""
         tensors = self._weights() | self._remembered()
         self._check_finite(tensors, float(joint_norm(tensors.values())))
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
-        """Go on from what `state` gave after `step` steps. Raises `FileError` where it does not fit."""
+        """Continue from what `state` gave after `step` steps. Raises `FileError` if it does not fit."""
         owners = [*dict(self._modules()), *(memory.prefix for memory in self._memories)]
         for tensor in tensors:
             if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
@@ -240,12 +240,12 @@ class Engine:
         self.step = step
 
     def parameter_counts(self) -> dict[str, int]:
-        """How many parameters each network has, those without any left out."""
+        """How many parameters each network has; networks without any are left out."""
         counts = {name: sum(p.numel() for p in m.parameters()) for name, m in self.networks._asdict().items()}
         return {name: count for name, count in counts.items() if count}
 
     def play_eagerly(self) -> None:
-        """Record and replay nothing from now on, so that hooks and watches are called."""
+        """Capture and replay nothing from now on, so that hooks are called."""
         self._play = self._play_turns
 
     def _modules(self) -> list[tuple[str, nn.Module]]:

@@ -1,7 +1,7 @@
-"""A mini-batch in equal pieces: those of gradient accumulation, and those that several processes share.
+"""A mini-batch split into equal microbatches: for gradient accumulation, and across processes.
 
-The pieces of step k, their latents and their random numbers come from (seed, k) and the piece's number. So it makes no
-difference which process computes a piece: 4 processes, 2 that take 2 pieces each, and one that takes 4 do the same.
+The microbatches of step k, their latents and their random numbers come from (seed, k) and the microbatch's number. So
+it makes no difference which process computes one: 4 processes, 2 with 2 each, and one with 4 do the same.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 class Pieces:
-    """How mini-batches are parted: `accumulate` pieces for each of the processes, of which `process` is this one.
+    """How mini-batches are split: `accumulate` microbatches for each of the processes, of which `process` is this one.
 
-    `count` is the number of all pieces, `size` that of a piece's samples. Raises `SettingError` where `batch_size` does
-    not divide.
+    `count`: the number of all microbatches; `size`: samples in each. Raises `SettingError` if `batch_size` is not
+    divisible.
     """
 
     def __init__(
@@ -44,19 +44,19 @@ class Pieces:
         self._seed = self._turn = 0
 
     def of(self, whole: Tensor) -> list[Tensor]:
-        """This process's pieces (size, ...) of a tensor (batch_size, ...)."""
+        """This process's microbatches (size, ...) of a tensor (batch_size, ...)."""
         if self.count == 1:
             return [whole]
         return [whole[number * self.size : (number + 1) * self.size] for number in self._own]
 
     def begin(self, seed: int) -> None:
-        """Begin a step of that seed, whose latents are drawn: what follows continues the row they came from."""
+        """Begin a step with that seed, once its latents are made: later random numbers continue the same sequence."""
         if self.count > 1:
             self._common.set_state(self._rng.get_state())
             self._seed, self._turn = seed, 0
 
     def each(self, items: Sequence[T]) -> Iterator[T]:
-        """This process's pieces of one player's turn, one after another, each with random numbers of its own."""
+        """This process's microbatches of one player's turn, in order, each with random numbers of its own."""
         if self.count == 1:
             yield from items
             return
@@ -73,7 +73,7 @@ class Pieces:
 
 
 def check_divisible(variant: str, networks: Networks, pieces: Pieces) -> None:
-    """Raise `SettingError` where a mini-batch of this game can't be computed in pieces."""
+    """Raise `SettingError` if a mini-batch of this game can't be split into microbatches."""
     loss, names = networks.loss, type(networks.loss).__name__
     if pieces.count > 1 and loss.may_pass:
         raise SettingError(
@@ -104,18 +104,18 @@ def _has_batch_norm(network: nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class Move:
-    """What a player did last in a step: the turn it saw of each piece and the terms of each, none where it passed."""
+    """A player's last update in a step: its turn and its terms on each microbatch; no terms if it was skipped."""
 
     turns: list[Turn]
     terms_of: list[dict[str, Tensor]]
 
     @property
     def terms(self) -> dict[str, Tensor]:
-        """The terms it minimised: their means over the pieces."""
+        """The terms it minimised: their means over the microbatches."""
         return means(self.terms_of)
 
 
 def means(numbers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of each named number over the pieces of a mini-batch, which are of one size."""
+    """The mean of each named number over the microbatches of a mini-batch, which are of one size."""
     first, *rest = numbers
     return {name: torch.stack([of[name].detach() for of in numbers]).mean(0) for name in first} if rest else first

@@ -34,9 +34,9 @@ from ganzoo_core.training.stop_signal import StopSignal
 
 
 class Trainer:
-    """Trains one run in this process. Several processes have one each; the first has the `folder` and the callbacks.
+    """Trains one run in this process. Each of several processes has one; the first has the `folder` and the callbacks.
 
-    With `seconds` the run ends after so much training time, that of earlier processes included.
+    With `seconds` the run ends after that much training time, earlier processes included.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Trainer:
             self.callbacks = [*callbacks, CollapseWarning(), RunArtifacts(), *registry().callbacks(self.info)]
 
     def run(self) -> None:
-        """Train to the last step. Raises `Interrupted` after a signal, when all is saved, and `TrainingError`."""
+        """Train to the last step. Raises `Interrupted` after a signal, once all is saved, and `TrainingError`."""
         if self.folder is not None:
             self._notify("on_start", self.info)
         if self.engine.step == 0:

@@ -1,4 +1,4 @@
-"""Who is compared: a run with how it was judged, in the end and while it was trained."""
+"""The candidates of a comparison: runs with their evaluations, at the end and during training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger("ganzoo")
 
 @dataclass(frozen=True)
 class Standing:
-    """How a run stood at the stage `until_s`: after so many steps, which took so many seconds of training."""
+    """The result of a run at the stage `until_s`, after `step` steps and `seconds` of training."""
 
     until_s: float
     step: int
@@ -34,7 +34,7 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Entrant:
-    """A run and its evaluation. `course`: how it stood at its stages, the last one included; empty without stages."""
+    """A run and its evaluation. `course`: its results at each stage, the last included; empty without stages."""
 
     folder: RunFolder
     info: RunMetadata
@@ -43,7 +43,7 @@ class Entrant:
 
     @property
     def seed(self) -> int:
-        """What the run was drawn from."""
+        """The seed of the run."""
         return int(self.info.settings["seed"])
 
     @cached_property
@@ -53,10 +53,10 @@ class Entrant:
 
 
 class Judge:
-    """Evaluates the runs of one data set, all alike. What a run's folder keeps of an earlier evaluation is used.
+    """Evaluates the runs of one data set, all alike. Stored evaluations in run folders are reused.
 
-    `n` samples of each of `draws` sampling seeds; None: however they are kept, and who keeps none is judged as the
-    others were, or else as by `ganzoo evaluate`.
+    `n` samples for each of `draws` sampling seeds; None: as in the stored evaluations, or by default as `ganzoo
+    evaluate`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Judge:
         return load_reals(self.source, data_folder(self.data_dir), self.n_else, None, pick_device(self.device))
 
     def fit(self, folders: list[RunFolder]) -> None:
-        """What is not asked for, take as in the first kept evaluation of these runs."""
+        """Take what was not requested from the first stored evaluation of these runs."""
         for kept in filter(None, map(_kept, folders)):
             self.n_else = self.n or kept.conditions["samples"]
             self.draws_else = self.draws or len(kept.conditions["seeds"])
@@ -98,7 +98,7 @@ class Judge:
         return Entrant(folder, info, found, tuple(sorted(course, key=lambda standing: standing.until_s)))
 
     def evaluation(self, folder: RunFolder) -> Evaluation:
-        """How good the run is, from its folder or made now and kept there."""
+        """The run's evaluation: read from its folder, or made now and saved there."""
         kept = _kept(folder)
         if kept is not None and kept.step == trained_steps(folder) and self._is_asked_for(kept):
             return kept
@@ -108,7 +108,7 @@ class Judge:
         return found
 
     def stage(self, folder: RunFolder, until_s: float) -> None:
-        """Judge a run as it stands, and keep that beside later ones."""
+        """Evaluate a run at its current step, and save that beside later results."""
         path = folder.path / "stages" / f"{until_s:g}s"
         if not (path / evaluation_file(None)).exists():
             path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Training what is to be compared, each for the same time, and going on where that was interrupted."""
+"""Training candidates for the same time each, with resume after an interruption."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _log = logging.getLogger("ganzoo")
 def compare(
     runs: Sequence[str | Path], *, n: int | None = None, data_dir: str | Path | None = None, device: str = "auto"
 ) -> Comparison:
-    """Hold runs against each other; those that were not evaluated yet are, by `n` samples.
+    """Compare runs. Runs without a stored evaluation are evaluated first, on `n` samples.
 
-    Raises `DataError` where they were trained on different data or evaluated differently, `SettingError` for a run
-    given twice, and other `GanzooError`s.
+    Raises `DataError` if they were trained on different data or evaluated differently, `SettingError` for a run given
+    twice, and other `GanzooError`s.
     """
     folders = [RunFolder.open(Path(run).expanduser()) for run in runs]
     if not folders:
@@ -68,11 +68,11 @@ def race(
     device: str = "auto",
     texts: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """Train variants, or all that can use the data, for so many minutes each, and compare them.
+    """Train variants, or all that can use the data, for the same number of minutes each, and compare them.
 
-    Time is wall time of training. All are trained in stages, in turn, so that a busy machine is hard on all alike. What
-    is in the folder `out` already is not done again. Raises `Interrupted` after a signal, when all is saved, and other
-    `GanzooError`s; a variant whose training fails is left out.
+    Time is wall time of training. All are trained in stages, in turn, so that other load on the machine affects all
+    alike. Work already in the folder `out` is not repeated. Raises `Interrupted` after a signal, once all is saved, and
+    other `GanzooError`s; a variant whose training fails is left out.
     """
     seconds = 60 * minutes
     _check(seconds, seeds, texts or {})
@@ -103,7 +103,7 @@ def race(
 
 
 def default_folder(data: str, minutes: float) -> Path:
-    """Where a race is run: the same for the same call, so that it goes on there."""
+    """Where a race is stored: the same call gives the same folder, so that it resumes there."""
     words = "".join(c if c.isalnum() else "-" for c in f"{data}-{minutes:g}min")
     return Path("runs") / f"compare-{words}"
 
@@ -121,7 +121,7 @@ def _check(seconds: float, seeds: int, texts: Mapping[str, str]) -> None:
 def _plans(
     names: Sequence[str] | None, values: dict[str, Any], texts: Mapping[str, str], data_dir: Path | None
 ) -> tuple[dict[str, Plan], dict[str, str]]:
-    """The variants with their settings; where all are asked for, those that can't use the data are left out."""
+    """The variants with their settings; if all are requested, those that can't use the data are left out."""
     plans = {name: resolve(name, values, texts) for name in names or registry().variants()}
     if not plans:
         raise SettingError("there is no variant to compare; `ganzoo plugins` shows what is installed")
@@ -141,12 +141,12 @@ def _plans(
 
 
 def _try(plan: Plan, dataset: Dataset) -> None:
-    """Take one step. It says whether a variant fits the data, and what torch loads on first use costs nobody's time."""
+    """Take one step: checks that a variant fits the data, and keeps torch's start-up out of the measured time."""
     train_steps(plan.variant, dataset, 1, seed=plan.run.seed, device=plan.run.device, precision=plan.run.precision)
 
 
 def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, data_dir: Path | None) -> None:
-    """Train a run until so many of its seconds are spent, if it has not been yet."""
+    """Train a run until it has used its seconds, unless it already has."""
     settings = plan.settings() | {"seed": seed}
     del settings["steps"]
     begun = (folder / "run.json").exists()

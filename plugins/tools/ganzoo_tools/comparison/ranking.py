@@ -1,4 +1,4 @@
-"""What came of a comparison: recipes with their spread over trainings, and their ranks."""
+"""The result of a comparison: recipes with their spread over trainings, and their ranks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TELLING = ("coverage", "read_as_asked", "modes_covered", "good_share", "inside_
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """Trainings that differ in their seed alone. `figures`: a value a training, in the order of `entrants`."""
+    """Trainings that differ only in their seed. `figures`: one value per training, in the order of `entrants`."""
 
     name: str
     rank: int
@@ -63,10 +63,10 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Recipes by rank, judged alike under `conditions`; `ranked_by` names the figure that decides.
+    """Recipes by rank, evaluated alike under `conditions`; `ranked_by`: the metric that decides.
 
-    Recipes whose figures differ by no more than their spread share a rank. `left_out`: what could not be trained, and
-    why. `command` makes the comparison again. `seconds`: how long each training was to take, where all had one time.
+    Recipes that differ by no more than their spread share a rank. `left_out`: what could not be trained, and why.
+    `command`: repeats the comparison. `seconds`: the time per training, if all had the same.
     """
 
     recipes: tuple[Recipe, ...]
@@ -79,11 +79,11 @@ class Comparison:
 
     @cached_property
     def floors(self) -> dict[str, float | None]:
-        """Every figure that a recipe has, in order, with what real data scores."""
+        """Every metric that a recipe has, in order, with what real data scores."""
         return {name: figure.floor for recipe in self.recipes for name, figure in recipe.figures.items()}
 
     def columns(self) -> list[str]:
-        """The figures that tell most: the one that ranks, and what the data allows beside it."""
+        """The most informative metrics: the ranking one first."""
         return [self.ranked_by, *(name for name in _TELLING if name in self.floors and name != self.ranked_by)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Comparison:
 
 
 def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str] | None = None) -> Comparison:
-    """Put entrants into recipes, and these into order. Raises `DataError` where they were not judged alike."""
+    """Group entrants into recipes and rank these. Raises `DataError` if they were not evaluated alike."""
     check_comparable({str(entrant.folder.path): entrant.evaluation for entrant in entrants})
     groups: dict[str, list[Entrant]] = {}
     for entrant in sorted(entrants, key=lambda e: e.seed):
@@ -131,7 +131,7 @@ def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str
 
 
 def _ranks(figures: Sequence[Figure]) -> list[int]:
-    """The ranks of figures in order: one within the spread of the first that has a rank shares it."""
+    """The ranks of sorted values: one within the spread of the first at a rank shares that rank."""
     ranks: list[int] = []
     for place, figure in enumerate(figures, 1):
         first = figures[ranks[-1] - 1] if ranks else figure
@@ -141,7 +141,7 @@ def _ranks(figures: Sequence[Figure]) -> list[int]:
 
 
 def _figures(group: Sequence[Entrant]) -> dict[str, Figure]:
-    """The figures that all of them have, a value a training."""
+    """The metrics that all of them have, one value per training."""
     first, *rest = [entrant.evaluation.figures for entrant in group]
     return {
         name: Figure((figure.mean, *(other[name].mean for other in rest)), figure.floor)
@@ -163,7 +163,7 @@ def _recipe_of(entrant: Entrant) -> str:
 
 
 def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
-    """The variant's name, and where several recipes are of one variant what they differ in."""
+    """The variant's name, plus the differing settings if a variant has several recipes."""
     names = []
     for group in groups:
         variant, mine = group[0].info.variant, _settings(group[0])
@@ -175,7 +175,7 @@ def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
 
 
 def _check_seeds(group: Sequence[Entrant]) -> None:
-    """Raise `SettingError` for the same training twice: it would make the spread look small."""
+    """Raise `SettingError` for a training given twice: it would make the spread look small."""
     for one, other in itertools.pairwise(group):
         if one.seed == other.seed:
             raise SettingError(

@@ -1,4 +1,4 @@
-"""Judging a trained generator against real data."""
+"""Evaluating a trained generator against real data."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ def evaluate(
     options: Mapping[str, str] | None = None,
     reals: Reals | None = None,
 ) -> Evaluation:
-    """Judge a run or a generator.safetensors by n samples of each of so many sampling seeds, or as many as are real.
+    """Evaluate a run, or a generator.safetensors, on `n` samples for each of `seeds` sampling seeds.
 
-    `data` is by default what it was trained on, `options` are that data set's, as `--set` gives them. `reals`, made by
-    `load_reals`, serve many generators of one data set. Raises a `GanzooError`.
+    `n` is capped at the number of real samples. `data`: by default what it was trained on; `options`: that data set's,
+    as given to `--set`. `reals`, made by `load_reals`, can be shared by all generators of one data set. Raises
+    `GanzooError`.
     """
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, but is {seeds}")
@@ -79,7 +80,7 @@ def evaluate(
 
 
 class _Judge:
-    """Collects the figures of one generator, seed by seed."""
+    """Collects the metrics of one generator, seed by seed."""
 
     def __init__(self, generator: TrainedGenerator, reals: Reals, folder: RunFolder | None, n: int) -> None:
         self.generator, self.reals, self.n = generator, reals, n
@@ -101,7 +102,7 @@ class _Judge:
             self._on_held_out = None if held is None else self._scores(held.values, held.labels)
 
     def add(self, seed: int) -> None:
-        """Judge the n samples of one seed."""
+        """Evaluate the n samples of one seed."""
         asked = self._asked if self.generator.variant.conditional else None
         values = generate(self.generator.module, self.n, asked, seed, self.generator.device)
         if not bool(torch.isfinite(values).all()):
@@ -145,7 +146,7 @@ class _Judge:
         return ClassReport(self.reals.spec.classes, counts, real, matrix, self._varieties).to_dict()
 
     def left_out(self) -> dict[str, str]:
-        """Which figures there are not, and why."""
+        """Metrics that were not computed, and why."""
         spec, found = self.reals.spec, {}
         if not self.reals.labelled:
             found["classes"] = f"{spec.name} has no labels, so that nobody can read classes"
@@ -159,14 +160,14 @@ class _Judge:
 
 
 def _asked(labels: Tensor | None, n: int) -> Tensor | None:
-    """Classes (n,) to ask for, in the proportions of the real data."""
+    """The class (n,) to request for each sample, in the proportions of the real data."""
     return None if labels is None else labels[:n]
 
 
 def _data_source(
     folder: RunFolder | None, generator: TrainedGenerator, data: str | None, options: Mapping[str, str]
 ) -> DataSource:
-    """The data to judge by, as the run had it unless `data` names other."""
+    """The data to evaluate on: the run's own, unless `data` names another."""
     if data is None and folder is not None and not options:
         info = folder.metadata()
         return resolve(info.variant, info.settings).source

@@ -1,4 +1,4 @@
-"""The classifier of a data set, trained once and kept."""
+"""The classifier of a data set, trained once and cached."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ _log = logging.getLogger("ganzoo")
 def kept_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     """The classifier of a labelled data set.
 
-    It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained
-    and kept there for the next time.
+    Read from the data folder, or the platform's cache folder if that is read-only; otherwise trained and saved there.
     """
     header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": dataset.digest}
     homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]

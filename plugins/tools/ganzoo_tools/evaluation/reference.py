@@ -1,4 +1,4 @@
-"""The real side of an evaluation: what samples are held against, and how real data itself fares."""
+"""The real data of an evaluation: what samples are compared with, and how real data itself scores."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Side:
 
 
 class Reals:
-    """What samples of one data set are judged by. Made once, it serves every generator of that data.
+    """The real data that samples are evaluated on. Made once, it serves every generator of that data set.
 
-    `everything`: all training samples; `chosen`: at most n of them, which FID and the like compare with; `held_out`:
-    at most n that no training saw, where the data has such, else `no_held_out` says why not. Raises `DataError` for
-    too few samples.
+    `everything`: all training samples; `chosen`: at most n of them, which FID and the like compare with; `held_out`: at
+    most n outside the training data, if there are any, else `no_held_out` says why not. Raises `DataError` for too few
+    samples.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Reals:
 
     @property
     def labelled(self) -> bool:
-        """Whether classes can be read."""
+        """Whether classes can be predicted."""
         return self.chosen.labels is not None
 
     @property
@@ -130,11 +130,11 @@ class Reals:
         return found
 
     def natural(self, values: Tensor) -> dict[str, float]:
-        """What the data set itself says of samples, where it is a distribution in closed form; else nothing."""
+        """The data set's exact metrics of samples, if its distribution is known; else empty."""
         return {} if self.judge is None else self.judge(values * self.spec.scale + self.spec.offset)
 
     def copying(self, features: Tensor) -> dict[str, float]:
-        """How near samples are to the training data, and the share that are nearer to it than to held-out data."""
+        """How near samples are to the training data, and the share nearer to it than to held-out data."""
         to_train, _ = nearest(features, self.everything.features)
         found = {"nearest_train": float(to_train.median())}
         if self.held_out is not None:
@@ -144,7 +144,7 @@ class Reals:
 
 
 def quality(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """What features (N, D) of real and (M, D) of generated samples tell of quality."""
+    """Quality metrics of features (N, D) of real and (M, D) of generated samples."""
     return {"fid": fid(real, fake), "kid": kid(real, fake)} | prdc(real, fake)
 
 
@@ -155,7 +155,7 @@ def load_reals(
     features: str | None = None,
     device: torch.device | None = None,
 ) -> Reals:
-    """The real side for a data source. Raises `DataError` where the data can't be had or judged."""
+    """The reference of a data source. Raises `DataError` if the data is unavailable or unsuitable."""
     device = device or torch.device("cpu")
     train = source.load(data_dir)
     held_out: Dataset | None = None

@@ -1,4 +1,4 @@
-"""What the page can ask for: a latent, or one between two, under a label; and what the generator makes of it."""
+"""Requests of the page: a latent, or one between two, under a label; and the generator's samples for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_SEED = 2**53 - 1  # the largest that a browser's numbers hold exactly
 
 @dataclass(frozen=True)
 class Place:
-    """A latent: the first one of `seed`, moved by so much along each direction; those not named stay as they are."""
+    """A latent: the first of `seed`, moved along each direction by `moves`."""
 
     seed: int
     moves: tuple[float, ...]
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Wish:
-    """A latent at `start`, or at share `t` of the way from there to `end`, under the label of that index."""
+    """A latent at `start`, or at fraction `t` of the path from there to `end`, under the label of that index."""
 
     start: Place
     end: Place | None
@@ -46,9 +46,9 @@ class Wish:
 
 
 class Explorer:
-    """A generator, the directions of its latents, and what it makes of wishes. Threads may share it.
+    """A generator, its latent directions, and its samples for queries. Threads may share it.
 
-    Raises `DataError` where latents are no vectors.
+    Raises `DataError` if latents are not vectors.
     """
 
     def __init__(self, generator: TrainedGenerator) -> None:
@@ -58,7 +58,7 @@ class Explorer:
         self._lock = threading.Lock()
 
     def wish(self, query: Mapping[str, str]) -> Wish:
-        """What the query of an address asks for. Raises `SettingError` or `UnknownNameError` for what can't be."""
+        """Parse the query of an address. Raises `SettingError` or `UnknownNameError` if it is invalid."""
         known = {"seed", "moves", "label", "to_seed", "to_moves", "t", "large"}
         if unknown := sorted(query.keys() - known):
             raise SettingError(f"there is no {shorten(unknown[0], 40)!r} to ask for; known: {', '.join(sorted(known))}")
@@ -69,7 +69,7 @@ class Explorer:
         return Wish(self._place(query, "seed", "moves"), end, t, self._label(query.get("label")))
 
     def latent(self, wish: Wish) -> Tensor:
-        """The latent (latent_dim,) of a wish."""
+        """The latent (latent_dim,) of a query."""
         start = self._moved(wish.start)
         if wish.end is None:
             return start
@@ -92,7 +92,7 @@ class Explorer:
         return png_bytes(cells(values, enlargement(spec, 1, _LARGE) if large else 1)[0])
 
     def record(self, wish: Wish) -> dict[str, Any]:
-        """The latent as JSON values, with all that is needed to find it again."""
+        """The latent as JSON values, with everything needed to reproduce it."""
         spec, label = self.generator.spec, wish.label
         places = {"seed": wish.start.seed, "moves": wish.start.moves}
         if wish.end is not None:
