@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -25,17 +26,23 @@ class Dataset:
     """Samples in memory.
 
     `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64 or
-    None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `judge`: computes exact metrics of
+    None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `exact_metrics`: computes metrics of
     generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
-    `left_out`: why each skipped file was skipped, by file name.
+    `left_out`: why each skipped file was skipped, by file name. `judge`: the old name of `exact_metrics`, deprecated.
     """
 
     spec: DataSpec
     samples: Tensor
     labels: Tensor | None = None
     extra: dict[str, Tensor] = field(default_factory=dict)
-    judge: Callable[[Tensor], dict[str, float]] | None = None
+    exact_metrics: Callable[[Tensor], dict[str, float]] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
+    judge: InitVar[Callable[[Tensor], dict[str, float]] | None] = None
+
+    def __post_init__(self, judge: Callable[[Tensor], dict[str, float]] | None) -> None:
+        if judge is not None:
+            warnings.warn("Dataset's judge is called exact_metrics now", DeprecationWarning, stacklevel=3)
+            object.__setattr__(self, "exact_metrics", self.exact_metrics or judge)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -56,10 +56,10 @@ def logits_of(output: Any) -> Tensor:
 
 
 @dataclass
-class Draw:
+class Batch:
     """One mini-batch and its latents, shared by the players of a step, so that G(z) is computed once for both."""
 
-    batch: dict[str, Tensor]
+    columns: dict[str, Tensor]
     z: Tensor
     generator: Generator
     keep_graph: bool
@@ -69,7 +69,7 @@ class Draw:
         """G(z), (N, *shape). The graph back to the generator is kept if a later turn on this batch needs it."""
         if self._fake is None or (with_graph and not self._fake.requires_grad):
             with torch.set_grad_enabled(with_graph or self.keep_graph):
-                self._fake = self.generator(self.z, self.batch.get("labels"))
+                self._fake = self.generator(self.z, self.columns.get("labels"))
         return self._fake if with_graph else self._fake.detach()
 
     def forget(self) -> None:
@@ -85,14 +85,14 @@ class Turn:
     """
 
     def __init__(
-        self, draw: Draw, generator: Generator, discriminator: Discriminator, *, moves_generator: bool, joint: bool
+        self, batch: Batch, generator: Generator, discriminator: Discriminator, *, owns_generator: bool, joint: bool
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
-        self.batch = draw.batch
-        self._draw = draw
-        self._moves_generator = moves_generator
-        self._joint = joint and not moves_generator
+        self.batch = batch.columns
+        self._shared = batch
+        self._owns_generator = owns_generator
+        self._joint = joint and not owns_generator
 
     @property
     def real(self) -> Tensor:
@@ -107,12 +107,12 @@ class Turn:
     @property
     def z(self) -> Tensor:
         """The latents (N, latent_dim) behind `fake`."""
-        return self._draw.z
+        return self._shared.z
 
     @cached_property
     def fake(self) -> Tensor:
         """G(z), (N, *shape); detached unless it is the generator's turn."""
-        return self._draw.fake(with_graph=self._moves_generator)
+        return self._shared.fake(with_graph=self._owns_generator)
 
     @cached_property
     @torch.enable_grad()

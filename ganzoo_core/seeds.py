@@ -20,7 +20,7 @@ def derive_seed(seed: int, *keys: int | str) -> int:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Microbatch:
     """The microbatch being computed: its number, how many there are, and the random generator that they share."""
 
     number: int
@@ -28,7 +28,7 @@ class _Piece:
     common: torch.Generator
 
 
-_current: ContextVar[_Piece | None] = ContextVar("piece", default=None)
+current_microbatch: ContextVar[Microbatch | None] = ContextVar("microbatch", default=None)
 
 
 def uniform(*shape: int, like: Tensor) -> Tensor:
@@ -37,9 +37,9 @@ def uniform(*shape: int, like: Tensor) -> Tensor:
     Made for the whole mini-batch and sliced, so splitting changes nothing. Dropout and the like are seeded per
     microbatch.
     """
-    piece = _current.get()
-    if piece is None:
+    microbatch = current_microbatch.get()
+    if microbatch is None:
         return torch.rand(shape, device=like.device, dtype=like.dtype)
     n, *rest = shape
-    whole = torch.rand(n * piece.count, *rest, generator=piece.common, device=like.device, dtype=like.dtype)
-    return whole[piece.number * n : (piece.number + 1) * n]
+    whole = torch.rand(n * microbatch.count, *rest, generator=microbatch.common, device=like.device, dtype=like.dtype)
+    return whole[microbatch.number * n : (microbatch.number + 1) * n]

@@ -24,7 +24,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line, visible
 
 if TYPE_CHECKING:
-    from ganzoo_core.display.progress import Course
+    from ganzoo_core.display.progress import RunProgress
     from ganzoo_core.training.run import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
@@ -98,8 +98,8 @@ def command(
         progress.close()
     if rank:
         return  # process 0 tells
-    if progress.course is not None:
-        _close(progress, progress.course, run)
+    if progress.run_progress is not None:
+        _close(progress, progress.run_progress, run)
     elif not quiet:
         note(f"{visible(run.folder)} is done already; to go on, give more steps: --steps N")
     print_path(run.folder)
@@ -143,15 +143,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _close(progress: Progress, course: Course, run: Run) -> None:
+def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
     """The closing message: samples on a terminal, the numbers, the files, and commands to try next."""
     if on_terminal():
         draw(run.sample())
-    info = course.run
+    info = run_progress.run
     done = info.total_steps - info.first_step
     note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
-    if course.record:
-        note(textwrap.fill(figures(course.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
+    if run_progress.record:
+        note(textwrap.fill(figures(run_progress.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
     note(f"\nrun        {visible(run.folder)}")
     note(f"weights    {visible(run.folder / 'generator.safetensors')}")
     if progress.picture is not None:

@@ -13,7 +13,7 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = " .:-=+*#"  # for a terminal without Unicode
 
 
-class History:
+class MovingHistory:
     """A number's history over a whole run in bounded memory: means over equal intervals, which grow with the run."""
 
     most = 512
@@ -34,14 +34,14 @@ class History:
             self._stretch *= 2
 
 
-class Course:
+class RunProgress:
     """The progress of a run. `record`: the last value of each number; `losses` and `accuracy`: their history."""
 
     def __init__(self, run: RunInfo, clock: Callable[[], float] = time.monotonic) -> None:
         self.run = run
         self.record: dict[str, float] = {}
-        self.losses: dict[str, History] = {}
-        self.accuracy = History()
+        self.losses: dict[str, MovingHistory] = {}
+        self.accuracy = MovingHistory()
         self.step = run.first_step
         self._clock = clock
         self._started_s = self._record_s = clock()
@@ -49,7 +49,7 @@ class Course:
     def add(self, record: dict[str, float]) -> None:
         """Add a line of metrics.jsonl."""
         for player, loss in losses_of(record).items():
-            self.losses.setdefault(player, History()).add(loss)
+            self.losses.setdefault(player, MovingHistory()).add(loss)
         if (share := accuracy_of(record)) is not None:
             self.accuracy.add(share)
         self.step, self._record_s = int(record["step"]), self._clock()

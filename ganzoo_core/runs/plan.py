@@ -41,7 +41,7 @@ class Plan:
     def with_steps(self, steps: int) -> Self:
         """The same plan with that many steps."""
         values = self.variant.config.to_dict() | {"steps": steps}
-        return replace(self, variant=configured(type(self.variant), self.plugin, values))
+        return replace(self, variant=make_variant(type(self.variant), self.plugin, values))
 
 
 def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:
@@ -65,18 +65,18 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
         parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
     return Plan(
         plugin,
-        configured(variant_class, plugin, parts[1]),
-        sourced(source_class, source_plugin, parts[2], absolute(path)),
+        make_variant(variant_class, plugin, parts[1]),
+        make_source(source_class, source_plugin, parts[2], absolute(path)),
         RunSettings.from_dict(parts[0]),
     )
 
 
-def configured(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) -> Variant:
+def make_variant(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) -> Variant:
     """The variant with these hyperparameters. Raises as `Settings.from_dict`, also where its own check refuses them."""
     return cls(_settled(cls.Config, values, f"{cls.name} ({plugin.source})"))
 
 
-def sourced(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
+def make_source(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
     """The data source with these options. Raises as `configured`."""
     return cls(_settled(cls.Options, values, f"{cls.name} ({plugin.source})"), path)
 

@@ -59,7 +59,7 @@ def default_generator(device: torch.device) -> torch.Generator:
     return torch.default_generator
 
 
-def place(module: nn.Module, device: torch.device) -> nn.Module:
+def to_device(module: nn.Module, device: torch.device) -> nn.Module:
     """Move a network to the device, convolutions in channels_last: the same kernels give the same numbers."""
     module.to(device)
     if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):

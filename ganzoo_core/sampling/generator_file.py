@@ -16,9 +16,9 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, UnknownNameError, shorten
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
-from ganzoo_core.runs.plan import configured
+from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.sampling.devices import pick_device, place
+from ganzoo_core.sampling.devices import pick_device, to_device
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage import tensor_files, untrusted
 from ganzoo_core.storage.tensor_files import TensorFile
@@ -60,7 +60,7 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
         variant, plugin, spec = _described(file)
         module = _filled(file, variant, plugin, spec)
         where = pick_device(device)
-        place(module, where)
+        to_device(module, where)
         return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where)
 
 
@@ -105,7 +105,7 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     try:
         spec = DataSpec.from_dict(header["data"])
         _check_size(spec)
-        variant = configured(variant_class, plugin, variant_class.Config.effective(header["config"]))
+        variant = make_variant(variant_class, plugin, variant_class.Config.effective(header["config"]))
         variant.check_data(spec)
     except GanzooError as error:
         raise FileError(

@@ -23,10 +23,10 @@ from ganzoo_core.training.engine import Engine, total
 
 def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     """Each player of an engine with a turn of its own."""
-    for player, moves in zip(engine.players, engine._moves_generator, strict=True):
-        last = engine._draws_per_step - 1
-        (draw,) = engine._draw(last, engine.order.indices(last))
-        yield player, Turn(draw, *engine.networks[:2], moves_generator=moves, joint=engine.joint)
+    for player, owns in zip(engine.players, engine._owns_generator, strict=True):
+        last = engine._batches_per_step - 1
+        (batch,) = engine._make_batch(last, engine.order.indices(last))
+        yield player, Turn(batch, *engine.networks[:2], owns_generator=owns, joint=engine.joint)
 
 
 def terms(case: Case) -> None:
@@ -187,7 +187,7 @@ def precisions(case: Case) -> None:
     records = []
     for precision in ("fp32", "bf16"):
         engine = case.engine(precision=precision)
-        records.append(engine.record(engine.train_step()))
+        records.append(engine.measure(engine.train_step()))
     for name in records[0]:
         exact, rough = records[0][name], records[1].get(name, float("nan"))
         if "/" in name:

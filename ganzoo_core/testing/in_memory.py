@@ -67,7 +67,7 @@ class Training:
         """Train for `steps` more steps; the result is bit for bit the same as from one longer call."""
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             for _ in range(steps):
-                self.records.append(self._engine.record(self._engine.train_step()))
+                self.records.append(self._engine.measure(self._engine.train_step()))
         return self
 
     def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:

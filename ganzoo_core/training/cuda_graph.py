@@ -29,7 +29,7 @@ def warn(why: str) -> None:
     _log.warning("steps are not recorded as a CUDA graph: %s", why)
 
 
-def may_record(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> bool:
+def can_capture(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> bool:
     """Whether steps can be replayed without Python; prepares the optimizers for it. Warns if they can't."""
     if why := _obstacle(players, loss, dataset, device):
         warn(why)
@@ -56,7 +56,7 @@ def _obstacle(players: list[Player], loss: Loss, dataset: Dataset, device: torch
 class CudaGraph:
     """A function's work on the GPU, to be repeated on the same tensors."""
 
-    def record(self, function: Callable[[], Any]) -> Any:
+    def capture(self, function: Callable[[], Any]) -> Any:
         """Call the function; its kernels are captured, not run. Returns its result: tensors to be filled later."""
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
@@ -67,7 +67,7 @@ class CudaGraph:
         self.graph.replay()
 
     @staticmethod
-    def aside(function: Callable[[], Any]) -> Any:
+    def on_side_stream(function: Callable[[], Any]) -> Any:
         """Call the function on a side stream: what is captured later must have run before."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -77,7 +77,7 @@ class CudaGraph:
         return result
 
 
-class RecordedPlay:
+class CapturedStep:
     """Replaces `play(indices)`: first steps run normally, then one is captured, checked against `play`, and replayed.
 
     `state` gives the live tensors that a step changes; `reseed` sets the random state of the step. What `play` returned
@@ -101,9 +101,9 @@ class RecordedPlay:
             return self.play(indices)
         if self.played < WARM_UP_STEPS:
             self.played += 1
-            return self.graph.aside(lambda: self.play(indices))
+            return self.graph.on_side_stream(lambda: self.play(indices))
         if self.result is None:
-            return self._record(indices)
+            return self._capture(indices)
         self._replay(indices)
         return self.result
 
@@ -112,19 +112,19 @@ class RecordedPlay:
             place.copy_(chosen)
         self.graph.replay()
 
-    def _record(self, indices: Sequence[Tensor]) -> Any:
+    def _capture(self, indices: Sequence[Tensor]) -> Any:
         """Play the step, then record and replay it from the same start: both must lead to the same place."""
         if any(".group." in name for name in self.state()):
             self.given_up = True
             warn("a learning rate or another number of an optimizer changes in Python")
             return self.play(indices)
         before = {name: tensor.clone() for name, tensor in self.state().items()}
-        played = self.graph.aside(lambda: self.play(indices))
+        played = self.graph.on_side_stream(lambda: self.play(indices))
         after = {name: tensor.clone() for name, tensor in self.state().items()}
         try:
             self.indices = [chosen.clone() for chosen in indices]
             self._set(before)
-            result = self.graph.record(lambda: self.play(self.indices))
+            result = self.graph.capture(lambda: self.play(self.indices))
             self.reseed()
             self._replay(indices)
             distance = self._distance(before, after)

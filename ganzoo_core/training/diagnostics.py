@@ -11,7 +11,7 @@ from ganzoo_core.interfaces import Turn
 
 
 @torch.no_grad()
-def joint_norm(tensors: Iterable[Tensor]) -> Tensor:
+def global_norm(tensors: Iterable[Tensor]) -> Tensor:
     """The norm over all floating-point tensors, a scalar: not finite if one of their numbers is not, or nearly so.
 
     Ten times as fast as checking each number.
@@ -26,7 +26,7 @@ def all_finite(tensor: Tensor) -> bool:
 
 
 @torch.no_grad()
-def balance(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
+def discriminator_stats(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
     """How D performs against G, from logits that the turn has already computed; empty if its loss used none.
 
     `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares classified correctly.

@@ -14,7 +14,7 @@ from ganzoo_core.storage.tensor_files import check_finite, check_fit
 _GROUP = "group"
 
 
-class OptimizerMemory:
+class OptimizerState:
     """An optimizer's state: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`.
 
     Of `param_groups`, numbers that were changed or added since this was made are kept: a learning rate that a schedule

@@ -15,7 +15,7 @@ from ganzoo_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from ganzoo_tools.comparison.ranking import Comparison, Recipe
-    from ganzoo_tools.evaluation.results import Figure
+    from ganzoo_tools.evaluation.results import MetricValue
 
 _RACE_ONLY = ("data", "minutes", "seeds", "out", "pairs")
 
@@ -106,7 +106,7 @@ def _print(found: Comparison) -> None:
     print_table(("rank", "recipe", *map(title, columns), "steps"), rows)
     click.echo()
     print_line("ranked by:", f"{title(found.ranked_by)}, {better(found.ranked_by)} is better")
-    several = any(len(r.entrants) > 1 for r in found.recipes)
+    several = any(len(r.candidates) > 1 for r in found.recipes)
     print_line("spread:", "over trainings with different seeds; no more apart, they share a rank" if several else _ONCE)
     if found.seconds is not None:
         print_line("time:", f"{found.seconds:g} s of training each, by the clock on the wall")
@@ -119,7 +119,7 @@ def _print(found: Comparison) -> None:
 _ONCE = "unknown, as each was trained once; neighbours may change places with another seed"
 
 
-def _text(figure: Figure | None) -> str | None:
+def _text(figure: MetricValue | None) -> str | None:
     if figure is None:
         return None
     return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
@@ -127,5 +127,5 @@ def _text(figure: Figure | None) -> str | None:
 
 def _steps(recipe: Recipe) -> str:
     """The steps of the trainings, from the fewest to the most."""
-    counts = [entrant.evaluation.step for entrant in recipe.entrants]
+    counts = [candidate.evaluation.step for candidate in recipe.candidates]
     return " to ".join(dict.fromkeys(f"{count:,}" for count in (min(counts), max(counts))))

@@ -123,7 +123,7 @@ def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
 
     try:
         explorer = Explorer(load(source))
-        index = explorer.wish({} if label is None else {"label": label}).label
+        index = explorer.parse_query({} if label is None else {"label": label}).label
         with ExploreServer(explorer, seed=seed, label=index) as server:
             click.echo(server.url)
             note("Ctrl-C ends it.")

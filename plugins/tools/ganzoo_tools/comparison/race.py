@@ -19,11 +19,11 @@ from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error
 from ganzoo_core.testing import train_steps
-from ganzoo_tools.comparison.candidates import Judge, source_of, trained_steps
-from ganzoo_tools.comparison.ranking import Comparison, standings
+from ganzoo_tools.comparison.candidates import Evaluator, source_of, trained_steps
+from ganzoo_tools.comparison.ranking import Comparison, rank_candidates
 
 STAGES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time: how far all are trained before they are judged, and go on
-DRAWS = 1  # of samples from each run: it is between trainings that figures differ
+SAMPLING_SEEDS = 1  # of samples from each run: it is between trainings that figures differ
 _log = logging.getLogger("ganzoo")
 
 
@@ -40,11 +40,17 @@ def compare(
         raise SettingError("name the runs to compare, or the variants to train")
     infos = [folder.metadata() for folder in folders]
     _check_same_data(folders, infos)
-    judge = Judge(
-        source_of(infos[0]), n=n, draws=None, data_dir=None if data_dir is None else Path(data_dir), device=device
+    evaluator = Evaluator(
+        source_of(infos[0]),
+        n=n,
+        seeds=None,
+        data_dir=None if data_dir is None else Path(data_dir),
+        device=device,
     )
-    judge.fit(folders)
-    return standings([judge.entrant(f) for f in folders], shlex.join(["ganzoo", "compare", *map(str, runs)]))
+    evaluator.fit(folders)
+    return rank_candidates(
+        [evaluator.candidate(f) for f in folders], shlex.join(["ganzoo", "compare", *map(str, runs)])
+    )
 
 
 def _check_same_data(folders: Sequence[RunFolder], infos: Sequence[RunMetadata]) -> None:
@@ -80,7 +86,7 @@ def race(
     home = Path(out) if out is not None else default_folder(data, minutes)
     plans, left_out = _plans(variants, {"data": data, "device": device}, texts or {}, where)
     racing = {(name, seed): home / f"{name}-seed{seed}" for seed in range(seeds) for name in plans}
-    judge = Judge(next(iter(plans.values())).source, n=n, draws=DRAWS, data_dir=where, device=device)
+    evaluator = Evaluator(next(iter(plans.values())).source, n=n, seeds=SAMPLING_SEEDS, data_dir=where, device=device)
     turns = [(share * seconds, key) for share in STAGES for key in racing]
     for number, (until_s, (name, seed)) in enumerate(turns, 1):
         if (name, seed) not in racing:
@@ -90,7 +96,7 @@ def race(
         try:
             _train(plans[name], seed, folder, until_s, seconds, where)
             if RunFolder.open(folder).metadata().seconds == until_s:  # else it stands at a later stage
-                judge.stage(RunFolder.open(folder), until_s)
+                evaluator.stage(RunFolder.open(folder), until_s)
         except (TrainingError, DataError) as error:
             _log.warning("%s, seed %d is left out: %s", name, seed, error)
             left_out[f"{name}, seed {seed}"] = str(error)
@@ -98,8 +104,8 @@ def race(
     if not racing:
         raise TrainingError(f"nothing could be trained: {'; '.join(f'{k}: {v}' for k, v in left_out.items())}")
     command = _command(variants, data, minutes, seeds, texts or {})
-    entrants = [judge.entrant(RunFolder.open(folder)) for folder in racing.values()]
-    return standings(entrants, command, left_out)
+    candidates = [evaluator.candidate(RunFolder.open(folder)) for folder in racing.values()]
+    return rank_candidates(candidates, command, left_out)
 
 
 def default_folder(data: str, minutes: float) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ganzoo_core.drawing.words import typed
 from ganzoo_core.errors import SettingError
-from ganzoo_tools.comparison.candidates import Entrant
-from ganzoo_tools.evaluation.results import Figure, better, check_comparable
+from ganzoo_tools.comparison.candidates import Candidate
+from ganzoo_tools.evaluation.results import MetricValue, better, check_comparable
 
 # Settings that a training may differ in and still be the same recipe.
 _NO_RECIPE = ("seed", "snapshots", "log_every", "checkpoint_every_s", "keep")
@@ -22,17 +22,17 @@ _TELLING = ("coverage", "read_as_asked", "modes_covered", "good_share", "inside_
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """Trainings that differ only in their seed. `figures`: one value per training, in the order of `entrants`."""
+    """Trainings that differ only in their seed. `figures`: one value per training, in the order of `candidates`."""
 
     name: str
     rank: int
-    entrants: tuple[Entrant, ...]
-    figures: dict[str, Figure]
+    candidates: tuple[Candidate, ...]
+    figures: dict[str, MetricValue]
 
     @property
     def variant(self) -> str:
         """The variant trained."""
-        return str(self.entrants[0].info.variant)
+        return str(self.candidates[0].info.variant)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
@@ -46,11 +46,11 @@ class Recipe:
                 "seed": e.seed,
                 "steps": e.evaluation.step,
                 "seconds": e.seconds,
-                "course": [{"step": s.step, "seconds": s.seconds, "figures": s.figures} for s in e.course],
+                "course": [{"step": s.step, "seconds": s.seconds, "figures": s.figures} for s in e.stages],
             }
-            for e in self.entrants
+            for e in self.candidates
         ]
-        parameters = self.entrants[0].info.parameters
+        parameters = self.candidates[0].info.parameters
         return {
             "name": self.name,
             "variant": self.variant,
@@ -101,16 +101,18 @@ class Comparison:
         }
 
 
-def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str] | None = None) -> Comparison:
-    """Group entrants into recipes and rank these. Raises `DataError` if they were not evaluated alike."""
-    check_comparable({str(entrant.folder.path): entrant.evaluation for entrant in entrants})
-    groups: dict[str, list[Entrant]] = {}
-    for entrant in sorted(entrants, key=lambda e: e.seed):
-        groups.setdefault(_recipe_of(entrant), []).append(entrant)
+def rank_candidates(
+    candidates: Sequence[Candidate], command: str, left_out: dict[str, str] | None = None
+) -> Comparison:
+    """Group candidates into recipes and rank these. Raises `DataError` if they were not evaluated alike."""
+    check_comparable({str(candidate.folder.path): candidate.evaluation for candidate in candidates})
+    groups: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda e: e.seed):
+        groups.setdefault(_recipe_of(candidate), []).append(candidate)
     for group in groups.values():
         _check_seeds(group)
-    judged = entrants[0].evaluation
-    seconds = {entrant.info.seconds for entrant in entrants}
+    judged = candidates[0].evaluation
+    seconds = {candidate.info.seconds for candidate in candidates}
     by = "coverage" if judged.conditions["extractor"] == "values" else "fid"
     sign = 1 if better(by) == "lower" else -1
     found = {
@@ -130,7 +132,7 @@ def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str
     )
 
 
-def _ranks(figures: Sequence[Figure]) -> list[int]:
+def _ranks(figures: Sequence[MetricValue]) -> list[int]:
     """The ranks of sorted values: one within the spread of the first at a rank shares that rank."""
     ranks: list[int] = []
     for place, figure in enumerate(figures, 1):
@@ -140,29 +142,29 @@ def _ranks(figures: Sequence[Figure]) -> list[int]:
     return ranks
 
 
-def _figures(group: Sequence[Entrant]) -> dict[str, Figure]:
+def _figures(group: Sequence[Candidate]) -> dict[str, MetricValue]:
     """The metrics that all of them have, one value per training."""
-    first, *rest = [entrant.evaluation.figures for entrant in group]
+    first, *rest = [candidate.evaluation.figures for candidate in group]
     return {
-        name: Figure((figure.mean, *(other[name].mean for other in rest)), figure.floor)
+        name: MetricValue((figure.mean, *(other[name].mean for other in rest)), figure.floor)
         for name, figure in first.items()
         if all(name in other for other in rest)
     }
 
 
-def _settings(entrant: Entrant) -> dict[str, Any]:
+def _settings(candidate: Candidate) -> dict[str, Any]:
     """What makes the recipe; the steps of a run that had so many seconds are what came of it."""
-    info = entrant.info
+    info = candidate.info
     settings = {name: value for name, value in info.settings.items() if name not in _NO_RECIPE}
     timed = settings | {"steps": None, "seconds": info.seconds} if info.seconds is not None else settings
     return timed | {"package_version": info.package_version}
 
 
-def _recipe_of(entrant: Entrant) -> str:
-    return json.dumps([entrant.info.variant, _settings(entrant)], sort_keys=True)
+def _recipe_of(candidate: Candidate) -> str:
+    return json.dumps([candidate.info.variant, _settings(candidate)], sort_keys=True)
 
 
-def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
+def _names(groups: Sequence[Sequence[Candidate]]) -> list[str]:
     """The variant's name, plus the differing settings if a variant has several recipes."""
     names = []
     for group in groups:
@@ -174,7 +176,7 @@ def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
     return names
 
 
-def _check_seeds(group: Sequence[Entrant]) -> None:
+def _check_seeds(group: Sequence[Candidate]) -> None:
     """Raise `SettingError` for a training given twice: it would make the spread look small."""
     for one, other in itertools.pairwise(group):
         if one.seed == other.seed:

@@ -45,7 +45,7 @@ TITLES: dict[str, tuple[str, str | None]] = {
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricValue:
     """One metric over the sampling seeds. `floor`: what real data scores, if known."""
 
     values: tuple[float, ...]
@@ -73,13 +73,13 @@ class Evaluation:
     variant: str
     step: int
     conditions: dict[str, Any]
-    figures: dict[str, Figure]
+    figures: dict[str, MetricValue]
     floor: str
     left_out: dict[str, str] = field(default_factory=dict)
     classes: dict[str, Any] | None = None
     neighbours: Image | None = field(default=None, compare=False, repr=False)
 
-    def rows(self) -> list[tuple[str, Figure, str | None]]:
+    def rows(self) -> list[tuple[str, MetricValue, str | None]]:
         """Each metric with its title and the better direction, as a table shows them."""
         return [(title(name), figure, better(name)) for name, figure in self.figures.items()]
 
@@ -139,11 +139,11 @@ class Evaluation:
         return path
 
 
-def _figure(values: dict[str, Any]) -> Figure:
+def _figure(values: dict[str, Any]) -> MetricValue:
     """A metric from a file. Raises `ValueError` or `TypeError` if it holds no numbers."""
     if not values["values"]:
         raise ValueError("a figure without values")
-    return Figure(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
+    return MetricValue(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
 
 
 def evaluation_file(features: str | None) -> str:

@@ -14,7 +14,7 @@ _SAMPLES, _PER_COORDINATE = 1024, 4
 _FEATURES = 4096  # numbers of a sample that are looked at
 
 
-def telling_directions(generator: TrainedGenerator, n: int = MOST) -> Tensor:
+def principal_directions(generator: TrainedGenerator, n: int = MOST) -> Tensor:
     """The n unit directions (n, latent_dim), or all there are, that change the samples most, strongest first.
 
     The samples of some thousand latents are regressed on these, x = B z + c, and the result is B's principal
