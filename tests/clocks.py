@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,12 +11,16 @@ import pytest
 from ganzoo_core.training.engine import Engine
 
 
-def let_steps_take(seconds: float, patch: pytest.MonkeyPatch) -> None:
-    """Let the clock stand still but for training steps, each of which takes so long."""
+def let_steps_take(
+    seconds: float, patch: pytest.MonkeyPatch, before: Callable[[int], object] = lambda step: None
+) -> None:
+    """Let the clock stand still but for training steps, each of which takes so long; `before` is called with how many
+    steps were made."""
     train_step, now_s = Engine.train_step, time.monotonic()
 
     def timed(engine: Engine) -> dict[str, Any]:
         nonlocal now_s
+        before(engine.step)
         now_s += seconds
         return train_step(engine)
 

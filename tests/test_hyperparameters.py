@@ -15,7 +15,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
 
-PACKAGES = {f"ganzoo-{path.parent.name}" for path in Path(__file__).parents[1].glob("plugins/*/pyproject.toml")}
+PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
 BASE = {"batch_size": 8}
 

@@ -425,22 +425,7 @@ def test_tensors_of_a_checkpoint_in_each_others_place():
     for a, b in differing[::5]:
         tensors = dict(whole)
         swap(tensors, a, b)
-        assert "must have" in (message := refusal(tensors)) or "left out, added or renamed" in message
-
-
-def test_an_optimizer_that_forgot_a_weight_is_not_resumed(folder, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_bytes((folder / "run.json").read_bytes())
-
-    def forget(tensors: dict[str, Tensor]) -> None:
-        for name in [name for name in tensors if name.startswith("optimizer.generator.0.")]:
-            del tensors[name]
-
-    changed(folder, tmp_path / "run" / "checkpoint.safetensors", "checkpoint", forget)
-    with pytest.raises(FileError, match="does not fit this optimizer.generator: a tensor of it was left out, added or"):
-        ganzoo.train(resume=tmp_path / "run", steps=3)
-    changed(folder, tmp_path / "run" / "checkpoint.safetensors", "checkpoint", lambda t: None)
-    assert ganzoo.train(resume=tmp_path / "run", steps=3).records()[-1]["step"] == 3
+        assert "must have" in refusal(tensors)
 
 
 @pytest.mark.parametrize("step", [None, -1, "2", 1.0, True, 2**60])

@@ -114,6 +114,15 @@ def test_each_example_passes_its_own_tests(environment: Environment, folder: Pat
         cwd=environment.folder)  # fmt: skip
 
 
+def test_a_third_partys_command_works_as_the_cores_do(environment: Environment) -> None:
+    environment.ganzoo("run", "vanilla", "--data", "ring8", "--steps", "2", "--quiet", "--out", "runs/one")
+    assert environment.ganzoo("runs").startswith("runs/one: vanilla on ring8, 2 of 2 steps, ")
+    assert "  runs     List the runs in FOLDER" in environment.ganzoo("--help")
+    assert {"name": "runs", "commands": ["runs"]}.items() <= next(
+        plugin for plugin in json.loads(environment.ganzoo("plugins", "--json"))["plugins"] if plugin["name"] == "runs"
+    ).items()
+
+
 def test_an_uninstalled_variant_is_gone(environment: Environment) -> None:
     """The last test: it takes from the environment that the others share."""
     environment.pip("uninstall", "--yes", "ganzoo-lsgan")

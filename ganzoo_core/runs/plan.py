@@ -77,7 +77,7 @@ def make_variant(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) 
 
 
 def make_source(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
-    """The data source with these options. Raises as `configured`."""
+    """The data source with these options. Raises as `make_variant`."""
     return cls(_settled(cls.Options, values, f"{cls.name} ({plugin.source})"), path)
 
 

@@ -28,7 +28,7 @@ from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.exploration.walks import Exploration, across_labels, between, coordinates, interpolation, moved
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "two"))
 POINTS = DataSpec("ring", (2,), ("a", "b"), kind="points", scale=2.0)
 CURVES = DataSpec("curves", (5,), kind="curves")

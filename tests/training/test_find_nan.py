@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
+from engines import dataset
 from ganzoo_toy import Toy, ToyConfig
-from test_engine import dataset
 
 import ganzoo_core as ganzoo
 from ganzoo_core.errors import NotFiniteError, TrainingError

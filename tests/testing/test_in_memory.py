@@ -11,9 +11,10 @@ from ganzoo_toy import Toy, ToyConditional, ToyConfig
 from torch import Tensor
 
 import ganzoo_core as ganzoo
-from ganzoo_core import DataSpec, checkpoint
+from ganzoo_core import DataSpec
 from ganzoo_core.data import Dataset
 from ganzoo_core.errors import DataError, SettingError, TrainingError, UnknownNameError
+from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing import Training, train_steps
 
 
@@ -39,7 +40,7 @@ def test_it_is_the_run_that_train_makes(tmp_path: Path, settings: dict[str, Any]
     )  # fmt: skip
     training = train_steps("toy-conditional", "digits", 5, **settings)
     assert numbers(training.records) == numbers(run.records())
-    assert same(training.state(), checkpoint.load(tmp_path / "run" / "checkpoint.safetensors", "checkpoint")[1])
+    assert same(training.state(), tensor_files.load(tmp_path / "run" / "checkpoint.safetensors", "checkpoint")[1])
     asked: dict[str, Any] = {"labels": ["3", 1], "seed": 2}
     ours, theirs = training.sample(70, **asked), run.sample(70, **asked)
     assert torch.equal(ours.values, theirs.values) and ours.labels.tolist() == theirs.labels.tolist()

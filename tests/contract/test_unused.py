@@ -14,10 +14,12 @@ from click.testing import CliRunner
 from safetensors import safe_open
 
 import ganzoo_core as ganzoo
-from ganzoo_core import checkpoint
+import ganzoo_tools
 from ganzoo_core.cli import main
 from ganzoo_core.errors import SettingError
-from ganzoo_core.run_report import command, run_settings
+from ganzoo_core.report.command import command, run_settings
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing import check, train_steps
 
 # Like a plugin written for 0.1: Adam's moments are listed, and do nothing.
@@ -112,7 +114,7 @@ def test_a_run_that_holds_it_goes_on_bit_for_bit(release: Callable[[str], None],
             ask()
         assert str(caught.value) == REFUSED
     resumed = resume(run)
-    ends = [checkpoint.load(path / "checkpoint.safetensors", "checkpoint")[1] for path in (run, whole)]
+    ends = [tensor_files.load(path / "checkpoint.safetensors", "checkpoint")[1] for path in (run, whole)]
     assert ends[0].keys() == ends[1].keys() and all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     assert not HELD.keys() & resumed.info["settings"].keys()
     assert resumed.info["changes"] == [{"step": 2, "settings": {"steps": 4}}]
@@ -132,7 +134,7 @@ def test_a_run_and_weights_that_hold_it_are_sampled_and_judged(release: Callable
         generator = ganzoo.load(source)
         assert torch.equal(generator.sample(9).values, before)
         assert generator.variant.config.beta1 == 0.5  # which nobody reads
-    assert ganzoo.evaluate(run, n=100, seeds=1, device="cpu").step == 2
+    assert ganzoo_tools.evaluate(run, n=100, seeds=1, device="cpu").step == 2
 
 
 def test_its_report_offers_a_command_that_runs(release: Callable[[str], None], in_tmp: Path) -> None:
@@ -144,7 +146,7 @@ def test_its_report_offers_a_command_that_runs(release: Callable[[str], None], i
     assert "beta2" in text and "beta1" not in text and "discriminator_lr" not in text
     info = json.loads((run / "run.json").read_text())
     assert info["settings"]["beta1"] == 0.3  # a report changes no run
-    _, *words = shlex.split(command("rms", run_settings(info)))
+    _, *words = shlex.split(command("rms", run_settings(RunFolder.open(run).metadata())))
     again = ganzoo_cli(*words, "--out", "again", "--quiet")
     assert again.exit_code == 0, again.stderr
 
@@ -153,7 +155,7 @@ def test_it_is_the_same_recipe_as_one_without(release: Callable[[str], None], in
     runs = [old_run(in_tmp / "old")]
     release(NEW)
     runs.append(ganzoo.train("rms", data="ring8", steps=2, seed=1, device="cpu", out=in_tmp / "new").folder)
-    (recipe,) = ganzoo.compare(runs, n=100, device="cpu").recipes
+    (recipe,) = ganzoo_tools.compare(runs, n=100, device="cpu").recipes
     assert recipe.name == "rms" and [candidate.seed for candidate in recipe.candidates] == [0, 1]
 
 

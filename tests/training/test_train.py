@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from clocks import let_steps_take
 from ganzoo_toy.networks import CountingLoss
@@ -115,6 +116,34 @@ def test_callbacks_see_the_run_from_start_to_end(in_tmp):
 
     train(callbacks=[Witness()], log_every=15, snapshots=[30])
     assert seen == [("start", 30, True), ("log", 15), ("log", 30), ("snapshot", 30, True), ("log", 30), ("end", 30)]
+
+
+class Mean(ganzoo.Callback):
+    """Measures the mean of some samples, and draws random numbers that the run must not notice."""
+
+    def measure(self, step, generator):
+        torch.rand(3)
+        return {"mean": float(generator.sample(8, seed=3).values.mean()), "nothing": float("nan")}
+
+
+def test_metrics_of_callbacks_are_logged_and_change_nothing(tmp_path):
+    plain = train(steps=10, out=tmp_path / "plain")
+    measured = train(steps=10, out=tmp_path / "measured", callbacks=[Mean()])
+    found = {record["step"]: record["mean"] for record in measured.records() if "mean" in record}
+    assert list(found) == [1, 10] and "nothing" not in measured.records()[-1]
+    assert found[10] == pytest.approx(float(measured.sample(8, seed=3).values.mean()))
+    for name in ("generator.safetensors", "checkpoint.safetensors"):
+        assert (plain.folder / name).read_bytes() == (measured.folder / name).read_bytes()
+
+
+def test_a_callback_whose_metrics_are_none_is_dropped(in_tmp, caplog):
+    class Wrong(ganzoo.Callback):
+        def measure(self, step, generator):
+            return 5
+
+    train(steps=3, callbacks=[Wrong()])
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning == "Wrong is dropped, as its measure failed: AttributeError: 'int' object has no attribute 'items'"
 
 
 def test_an_observer_that_fails_is_dropped_and_the_run_goes_on(in_tmp, caplog):
@@ -285,7 +314,7 @@ def install_mine(site, field="depth", option="angle", kinds=("images", "points")
     [
         (
             {"field": "channels"}, "folder:.",
-            "channels is a setting of the data set folder (ganzoo-core {core}) and of the variant mine (ganzoo-mine 1.",
+            "channels is a setting of the data set folder (ganzoo-folder {core}) and of the variant mine (ganzoo-mine ",
         ),
         ({"field": "seed"}, "digits", "seed is a setting of every run and of the variant mine (ganzoo-mine 1.0)"),
         ({"option": "steps"}, "my-data", "steps is a setting of every variant and of the data set my-data (ganzoo-mi"),

@@ -27,7 +27,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Registry
 
-REAL_DATA = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+REAL_DATA = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from forks import Forks
     from playwright.sync_api import Browser, Page
 
-TOY_PLUGIN = Path(__file__).parent / "toy_plugin"
-sys.path.insert(0, str(Path(__file__).parent))  # for `forks` and `folders`
+ROOT = Path(__file__).parent
+TOY_PLUGIN = ROOT / "tests" / "toy_plugin"
+for helpers in (ROOT / "tests", ROOT / "plugins" / "folder" / "tests"):
+    sys.path.insert(0, str(helpers))  # for `forks`, `clocks`, `engines` and `folders`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 

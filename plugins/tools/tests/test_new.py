@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ganzoo_core import __version__
 from ganzoo_core.cli import main
+from ganzoo_core.hookspecs import VERSION
 from ganzoo_tools.scaffold.package import LICENCES, Names
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 FRESH = {
     ".github/workflows/test.yml", ".gitignore", "LICENSE", "README.md", "ganzoo_my_gan/__init__.py",
     "ganzoo_my_gan/loss.py", "ganzoo_my_gan/networks.py", "ganzoo_my_gan/py.typed", "pyproject.toml",
@@ -133,7 +133,7 @@ def test_the_files_of_a_fresh_package(in_tmp):
     stated = project(folder)
     assert stated["name"] == "ganzoo-my-gan" and stated["description"] == "My GAN, a variant for ganzoo"
     assert stated["entry-points"] == {"ganzoo": {"my-gan": "ganzoo_my_gan"}}
-    assert stated["dependencies"] == ["ganzoo-core>=0.1"] and __version__.startswith("0.1.")
+    assert stated["dependencies"] == ["ganzoo-core>=0.1"] and VERSION.startswith("0.1.")
     assert (stated["authors"], stated["license"]) == ([{"name": "Ann Onym"}], "MIT")
     workflow = (folder / ".github/workflows/test.yml").read_text()
     assert "python-version: ${{ matrix.python }}" in workflow and "- run: ganzoo check my-gan" in workflow

@@ -17,7 +17,6 @@ import ganzoo_tools
 from ganzoo_core.cli import main
 from ganzoo_core.errors import DataError, SettingError, TrainingError
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.training.engine import Engine
 from ganzoo_tools.comparison import candidates, race
 from ganzoo_tools.comparison.ranking import _ranks
 from ganzoo_tools.evaluation.results import Evaluation, MetricValue
@@ -91,17 +90,15 @@ def test_what_is_done_is_not_done_again(raced: tuple[Path, Result], monkeypatch:
 
 
 def test_a_race_that_was_stopped_goes_on_with_the_time_spent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step, steps = Engine.train_step, []
+    steps: list[int] = []
 
-    def stopping(engine: Engine) -> dict:
-        steps.append(engine.step)
+    def stopping(step: int) -> None:
+        steps.append(step)
         if len(steps) == 20:  # in the midst of a stage
             os.kill(os.getpid(), signal.SIGINT)
-        return step(engine)
 
     arguments = ("--variants", "toy", "--data", "ring8", "--minutes", "0.03", "-n", "100", "--out", tmp_path / "out")
-    monkeypatch.setattr(Engine, "train_step", stopping)
-    let_steps_take(0.02, monkeypatch)
+    let_steps_take(0.02, monkeypatch, stopping)
     result = invoke(*arguments)
     assert result.exit_code == 1
     error = f"Error: stopped, and all is saved in {tmp_path / 'out'}; call the same again, and it goes on"

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from engines import CONFIG, assert_equal, dataset, engine, weights
 from ganzoo_toy import Toy
-from test_engine import CONFIG, assert_equal, dataset, engine, weights
 
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.run_settings import RunSettings

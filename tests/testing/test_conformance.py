@@ -121,7 +121,7 @@ BROKEN = {
     "metadata": [
         ({"paper": "a blog"}, "paper to be arXiv"),
         ({"year": 14}, "year to be a year"),
-        ({"Config": Greedy}, r"one owner, but channels is a setting of the data set folder \(ganzoo .* variant toy"),
+        ({"Config": Greedy}, r"one owner, but channels is a setting of the data set folder .* and of the variant toy"),
         ({"Config": Greedier}, "one owner, but seed is a setting of every run and of the variant toy"),
         ({"default_data": "digitz"}, "default_data to be a data set that `ganzoo data` lists, but it is 'digitz'"),
     ],

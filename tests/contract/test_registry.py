@@ -411,6 +411,92 @@ def test_a_plugin_that_fails_to_make_its_callbacks_is_named(plugin_site, body: s
     assert str(caught.value) == f"ganzoo-watch 0.2 failed in ganzoo_callbacks: {reason}"
 
 
+COMMAND = (
+    HEAD
+    + """
+import click
+
+@click.command("{0}")
+def command():
+    "Greet."
+    click.echo("{1}")
+
+@hookimpl
+def ganzoo_commands(cli):
+    cli.add_command(command)
+"""
+)
+
+
+def test_commands_of_all_working_plugins_are_gathered(plugin_site) -> None:
+    plugin_site.install("ganzoo-hi", {"ganzoo_hi.py": COMMAND.format("hi", "hello")})
+    plugin_site.install("ganzoo-bad", {"ganzoo_bad.py": COMMAND.format("bad", "oh") + "1 / 0"})
+    registry = plugin_site.registry()
+    assert list(registry.commands()) == ["hi"] and registry.command("hi")[1].package == "ganzoo-hi"
+    with pytest.raises(PluginError, match=r"the command 'bad' can't be used: ganzoo-bad 1.0: ZeroDivisionError"):
+        registry.command("bad")
+    with pytest.raises(UnknownNameError, match="there is no command called 'ho'; did you mean hi?"):
+        registry.command("ho")
+
+
+def test_a_command_imports_no_other_plugin(plugin_site) -> None:
+    plugin_site.install("ganzoo-hi", {"ganzoo_hi.py": COMMAND.format("hi", "hello")})
+    plugin_site.install("ganzoo-other", {"ganzoo_other.py": COMMAND.format("other", "no")})
+    plugin_site.registry().command("hi")
+    assert plugin_site.imported() == {"ganzoo_hi"}
+
+
+def test_nobody_takes_a_command_from_another(plugin_site) -> None:
+    plugin_site.install("ganzoo-a", {"ganzoo_a.py": COMMAND.format("same", "a")})
+    plugin_site.install("ganzoo-b", {"ganzoo_b.py": COMMAND.format("same", "b")})
+    with pytest.raises(PluginError, match=r"the command 'same' is claimed by ganzoo-a 1.0 and by ganzoo-b 1.0"):
+        plugin_site.registry().command("same")
+
+
+def test_a_command_has_a_name_that_can_be_typed(plugin_site) -> None:
+    plugin_site.install("ganzoo-odd", {"ganzoo_odd.py": COMMAND.format("-x", "x")})
+    (odd,) = plugin_site.registry().plugins()
+    assert odd.error == "a command must be named by letters, digits and any of . _ -, but is called '-x'"
+
+
+def test_what_was_the_cores_tells_where_it_is_now(plugin_site) -> None:
+    registry = plugin_site.registry()
+    for what, ask, name, package in (
+        ("command", registry.command, "evaluate", "ganzoo-tools"),
+        ("data set", registry.dataset, "folder", "ganzoo-folder"),
+    ):
+        with pytest.raises(UnknownNameError) as caught:
+            ask(name)
+        assert str(caught.value) == f"the {what} {name!r} comes with a package of its own: pip install {package}"
+
+
+SECTIONS = (
+    HEAD
+    + """
+from pathlib import Path
+from ganzoo_core.hookspecs import ReportSection
+
+@hookimpl
+def ganzoo_report_sections(folder, generator):
+    {0}
+"""
+)
+
+
+def test_sections_of_all_working_plugins_are_gathered(plugin_site, caplog) -> None:
+    plugin_site.install("ganzoo-a", {"ganzoo_a.py": SECTIONS.format("return [ReportSection(folder.name, 'a')]")})
+    plugin_site.install("ganzoo-b", {"ganzoo_b.py": SECTIONS.format("raise ValueError('no ink')")})
+    plugin_site.install("ganzoo-c", {"ganzoo_c.py": SECTIONS.format("return ['<p>']")})
+    with caplog.at_level("WARNING", "ganzoo"):
+        (section,) = plugin_site.registry().report_sections(Path("runs/x"), None)
+    assert (section.title, section.html) == ("x", "a")
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == (
+        "a section is missing on the page of runs/x: ganzoo-b 1.0 failed in ganzoo_report_sections: ValueError: no ink"
+    )
+    assert second.endswith("ganzoo_report_sections must offer instances of ReportSection, but offers '<p>'")
+
+
 def test_a_wrapper_reaches_its_own_plugin_only(plugin_site) -> None:
     wrapper = "\n@hookimpl(wrapper=True)\ndef ganzoo_variants():\n    yield\n    return [[]]\n"
     plugin_site.install("ganzoo-greedy", {"ganzoo_greedy.py": HEAD + wrapper})
