@@ -24,7 +24,7 @@ from benchmarks.train import resolved
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.losses import gradient_penalty
 from ganzoo_core.registry import find_source, registry
-from ganzoo_core.sampling.devices import place
+from ganzoo_core.sampling.devices import to_device
 
 Pass = Callable[[], Any]
 PARTS = ("fake", "critic", "penalty", "generator")
@@ -35,8 +35,8 @@ def passes(variant: Any, spec: DataSpec, precision: str, is_engine: bool) -> dic
     generator, critic = variant.generator(spec), variant.discriminator(spec)
     scope: Callable[[], Any] = contextlib.nullcontext
     if is_engine:
-        place(generator, torch.device("cpu"))
-        place(critic, torch.device("cpu"))
+        to_device(generator, torch.device("cpu"))
+        to_device(critic, torch.device("cpu"))
         if precision == "bf16":
             scope = lambda: torch.autocast("cpu", dtype=torch.bfloat16)  # noqa: E731
     n = variant.config.batch_size

@@ -55,9 +55,9 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
         on_wire, start_s = _sent(), time.perf_counter()
         for _ in range(steps):
             engine.processes.max_of_last("signal", 0)  # as the loop asks whether to stop
-            moves = engine.train_step()
+            updates = engine.train_step()
             if engine.step % 50 == 0:
-                engine.record(moves)
+                engine.measure(updates)
         wire.send((time.perf_counter() - start_s, clock.seconds, clock.bytes / steps, (_sent() - on_wire) / steps))
 
 

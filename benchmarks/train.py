@@ -63,9 +63,9 @@ def engine_step(engine: Any, log_every: int) -> Callable[[], None]:
     """A step as a run takes it, its numbers read every `log_every` steps."""
 
     def step() -> None:
-        moves = engine.train_step()
+        updates = engine.train_step()
         if engine.step % log_every == 0:
-            engine.record(moves)
+            engine.measure(updates)
 
     return step
 

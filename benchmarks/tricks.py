@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.train import resolved, shown, spread
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.interfaces import Draw
+from ganzoo_core.interfaces import Batch
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training import engine as engines
@@ -31,8 +31,8 @@ from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import Variant
 
 
-class Unshared(Draw):
-    """A draw whose generator's pass serves one player only."""
+class Unshared(Batch):
+    """A batch whose generator's pass serves one player only."""
 
     def fake(self, with_graph: bool) -> torch.Tensor:
         """G(z), made anew for the generator's turn."""
@@ -44,7 +44,7 @@ def without(trick: str, variant: Variant, dataset: Dataset, precision: str) -> E
     """An engine that does not use one of the tricks; all of them for "nothing"."""
     run = RunSettings(precision="fp32" if trick == "bf16" else precision, device="cpu")
     if trick == "channels last":
-        with mock.patch.object(engines, "place", lambda module, device: module.to(device)):
+        with mock.patch.object(engines, "to_device", lambda module, device: module.to(device)):
             return Engine(variant, dataset, run)
     engine = Engine(variant, dataset, run)
     if trick == "one pass for real and fake":
@@ -65,8 +65,8 @@ TRICKS = ("bf16", "channels last", "one pass for real and fake", "shared fakes",
 
 def steps_per_s(engine: Engine, trick: str, seconds: float) -> float:
     """The engine's speed over some seconds."""
-    draw = Unshared if trick == "shared fakes" else Draw
-    with mock.patch.object(engines, "Draw", draw):
+    batch = Unshared if trick == "shared fakes" else Batch
+    with mock.patch.object(engines, "Batch", batch):
         steps, start_s = 0, time.perf_counter()
         while time.perf_counter() - start_s < seconds:
             engine.train_step()

@@ -1,4 +1,4 @@
-"""Observers of a run: what the progress bar and TensorBoard are, and what a plugin may add. Needs no torch."""
+"""Observers of a run, such as the progress bar and TensorBoard; a plugin may add its own. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganzoo_core.dataspec import DataSpec
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What callbacks know about a run. `settings` are all settings by name; `first_step` is above 0 after a resume."""
+    """What callbacks know about a run. `settings`: all settings by name; `first_step`: above 0 after a resume."""
 
     folder: Path
     variant: str
@@ -26,29 +26,29 @@ class RunInfo:
 class Callback:
     """Observes a run; override the methods you need. Steps are updates of the generator.
 
-    A callback may not touch networks or random numbers: a run with it ends bit for bit as one without. One that raises
-    is dropped with a warning, and the run goes on; only a `GanzooError` ends it.
+    A callback must not touch networks or random numbers: a run with it ends bit for bit as one without. A callback that
+    raises is dropped with a warning and the run continues; only a `GanzooError` ends it.
     """
 
     def on_start(self, run: RunInfo) -> None:
         """Called before the first step of this process."""
 
     def on_log(self, record: dict[str, float]) -> None:
-        """Called for a line of metrics.jsonl: "step", each loss term as "player/term", D's balance, samples/s."""
+        """Called for each line of metrics.jsonl: "step", loss terms as "player/term", D's statistics, samples/s."""
 
     def on_snapshot(self, step: int, picture: Path) -> None:
-        """Called when a picture of the fixed latents after `step` steps was written."""
+        """Called after a picture of the fixed latents at `step` was written."""
 
     def measure(self, step: int, generator: Any) -> dict[str, float]:
-        """Metrics of the generator, by name, to be logged in metrics.jsonl; called at each snapshot.
+        """Extra metrics of the generator, by name, for metrics.jsonl; called at each snapshot.
 
-        `generator` is a `TrainedGenerator`. Its samples come from seeds of their own, so that the run stays the
-        same, bit for bit.
+        `generator` is a `TrainedGenerator`. Its samples have seeds of their own, so that the run is unchanged, bit for
+        bit.
         """
         return {}
 
     def on_save(self, step: int, is_last: bool) -> None:
-        """Called when generator.safetensors of this step was written; its checkpoint follows."""
+        """Called after this step's generator.safetensors was written, before its checkpoint is."""
 
     def on_end(self, step: int) -> None:
-        """Called after the last step of this process, also when a signal or an error ended it."""
+        """Called after the last step of this process, even if a signal or an error ended it."""

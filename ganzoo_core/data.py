@@ -1,12 +1,13 @@
-"""Data sets in memory, and which samples step k sees."""
+"""Data sets in memory, and which samples each step uses."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -22,27 +23,33 @@ _MOST_DIGESTED = 2**28  # bytes of a column: a folder's samples are mapped, and 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in memory, indexed, not loaded.
+    """Samples in memory.
 
-    `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64
-    or None. `extra`: further columns (N, ...) that `batch` passes on as they are. `judge` measures generated samples
-    (M, *shape) in natural units, where the data is a distribution in closed form; its figures are logged at snapshots.
-    `left_out` says of each file that was not used why, by name.
+    `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64 or
+    None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `exact_metrics`: computes metrics of
+    generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
+    `left_out`: why each skipped file was skipped, by file name. `judge`: the old name of `exact_metrics`, deprecated.
     """
 
     spec: DataSpec
     samples: Tensor
     labels: Tensor | None = None
     extra: dict[str, Tensor] = field(default_factory=dict)
-    judge: Callable[[Tensor], dict[str, float]] | None = None
+    exact_metrics: Callable[[Tensor], dict[str, float]] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
+    judge: InitVar[Callable[[Tensor], dict[str, float]] | None] = None
+
+    def __post_init__(self, judge: Callable[[Tensor], dict[str, float]] | None) -> None:
+        if judge is not None:
+            warnings.warn("Dataset's judge is called exact_metrics now", DeprecationWarning, stacklevel=3)
+            object.__setattr__(self, "exact_metrics", self.exact_metrics or judge)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     @cached_property
     def digest(self) -> str:
-        """Tells this data from other: 16 hexadecimal digits over all of it, or rows evenly spread of large columns."""
+        """Identifies the data: 16 hexadecimal digits over all of it; of large columns, over evenly spaced rows."""
         found = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
         for column in (self.samples, self.labels, *self.extra.values()):
             if column is not None:
@@ -50,9 +57,10 @@ class Dataset:
         return found.hexdigest()[:16]
 
     def to(self, device: torch.device) -> Self:
-        """The same data set, its tensors on `device`.
+        """The same data set with its tensors on `device`.
 
-        Samples that would fill more than half of a GPU's free memory stay where they are; `batch` then moves its own.
+        Samples that would fill more than half of a GPU's free memory stay where they are; `batch` then moves each
+        batch.
         """
         labels = None if self.labels is None else self.labels.to(device)
         extra = {name: column.to(device) for name, column in self.extra.items()}
@@ -82,9 +90,9 @@ def _fits(samples: Tensor, device: torch.device) -> bool:
 
 
 class BatchOrder:
-    """Which samples batch number b holds: the b-th piece of an endless row of shuffled epochs.
+    """Which samples batch number b holds: the b-th slice of an endless sequence of shuffled epochs.
 
-    A pure function of (seed, b). Every sample comes once an epoch; a batch may span two. Raises `DataError` where the
+    A pure function of (seed, b). Every sample comes once per epoch; a batch may span two. Raises `DataError` if the
     batch is larger than the data set.
     """
 
@@ -100,7 +108,7 @@ class BatchOrder:
         self._epochs: dict[int, Tensor] = {}
 
     def indices(self, batch_number: int) -> Tensor:
-        """The indices (batch_size,) int64 of that batch."""
+        """The indices (batch_size,) int64 of batch number b."""
         epoch, start = divmod(batch_number * self.batch_size, self.size)
         head = self._epoch(epoch)[start : start + self.batch_size]
         missing = self.batch_size - len(head)

@@ -1,4 +1,4 @@
-"""DataSpec: what a data set says of itself. Needs no torch."""
+"""DataSpec: metadata of a data set. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Kind = Literal["images", "points", "curves", "voxels"]
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a data set says of itself.
+    """Metadata of a data set.
 
-    `shape` is one sample's, such as (1, 28, 28), (2,) or (15,). Samples lie in [-1, 1]; `sample * scale + offset`
-    gives natural units (pixels are not scaled). `classes` names the labels 0, 1, ...; empty means unlabelled.
-    Raises `DataError` where a field breaks its rule, since specs also come out of files.
+    `shape`: one sample's, such as (1, 28, 28), (2,) or (15,). Samples are in [-1, 1]; `sample * scale + offset` gives
+    natural units (pixels are not scaled). `classes`: names of the labels 0, 1, ...; empty if unlabelled. Raises
+    `DataError` for an invalid field, since specs are also read from files.
     """
 
     name: str
@@ -42,14 +42,12 @@ class DataSpec:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are; 0 where there are no labels."""
+        """How many classes there are; 0 without labels."""
         return len(self.classes)
 
     @property
     def has_pixels(self) -> bool:
-        """Whether samples are images or voxels, (C, H, W) or (1, D, H, W), which are drawn pixel by pixel; points and
-        curves, (D,), are plotted.
-        """
+        """Whether samples are images (C, H, W) or voxels (1, D, H, W), not points or curves (D,)."""
         return self.kind in ("images", "voxels")
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,7 +56,7 @@ class DataSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The spec that `to_dict` gave. Raises `TypeError` where fields are missing or unknown."""
+        """The spec that `to_dict` gave. Raises `TypeError` if fields are missing or unknown."""
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(values).items()}
         return cls(**fields)
 

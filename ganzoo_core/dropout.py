@@ -1,4 +1,4 @@
-"""Dropout at a quarter of its cost on a CPU."""
+"""Dropout at a quarter of PyTorch's cost on a CPU."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Dropout):
-    """Dropout (arXiv:1207.0580) that draws one random byte for each number, so that p is rounded to 256ths.
+    """Dropout (arXiv:1207.0580) with one random byte per number, so that p is rounded to a multiple of 1/256.
 
-    PyTorch's own draws each number by itself from a generator that no two threads can share: a fifth of cgan's step.
+    PyTorch's own generates each number separately, in a single thread: a fifth of cgan's step.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (any shape) with a share p of its numbers zero and the others scaled up; x itself in eval mode."""
+        """x (any shape) with a share p of its numbers set to zero and the others scaled up; x itself in eval mode."""
         dropped = round(self.p * 256)
         if not self.training or x.device.type != "cpu" or dropped == 256:
             return super().forward(x)

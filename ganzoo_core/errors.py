@@ -7,17 +7,17 @@ from collections.abc import Iterable
 
 
 def shorten(text: object, length: int = 300) -> str:
-    """What a stranger's file or code says, as far as an error message has room for it."""
+    """Text from a stranger's file or code, cut to a length that suits an error message."""
     words = str(text)
     return words if len(words) <= length else words[:length] + "..."
 
 
 class GanzooError(Exception):
-    """A mistake that the user can mend: its text is one clear sentence, shown without a traceback."""
+    """An error the user can fix: its text is one clear sentence, shown without a traceback."""
 
 
 class UnknownNameError(GanzooError):
-    """A name that nobody offers; the text lists the near ones."""
+    """A name that is not registered; the text lists the near ones."""
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
@@ -27,7 +27,7 @@ class UnknownNameError(GanzooError):
 
 
 class MissingPluginError(UnknownNameError):
-    """A name that a package which is not installed has."""
+    """A name from a known package that is not installed."""
 
     def __init__(self, what: str, name: str, package: str) -> None:
         GanzooError.__init__(self, f"the {what} {name!r} comes with a package of its own: pip install {package}")
@@ -38,11 +38,11 @@ class SettingError(GanzooError):
 
 
 class PluginError(GanzooError):
-    """A plugin that can't be used, or two that claim one name."""
+    """A plugin that can't be used, or two that claim the same name."""
 
 
 class DataError(GanzooError):
-    """A data set that can't be had, or that a variant can't use."""
+    """A data set that is unavailable, or that a variant can't use."""
 
 
 class FileError(GanzooError):
@@ -50,11 +50,11 @@ class FileError(GanzooError):
 
 
 class TrainingError(GanzooError):
-    """A run that cannot go on, such as a loss that is no longer finite."""
+    """A run that cannot continue, such as one whose loss is no longer finite."""
 
 
 class NotFiniteError(TrainingError):
-    """A NaN or an infinity: `what` holds it, and was found at `step`."""
+    """A NaN or an infinity: `what` says which value holds it, `step` when it was found."""
 
     def __init__(self, what: str, step: int) -> None:
         self.what, self.step = what, step
@@ -65,4 +65,4 @@ class NotFiniteError(TrainingError):
 
 
 class Interrupted(GanzooError):
-    """A run that a signal ended after saving; the text says how to go on."""
+    """A run that a signal ended after saving; the text says how to resume it."""

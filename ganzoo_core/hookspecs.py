@@ -38,7 +38,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def ganzoo_variants() -> list[type[Variant]]:  # type: ignore[empty-body]
-    """The variants this plugin adds to the zoo: classes, not instances. No torch import."""
+    """The variants this plugin adds: classes, not instances. No torch import."""
 
 
 @hookspec
@@ -53,15 +53,15 @@ def ganzoo_callbacks(run: RunInfo) -> list[Callback]:  # type: ignore[empty-body
 
 @hookspec
 def ganzoo_commands(cli: click.Group) -> None:
-    """Add commands to `ganzoo`, by `cli.add_command`. Import click alone here, and in a command's body what it needs.
+    """Add commands to `ganzoo` with `cli.add_command`. Import only click here; import the rest in the command's body.
 
-    Name the entry point after the command: then `ganzoo NAME` imports that module and no other plugin's.
+    Name the entry point after the command: then `ganzoo NAME` imports that module and no other plugin.
     """
 
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A section of a run's page: a heading, and HTML below it, whose text is escaped by whoever makes it."""
+    """A section of a run's page: a heading, and HTML below it, in which the plugin must escape all text."""
 
     title: str
     html: str
@@ -69,8 +69,8 @@ class ReportSection:
 
 @hookspec
 def ganzoo_report_sections(folder: Path, generator: Any) -> list[ReportSection]:  # type: ignore[empty-body]
-    """Sections for report.html of the run in `folder`, in order. They stand before its settings.
+    """Sections for report.html of the run in `folder`, in order. They come before its settings.
 
-    `generator` is the run's `TrainedGenerator`, or None where it can't be loaded. A plugin that raises is left out
-    of the page, with a warning.
+    `generator` is the run's `TrainedGenerator`, or None if it can't be loaded. A plugin that raises is left out of the
+    page, with a warning.
     """

@@ -1,4 +1,4 @@
-"""The game: Generator, Discriminator, Loss, the Turn a loss sees, and the Players who move."""
+"""The game: Generator, Discriminator, Loss, the Turn a loss sees, and the Players, each with its own parameters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 
 class Generator(nn.Module, ABC):
-    """Makes samples from latents. Sets `self.latent_dim` in its `__init__`, or overrides `latent`."""
+    """Makes samples from latents. Set `self.latent_dim` in `__init__`, or override `latent`."""
 
     latent_dim: int
 
     def latent(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draw the inputs of n samples on `rng`'s device: (n, latent_dim) float32, standard normal by default."""
+        """The latents of n samples, on `rng`'s device: (n, latent_dim) float32, standard normal by default."""
         return torch.randn(n, self.latent_dim, generator=rng, device=rng.device)
 
     @abstractmethod
@@ -27,13 +27,13 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """Tells real from fake. No sigmoid: losses work on logits."""
+    """Tells real from fake. No sigmoid: losses take logits."""
 
     @property
     def mixes_samples(self) -> bool:
-        """Whether a sample's logit depends on the rest of its batch; then real and fake go through separately.
+        """Whether a sample's logit depends on the rest of its batch; if so, real and fake are passed separately.
 
-        BatchNorm is found out; override it for minibatch discrimination and the like.
+        BatchNorm is detected; override this for other layers that mix samples, such as minibatch discrimination.
         """
         return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.modules())
 
@@ -43,7 +43,7 @@ class Discriminator(nn.Module, ABC):
 
 
 class Networks(NamedTuple):
-    """What a run trains."""
+    """The networks and the loss that a run trains."""
 
     generator: Generator
     discriminator: Discriminator
@@ -51,48 +51,48 @@ class Networks(NamedTuple):
 
 
 def logits_of(output: Any) -> Tensor:
-    """The logits (N,) in what a discriminator returned; a turn has them as `real_logits` and `fake_logits`."""
+    """The logits (N,) in a discriminator's output; a turn has them as `real_logits` and `fake_logits`."""
     return output if isinstance(output, Tensor) else output[0]
 
 
 @dataclass
-class Draw:
-    """One mini-batch and its latents, which the players of a step share, so that G(z) is computed once for both."""
+class Batch:
+    """One mini-batch and its latents, shared by the players of a step, so that G(z) is computed once for both."""
 
-    batch: dict[str, Tensor]
+    columns: dict[str, Tensor]
     z: Tensor
     generator: Generator
     keep_graph: bool
     _fake: Tensor | None = field(default=None, repr=False)
 
     def fake(self, with_graph: bool) -> Tensor:
-        """G(z), (N, *shape). The graph back to the generator is kept if a later turn of this draw needs it."""
+        """G(z), (N, *shape). The graph back to the generator is kept if a later turn on this batch needs it."""
         if self._fake is None or (with_graph and not self._fake.requires_grad):
             with torch.set_grad_enabled(with_graph or self.keep_graph):
-                self._fake = self.generator(self.z, self.batch.get("labels"))
+                self._fake = self.generator(self.z, self.columns.get("labels"))
         return self._fake if with_graph else self._fake.detach()
 
     def forget(self) -> None:
-        """The generator moved: what it made before is no longer its own."""
+        """Drop G(z), as the generator has been updated since."""
         self._fake = None
 
 
 class Turn:
-    """One mini-batch as one player sees it. Each attribute is computed on first use, once; the rest is never computed.
+    """One mini-batch as one player sees it. Attributes are computed lazily and cached.
 
-    What the networks give carries gradients, even where it is first asked for under `torch.no_grad()`.
-    `batch` holds all that the data set gave, `real` (N, *shape) and `labels` (N,) among it.
+    Network outputs keep their autograd graph even when first accessed under `torch.no_grad()`. `batch` holds all that
+    the data set gave, including `real` (N, *shape) and `labels` (N,).
     """
 
     def __init__(
-        self, draw: Draw, generator: Generator, discriminator: Discriminator, *, moves_generator: bool, joint: bool
+        self, batch: Batch, generator: Generator, discriminator: Discriminator, *, owns_generator: bool, joint: bool
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
-        self.batch = draw.batch
-        self._draw = draw
-        self._moves_generator = moves_generator
-        self._joint = joint and not moves_generator
+        self.batch = batch.columns
+        self._shared = batch
+        self._owns_generator = owns_generator
+        self._joint = joint and not owns_generator
 
     @property
     def real(self) -> Tensor:
@@ -101,23 +101,23 @@ class Turn:
 
     @property
     def labels(self) -> Tensor | None:
-        """Labels (N,) int64 of the real samples, which the fake ones are asked for too; None without classes."""
+        """Labels (N,) int64 of the real samples; the fakes are generated with the same labels. None without classes."""
         return self.batch.get("labels")
 
     @property
     def z(self) -> Tensor:
         """The latents (N, latent_dim) behind `fake`."""
-        return self._draw.z
+        return self._shared.z
 
     @cached_property
     def fake(self) -> Tensor:
-        """G(z), (N, *shape); detached unless the generator is the one that moves."""
-        return self._draw.fake(with_graph=self._moves_generator)
+        """G(z), (N, *shape); detached unless it is the generator's turn."""
+        return self._shared.fake(with_graph=self._owns_generator)
 
     @cached_property
     @torch.enable_grad()
     def on_real(self) -> Any:
-        """The discriminator's output on `real`. In its own turn real and fake go through in one pass."""
+        """The discriminator's output on `real`. In its own turn real and fake are passed together."""
         return self._on_both[0] if self._joint else self.discriminator(self.real, self.labels)
 
     @cached_property
@@ -128,7 +128,7 @@ class Turn:
 
     @cached_property
     def real_logits(self) -> Tensor:
-        """The logits (N, ...) in `on_real`, alone or first of what the discriminator gives."""
+        """The logits (N, ...) in `on_real`: all of the output, or its first item."""
         return logits_of(self.on_real)
 
     @cached_property
@@ -152,11 +152,12 @@ class Turn:
 
 
 class Loss(nn.Module, ABC):
-    """What the two players minimise: named terms, whose sum is the loss. State is kept in buffers, so it is resumed.
+    """What the two players minimise: named terms, whose sum is the loss. Keep state in buffers, so that it is resumed.
 
-    A Loss never steps an optimizer and never calls `.item()`. An empty dict means: this player passes this turn.
-    `boundary` is the logit above which D holds a sample for real; None for a critic, whose scores have no zero.
-    `may_pass` says that whether a player passes hangs on a tensor: a turn may then read one value, and a GPU waits.
+    A Loss never steps an optimizer and never calls `.item()`. Return an empty dict to skip this player's update.
+    `boundary`: logit above which D classifies a sample as real; None for a critic, whose scores have no fixed
+    threshold. `may_pass`: set it if skipping an update depends on a tensor's value. One value per turn may then be
+    read, which synchronises the GPU.
     """
 
     boundary: ClassVar[float | None] = 0.0
@@ -171,19 +172,19 @@ class Loss(nn.Module, ABC):
         """The generator's terms, scalars by name."""
 
     def figures(self, turn: Turn) -> dict[str, Tensor]:
-        """Further scalars to log by name, which nobody minimises, of the discriminator's last turn in a step.
+        """Extra scalars to log, not part of the loss, from the discriminator's last turn of a step.
 
-        Use only what `for_discriminator` has asked of the turn: no network runs for a figure.
+        Use only outputs that `for_discriminator` already computed: no network runs for a logged number.
         """
         return {}
 
 
 @dataclass
 class Player:
-    """Who moves: the parameters it owns, the optimizer that moves them, its terms, and its updates per step.
+    """One side of the game: the parameters it owns, their optimizer, its loss terms, and its updates per step.
 
-    `after_update` follows each update (WGAN clips there). While a player moves, nobody else's parameters collect
-    gradients.
+    `after_update` is called after each update (WGAN clips there). During a player's update, no other player's
+    parameters receive gradients.
     """
 
     name: str
@@ -195,12 +196,12 @@ class Player:
 
 
 class PlayerFactory(Protocol):
-    """What the functions below need of a variant: its hyperparameters, and an optimizer for a player."""
+    """What the functions below need from a variant: its hyperparameters, and an optimizer for each player."""
 
     config: Any
 
     def optimizer(self, player: str, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """The optimizer of the player of that name."""
+        """The optimizer of the named player."""
 
 
 def new_player(
@@ -212,7 +213,7 @@ def new_player(
     steps: int = 1,
     after_update: Callable[[], None] | None = None,
 ) -> Player:
-    """A player that owns the parameters of `modules`, moved by the optimizer the variant gives it."""
+    """A player that owns the parameters of `modules`, with the variant's optimizer for it."""
     parameters = [p for module in modules for p in module.parameters()]
     return Player(name, parameters, variant.optimizer(name, parameters), terms, steps, after_update)
 

@@ -1,4 +1,4 @@
-"""The losses and penalties that several plugins share. All work on logits; means are over the batch."""
+"""The losses and penalties that several plugins share. All take logits; means are over the batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Minimax(NonSaturating):
     """The zero-sum game itself (arXiv:1406.2661, equation 1): the generator minimises log(1 - D(G(z)))."""
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
-        """log(1 - D(G(z))); its gradient vanishes where D is sure, which is why `NonSaturating` exists."""
+        """log(1 - D(G(z))); its gradient vanishes where D is certain, which is why `NonSaturating` exists."""
         return {"adversarial": -F.softplus(turn.fake_logits).mean()}
 
 
@@ -74,9 +74,9 @@ class Hinge(Loss):
 
 
 class Wasserstein(Loss):
-    """WGAN (arXiv:1701.07875, algorithm 1): the critic raises its scores of real samples above those of fake ones.
+    """WGAN (arXiv:1701.07875, algorithm 1): the critic maximises mean f(x) - f(G(z)), the generator mean f(G(z)).
 
-    Means are in float32: bf16 scores about 32 are 0.25 apart, too coarse to log.
+    Means are in float32: bf16 scores near 32 are 0.25 apart, too coarse to log.
     """
 
     boundary: ClassVar[float | None] = None
@@ -90,17 +90,15 @@ class Wasserstein(Loss):
         return {"adversarial": -turn.fake_logits.float().mean()}
 
     def figures(self, turn: Turn) -> dict[str, Tensor]:
-        """The critic's estimate of the Wasserstein distance (equation 2), f(x) - f(G(z)): up to the factor K of a
-        K-Lipschitz critic, and on this mini-batch.
-        """
+        """The critic's estimate f(x) - f(G(z)) of the Wasserstein distance, up to a Lipschitz factor K (equation 2)."""
         return {"wasserstein_distance": turn.real_logits.float().mean() - turn.fake_logits.float().mean()}
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, center: float = 1.0) -> Tensor:
     """The two-sided penalty of WGAN-GP (arXiv:1704.00028, equation 3): a scalar, without its factor lambda.
 
-    The mean over samples of (||∇f(x̂)|| - center)², the norm taken per sample, x̂ uniform between real and fake
-    (N, *shape), one point per pair.
+    The mean over samples of (||∇f(x̂)|| - center)², with the norm per sample and x̂ uniform between real and fake (N,
+    *shape), one point per pair.
     """
     mix = uniform(len(real), *[1] * (real.ndim - 1), like=real)
     between = (real + mix * (fake.detach() - real)).requires_grad_()  # (N, *shape); a bf16 fake is promoted
@@ -111,7 +109,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 def r1_penalty(critic: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
     """E ||∇D(x)||² at the samples (arXiv:1801.04406, equation 9): a scalar, without its factor gamma / 2.
 
-    R1 at real samples, R2 at fake ones.
+    R1 on real samples, R2 on fake ones.
     """
     x = samples.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)

@@ -1,9 +1,8 @@
 """Finds plugins through entry points, isolates broken ones, resolves names.
 
-Each entry point is loaded by itself. One that raises is kept as a `Plugin` with its error and harms nobody else.
-Where several claim one name, it is the core's if the core offers it, else it goes to the one whose entry point bears
-it: so looking it up need import no other. Else nobody gets it, and asking for it names them all; what else they offer
-stays.
+Each entry point is loaded separately. One that raises is kept as a `Plugin` with its error and affects no other. If
+several claim a name, the core's comes first, then the plugin whose entry point has that name: a look-up need import no
+other. Otherwise the name is unusable, and requesting it names all claimants; their other offers stay usable.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ def _new_manager() -> pluggy.PluginManager:
 
 @dataclass
 class Plugin:
-    """One entry point: where it comes from, what it offers, or why it can't be used.
+    """One entry point: where it comes from, and what it offers or why it can't be used.
 
     A broken one has an `error` and offers nothing. One that lost a name to a clash has an `error` that says so, and
-    offers the rest. Each has a plugin manager of its own, so that no plugin can wrap or upset another's hooks.
+    offers the rest. Each has its own plugin manager, so that no plugin can wrap or disturb another's hooks.
     """
 
     name: str
@@ -73,11 +72,11 @@ class Plugin:
 
     @property
     def is_core(self) -> bool:
-        """Whether this is one of the core's own offers, or was in 0.1: nobody else can take its names."""
+        """Whether this is the core's own, or was in 0.1: no other plugin can take its names."""
         return self.package in {hookspecs.CORE_PACKAGE, *hookspecs.MOVED.values()}
 
     def weights(self, variant: str) -> Traversable | None:
-        """The trained weights that the package ships for a variant, its `weights/NAME.safetensors`; None without."""
+        """The trained weights that the package ships for a variant, its `weights/NAME.safetensors`, or None."""
         spec = getattr(sys.modules.get(self.module), "__spec__", None)
         if spec is None or not spec.parent:  # a plugin that is one file has no folder of its own
             return None
@@ -86,14 +85,14 @@ class Plugin:
 
 
 class Registry:
-    """The plugins of one environment. Loads an entry point on the first need of it, once."""
+    """The plugins of one environment. Each entry point is loaded once, when first needed."""
 
     def __init__(self, entry_points: Iterable[metadata.EntryPoint]) -> None:
         self._entry_points = list(entry_points)
         self._loaded: dict[int, Plugin] = {}
 
     def plugins(self) -> list[Plugin]:
-        """Every plugin, working or broken, after loading them all; name clashes are marked as errors."""
+        """Every plugin, working or broken. Loads them all and marks name clashes as errors."""
         plugins = [self._plugin(entry_point) for entry_point in self._entry_points]
         _settle_clashes(plugins, "variant", lambda plugin: plugin.variants)
         _settle_clashes(plugins, "data set", lambda plugin: plugin.datasets)
@@ -110,9 +109,9 @@ class Registry:
         return {name: (cls, p) for p in self.plugins() for name, cls in p.datasets.items()}
 
     def variant(self, name: str) -> tuple[type[Variant], Plugin]:
-        """The variant called `name`. Imports only the package whose entry point has that name, where there is one.
+        """The variant called `name`. Imports only the package whose entry point has that name, if there is one.
 
-        Raises `UnknownNameError`, or `PluginError` where the plugin is broken or two claim the name.
+        Raises `UnknownNameError`, or `PluginError` if the plugin is broken or two claim the name.
         """
         return self._find(name, "variant", lambda plugin: plugin.variants, self.variants)
 
@@ -121,20 +120,20 @@ class Registry:
         return self._find(name, "data set", lambda plugin: plugin.datasets, self.datasets)
 
     def commands(self) -> dict[str, tuple[click.Command, Plugin]]:
-        """Every usable command of a plugin by name, with the plugin it comes from."""
+        """Every usable plugin command by name, with the plugin it comes from."""
         return {name: (command, p) for p in self.plugins() for name, command in p.commands.items()}
 
     def command(self, name: str) -> tuple[click.Command, Plugin]:
-        """The plugin's command called `name`. Raises as `variant` does."""
+        """The plugin command called `name`. Raises as `variant` does."""
         return self._find(name, "command", lambda plugin: plugin.commands, self.commands)
 
     def callbacks(self, run: RunInfo) -> list[Callback]:
-        """The observers that plugins want on this run. Raises `PluginError` where one fails to make its own."""
+        """The observers that plugins add to this run. Raises `PluginError` if one fails to create its own."""
         hook = "ganzoo_callbacks"
         return [callback for plugin in self.plugins() for callback in _offered(plugin, hook, Callback, run=run)]
 
     def report_sections(self, folder: Path, generator: Any) -> list[ReportSection]:
-        """What plugins add to a run's page; those of one that fails are left out with a warning."""
+        """The sections that plugins add to a run's page. A plugin that fails is left out with a warning."""
         found: list[ReportSection] = []
         for plugin in self.plugins():
             try:
@@ -167,7 +166,7 @@ class Registry:
         raise UnknownNameError(what, name, known)
 
     def _first_in_line(self, name: str) -> Iterator[Plugin]:
-        """Those whom nobody can take the name from: the core, then the one plugin whose entry point bears it."""
+        """The plugins with first claim to the name: the core, then the one plugin whose entry point has it."""
         for entry_point in self._entry_points:
             if entry_point.dist is not None and entry_point.dist.name == hookspecs.CORE_PACKAGE:
                 yield self._plugin(entry_point)
@@ -197,7 +196,7 @@ class Registry:
 
 
 def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
-    """Import a plugin and note what it offers. Raises whatever its import raises, and `PluginError` for nonsense."""
+    """Import a plugin and note its offers. Raises whatever its import raises, and `PluginError` for invalid offers."""
     module = entry_point.load()
     plugin.module = entry_point.module
     api = getattr(module, "GANZOO_API", None)
@@ -217,7 +216,7 @@ def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
 
 
 def _call(plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
-    """What a plugin answers to a hook: an empty list where it does not implement it."""
+    """What a plugin returns from a hook; an empty list if it does not implement it."""
     if hook not in plugin.hooks:
         return []
     (answer,) = getattr(plugin.manager.hook, hook)(**arguments) or (None,)  # pluggy leaves an answer of None out
@@ -227,7 +226,7 @@ def _call(plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
 
 
 def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
-    """The commands that a plugin adds to a group of its own, so that it can't take away another's."""
+    """The commands that a plugin adds to a group of its own, so that it can't remove another's."""
     if "ganzoo_commands" not in plugin.hooks:
         return {}
     import click
@@ -241,7 +240,7 @@ def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
 
 
 def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> list[_T]:
-    """The instances of `kind` that a plugin answers a hook with. Raises `PluginError`, also for whatever it raises."""
+    """The instances of `kind` that a plugin returns from a hook. Raises `PluginError`, also if the hook raises."""
     try:
         offered = _call(plugin, hook, **arguments)
         for thing in offered:
@@ -253,7 +252,7 @@ def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> lis
 
 
 def _reason(error: Exception) -> str:
-    """An error as one line: a sentence of ours as it is, a stranger's with its type."""
+    """An error as one line: our own sentences unchanged, others with their type."""
     text = str(error) if isinstance(error, GanzooError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())
 
@@ -318,9 +317,9 @@ def registry() -> Registry:
 
 
 def find_source(name: str) -> tuple[type[DataSource], Path | None]:
-    """The data source that `--data` names, and the path behind the colon where it takes one.
+    """The data source that `--data` names, and the path after the colon if it takes one.
 
-    Raises `UnknownNameError`, `DataError` where a path is missing, or `PluginError` where its plugin is broken.
+    Raises `UnknownNameError`, `DataError` if a path is missing, or `PluginError` if its plugin is broken.
     """
     head, colon, rest = name.partition(":")
     source, _ = registry().dataset(head)

@@ -1,4 +1,4 @@
-"""Where all randomness of a run comes from: (seed, step), and the piece of a mini-batch that is being computed."""
+"""Where all randomness of a run comes from: (seed, step), and the microbatch that is being computed."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from torch import Tensor
 def derive_seed(seed: int, *keys: int | str) -> int:
     """A seed for one purpose, such as ("order", epoch) or ("step", k): the run's only source of randomness.
 
-    The step number is the only clock: whatever is random at step k comes from (seed, k), not from what came before.
+    The step number is the only clock: whatever is random at step k depends on (seed, k), not on what came before.
     """
     digest = hashlib.blake2b(repr((seed, *keys)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1  # torch takes 63 bits
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """The piece that is being computed: its number, how many there are, and the generator that all of them share."""
+class Microbatch:
+    """The microbatch being computed: its number, how many there are, and the random generator that they share."""
 
     number: int
     count: int
     common: torch.Generator
 
 
-_current: ContextVar[_Piece | None] = ContextVar("piece", default=None)
+current_microbatch: ContextVar[Microbatch | None] = ContextVar("microbatch", default=None)
 
 
 def uniform(*shape: int, like: Tensor) -> Tensor:
-    """Numbers in [0, 1), `shape` beginning with a piece's samples: drawn for the whole mini-batch, and this piece's.
+    """Uniform numbers in [0, 1) of `shape`, whose first dimension is this microbatch's samples.
 
-    So an undivided mini-batch has the same numbers. What else draws in a piece, such as dropout, is seeded by piece.
+    Made for the whole mini-batch and sliced, so splitting changes nothing. Dropout and the like are seeded per
+    microbatch.
     """
-    piece = _current.get()
-    if piece is None:
+    microbatch = current_microbatch.get()
+    if microbatch is None:
         return torch.rand(shape, device=like.device, dtype=like.dtype)
     n, *rest = shape
-    whole = torch.rand(n * piece.count, *rest, generator=piece.common, device=like.device, dtype=like.dtype)
-    return whole[piece.number * n : (piece.number + 1) * n]
+    whole = torch.rand(n * microbatch.count, *rest, generator=microbatch.common, device=like.device, dtype=like.dtype)
+    return whole[microbatch.number * n : (microbatch.number + 1) * n]

@@ -22,16 +22,16 @@ def option(
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
 ) -> Any:
-    """Declare one setting: its default, a one-line doc, and the rule its value keeps.
+    """Declare one setting: its default, a one-line doc, and the rule that its value must satisfy.
 
-    `minimum` and `maximum` are inclusive and hold for each item of a tuple.
+    `minimum` and `maximum` are inclusive and apply to each item of a tuple.
     """
     return field(default=default, metadata={"doc": doc, "minimum": minimum, "maximum": maximum, "choices": choices})
 
 
 @dataclass(frozen=True)
 class Option:
-    """One setting as documentation shows it."""
+    """One setting, as the documentation shows it."""
 
     name: str
     type: str
@@ -42,14 +42,14 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A frozen dataclass whose fields are declared with `option` and checked when it is made.
+    """A frozen dataclass whose fields are declared with `option` and checked on construction.
 
-    A field's type is `int`, `float`, `bool`, `str`, `tuple[int, ...]` or the like, or one of these `| None`.
-    Raises `SettingError` for a value of the wrong type or outside its rule. What several fields must keep together, a
-    subclass checks in its own `__post_init__`, after `super().__post_init__()`: it raises `ValueError` with a sentence.
+    A field's type is `int`, `float`, `bool`, `str`, a tuple such as `tuple[int, ...]`, or one of these `| None`. Raises
+    `SettingError` for a value of the wrong type or outside its rule. Check rules across fields in a subclass's
+    `__post_init__`, after `super().__post_init__()`: raise `ValueError` with a sentence.
 
-    `unused` says of inherited settings that do nothing here why not. They keep their defaults, are not listed, and
-    can't be set: `SettingError`. A subclass that declares one again has it back.
+    `unused` maps inherited settings that have no effect here to the reason. They keep their defaults, are not listed,
+    and setting one raises `SettingError`. A subclass that declares one again makes it usable again.
     """
 
     unused: ClassVar[Mapping[str, str]] = {}
@@ -64,13 +64,13 @@ class Settings:
 
     @classmethod
     def _types(cls) -> dict[str, _Type]:
-        """The type of every setting. Raises `PluginError` for one that a setting can't have."""
+        """The type of every setting. Raises `PluginError` for an unsupported type."""
         hints = typing.get_type_hints(cls)
         return {f.name: _read_type(f"{cls.__module__}.{cls.__name__}.{f.name}", hints[f.name]) for f in fields(cls)}
 
     @classmethod
     def _idle(cls) -> dict[str, str]:
-        """Why each setting that does nothing here does nothing."""
+        """Why each setting that has no effect here has none."""
         found: dict[str, str] = {}
         for owner in filter(is_dataclass, cls.__mro__):
             declared = {f.name: f for f in fields(owner)}
@@ -93,7 +93,7 @@ class Settings:
 
     @classmethod
     def options(cls) -> list[Option]:
-        """Every setting with its type, default and doc, in the order declared."""
+        """Every setting with its type, default and doc, in declaration order."""
         types_ = cls._types()
         return [
             Option(
@@ -113,21 +113,21 @@ class Settings:
 
     @classmethod
     def check_effect(cls, name: str, owner: str) -> None:
-        """Raise `SettingError` for a setting that is `unused`; `owner` is whom the sentence names."""
+        """Raise `SettingError` if the setting is `unused`; the message names `owner`."""
         if reason := cls._idle().get(name):
             raise SettingError(f"{name} has no effect on {owner}: {reason}; leave it out")
 
     @classmethod
     def effective(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values as they are stored, but for settings that are `unused`: they were not when the file was written."""
+        """Stored values without settings that are `unused` now, but were not when the file was written."""
         idle = cls._idle()
         return {name: value for name, value in values.items() if name not in idle}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Make settings from JSON or TOML values; the rest keep their defaults.
+        """Make settings from JSON or TOML values; settings not given keep their defaults.
 
-        Raises `UnknownNameError` for a key that is no setting, `SettingError` for a bad value or an unused setting.
+        Raises `UnknownNameError` for an unknown key, `SettingError` for a bad value or an unused setting.
         """
         for name in values:
             cls._check_name(name)
@@ -135,10 +135,9 @@ class Settings:
 
     @classmethod
     def parse(cls, name: str, text: str) -> Any:
-        """Read a value as it is typed on the command line: `KEY=VALUE`'s right side.
+        """Parse a value as typed on the command line: the right side of `KEY=VALUE`.
 
-        Tuples are comma-separated; `none` stands for None where the type allows it. Raises as
-        `from_dict` does.
+        Tuples are comma-separated; `none` means None if the type allows it. Raises as `from_dict` does.
         """
         cls._check_name(name)
         kind = cls._types()[name]
@@ -161,7 +160,7 @@ class Settings:
 
 
 class _Type(NamedTuple):
-    """What a setting's annotation says: one `scalar` or `many`, and whether None will do."""
+    """What a setting's annotation says: one `scalar` or `many`, and whether None is allowed."""
 
     scalar: type
     many: bool

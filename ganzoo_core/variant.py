@@ -1,7 +1,7 @@
-"""The nouns that need no torch: DataSpec, DataSource, Config, Variant.
+"""The classes that need no torch: DataSpec, DataSource, Config, Variant.
 
-A plugin's `__init__.py` imports these alone, so that listing a zoo of a hundred variants stays instant.
-Networks, losses and optimizers are imported by the factories, when they are called.
+A plugin's `__init__.py` imports only these, so that listing a zoo of a hundred variants stays instant. The factories
+import networks, losses and optimizers when they are called.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions(Settings):
-    """Options of a data set that has none."""
+    """The options of a data set that has none."""
 
 
 class DataSource(ABC):
-    """A data set that can be asked for by name. Torch-free until `load` is called.
+    """A data set that can be requested by name. Torch-free until `load` is called.
 
-    `shape`, `classes` and `size` are None where only loading tells. `origin` says where it comes from.
-    A source with `takes_path` is named as `NAME:PATH`.
+    `shape`, `classes` and `size`: None if known only after loading. `origin`: where the data comes from. A source with
+    `takes_path` is named as `NAME:PATH`.
     """
 
     name: ClassVar[str]
@@ -51,17 +51,17 @@ class DataSource(ABC):
         self.path = path
 
     def is_local(self, data_dir: Path) -> bool:
-        """Whether loading needs no network."""
+        """Whether loading works without a network."""
         return True
 
     @abstractmethod
     def load(self, data_dir: Path, split: Literal["train", "test"] = "train") -> Dataset:
-        """The data set in memory. Raises `DataError` where it can't be had, or has no such split."""
+        """The data set in memory. Raises `DataError` if it is unavailable or has no such split."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
-    """The hyperparameters every variant has. Subclass it, decorated alike, to add or to change defaults."""
+    """The hyperparameters every variant has. Subclass it, with the same decorator, to add some or change defaults."""
 
     steps: int = option(10_000, "updates of the generator", minimum=1)
     batch_size: int = option(64, "samples per update", minimum=1)
@@ -78,11 +78,11 @@ class Config(Settings):
 
 
 class Variant(ABC):
-    """A member of the zoo: what it is, what data it takes, and factories for its parts.
+    """A member of the zoo: its description, the data it accepts, and factories for its parts.
 
-    `paper` is a reference such as "arXiv:1411.1784". A `conditional` variant needs labels. `kinds` are the kinds of
-    data it takes, `default_data` the set it is trained on where nobody names one. The factories import their networks
-    when called, so that this class stays torch-free.
+    `paper`: a reference such as "arXiv:1411.1784". A `conditional` variant needs labels. `kinds`: the kinds of data it
+    accepts. `default_data`: the data set used when none is given. The factories import their networks when called, so
+    that this class stays torch-free.
     """
 
     name: ClassVar[str]
@@ -99,7 +99,7 @@ class Variant(ABC):
 
     @abstractmethod
     def generator(self, data: DataSpec) -> Generator:
-        """A new generator for samples of this shape, its weights drawn from torch's global generator."""
+        """A new generator for samples of this shape, initialised from torch's global random generator."""
 
     @abstractmethod
     def discriminator(self, data: DataSpec) -> Discriminator:
@@ -117,13 +117,13 @@ class Variant(ABC):
         return Adam(parameters, lr=lr, betas=(self.config.beta1, self.config.beta2), fused=True)
 
     def players(self, networks: Networks) -> list[Player]:
-        """Who moves in a step, in order: the discriminator n_critic times, then the generator once."""
+        """The players of a step, in order: by default the discriminator n_critic times, then the generator once."""
         from ganzoo_core.interfaces import two_players
 
         return two_players(self, networks)
 
     def check_data(self, data: DataSpec) -> None:
-        """Raise `DataError` with a sentence if this variant can't be trained on such data; extend, don't replace."""
+        """Raise `DataError` with a sentence if this variant can't train on such data; extend, don't replace."""
         if data.kind not in self.kinds:
             raise DataError(
                 f"{self.name} takes {' or '.join(self.kinds)}, but {data.name} holds {data.kind}; "

@@ -1,4 +1,4 @@
-"""The command `ganzoo`: one module a command, imported when the command is asked for."""
+"""The command `ganzoo`: one module per command, imported on first use."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ganzoo_core.cli.output import note, print_json, print_table
 @click.argument("variant")
 @json_option
 def command(variant: str, as_json: bool) -> None:
-    """Try every rule of the conformance suite on VARIANT; exit 1 where one is broken."""
+    """Try every rule of the conformance suite on VARIANT; exit 1 if one is broken."""
     from ganzoo_core.testing import check
 
     results = check(variant)

@@ -18,7 +18,7 @@ from ganzoo_core.variant import DataSource
 @data_dir_option
 @json_option
 def command(data_dir: Path | None, as_json: bool) -> None:
-    """List every data set, and whether it is on this machine."""
+    """List every data set, and whether it is already on this machine."""
     folder = data_folder(data_dir)
     found = [_describe(cls, plugin, folder) for cls, plugin in registry().datasets().values()]
     if as_json:

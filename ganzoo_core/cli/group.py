@@ -1,4 +1,4 @@
-"""The group that every command belongs to: it finds them, and turns what goes wrong into one line."""
+"""The group of all commands: it finds them, and reports errors as one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Zoo(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but an unknown command names the near ones."""
+        """As click does, but an error for an unknown command lists the near ones."""
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"there is no command called {one_line(args[0])!r}; {self._hint(ctx, args[0])}")
         return super().resolve_command(ctx, args)
@@ -57,12 +57,12 @@ class Zoo(click.Group):
         return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but keep what was typed, for processes that are to do the same."""
+        """As click does, but keep the arguments, so that other processes can be started with the same."""
         ctx.meta["ganzoo.arguments"] = list(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong in one of several processes, their launcher tells."""
+        """Run the command; an error in one of several processes is reported by their launcher."""
         try:
             return self._invoke(ctx)
         except click.ClickException as error:
@@ -70,7 +70,7 @@ class Zoo(click.Group):
             raise
 
     def _invoke(self, ctx: click.Context) -> Any:
-        """Run the command; whatever it raises ends as one line on stderr and exit code 1."""
+        """Run the command; any error ends as one line on stderr and exit code 1."""
         try:
             with log_noted():
                 return super().invoke(ctx)

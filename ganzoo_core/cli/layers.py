@@ -1,4 +1,4 @@
-"""The layers of a network, with the shapes that a batch has behind each. Imports torch."""
+"""The layers of a network, with the shape of each layer's output. Imports torch."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ganzoo_core.variant import Variant
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """List every variant, and plugins that are broken."""
+    """List every variant, and the plugins that are broken."""
     zoo = registry()
     variants = [describe(cls, plugin) for cls, plugin in zoo.variants().values()]
     broken = [

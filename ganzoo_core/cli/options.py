@@ -28,14 +28,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 set_option = click.option(
     "--set", "pairs", type=KeyValue(), multiple=True, metavar="KEY=VALUE",
-    help="Set a hyperparameter or an option of the data; may be repeated.",
+    help="Set a hyperparameter or an option of the data; can be repeated.",
 )  # fmt: skip
 
 data_option = click.option(
-    "--data", metavar="NAME", help="A data set of `ganzoo data`, or folder:PATH for images of your own."
+    "--data", metavar="NAME", help="A data set of `ganzoo data`, or folder:PATH for your own images."
 )
 
 data_dir_option = click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="Where data sets are kept; GANZOO_DATA names it too.",
+    help="Where data sets are stored; GANZOO_DATA sets it too.",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How commands print. Text from plugins and from disk is shown as it is: never as markup, never as terminal codes."""
+"""How commands print. Text from plugins and files is printed literally: never as markup or terminal codes."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def new_console(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Print a result for machines."""
+    """Print a result as JSON."""
     click.echo(json.dumps(value, indent=2))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a result as a table that is never cut: the last column wraps, and moves below where there is no room.
+    """Print a result as a table that is never cut: the last column wraps, or moves below if there is no room.
 
-    Whole numbers are grouped and set right; True and False are yes and no, None is a dash.
+    Whole numbers are grouped and right-aligned; True and False are yes and no, None is a dash.
     """
     from rich.table import Table
     from rich.text import Text
@@ -78,19 +78,19 @@ def shape_text(shape: Iterable[int]) -> str:
 
 
 def print_path(path: Path) -> None:
-    """Print the path of a result: as it is for a program that reads it, harmless on a terminal."""
+    """Print the path of a result: unchanged for a program that reads it, harmless on a terminal."""
     click.echo(visible(path) if sys.stdout.isatty() else os.fsencode(path))
 
 
 def note(message: str = "") -> None:
-    """Print a message, which is no result: it goes to stderr. Nothing in it steers the terminal but line breaks."""
+    """Print a message to stderr, as it is no result. Nothing in it controls the terminal except line breaks."""
     # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
     click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
 
 
 @contextlib.contextmanager
 def log_noted() -> Iterator[None]:
-    """What the core logs is shown as messages: warnings, and what takes its time."""
+    """Show the core's log as messages: warnings, and notes on slow work."""
     logger, handler = logging.getLogger("ganzoo"), _Notes()
     level = logger.level
     logger.addHandler(handler)
@@ -114,7 +114,7 @@ def on_terminal() -> bool:
 
 
 def can_move() -> bool:
-    """Whether what is shown on the terminal may be drawn again in its place."""
+    """Whether output on the terminal may be redrawn in place."""
     return on_terminal() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
@@ -151,7 +151,7 @@ def _cell(value: Any) -> Text:
 
 
 def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
-    """Where samples go when nobody says: into the run folder, or beside the shell for a lone file of weights."""
+    """Where samples are saved by default: in the run folder, or in the working directory for a lone file of weights."""
     named = Path(os.path.expanduser(source))
     folder = named if named.is_dir() else Path()
     return folder / f"{stem}-seed{seed}.png"

@@ -1,4 +1,4 @@
-"""`ganzoo plugins`: the installed plugins, what each offers, what is broken and why."""
+"""`ganzoo plugins`: the installed plugins, what each offers, which are broken and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganzoo_core.registry import Plugin, registry
 @click.command("plugins")
 @json_option
 def command(as_json: bool) -> None:
-    """List the installed plugins, what each offers, and what is broken."""
+    """List the installed plugins, what each offers, and which are broken."""
     plugins = [_describe(plugin) for plugin in registry().plugins()]
     if as_json:
         print_json({"plugins": plugins})

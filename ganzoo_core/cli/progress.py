@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.cli.output import can_move, new_console, note, shape_text
-from ganzoo_core.display.progress import Course, figures
+from ganzoo_core.display.progress import RunProgress, figures
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line, visible
@@ -25,13 +25,13 @@ _LINE_EVERY_S = 5.0
 
 
 class Progress(Callback):
-    """Shows a run from its header to its last step, and keeps what the closing words need.
+    """Shows a run from its header to its last step, and keeps what the closing message needs.
 
-    `course` is None until the run starts; `picture` is the last sample picture.
+    `run_progress` is None until the run starts; `picture` is the last sample picture.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.course: Course | None = None
+        self.run_progress: RunProgress | None = None
         self.picture: Path | None = None
         self.elapsed_s = 0.0
         self._clock = clock
@@ -41,20 +41,20 @@ class Progress(Callback):
 
     def on_start(self, run: RunInfo) -> None:
         """Show the header, then the panel."""
-        self.course = Course(run, self._clock)
+        self.run_progress = RunProgress(run, self._clock)
         self._line_s = self._clock()
         for line in header(run):
             self._say(line)
         if can_move():
             from ganzoo_core.display.live_panel import LivePanel
 
-            self._live = LivePanel(self.course, _is_conditional(run), new_console(stderr=True))
+            self._live = LivePanel(self.run_progress, _is_conditional(run), new_console(stderr=True))
             self._live.start()
 
     def on_log(self, record: dict[str, float]) -> None:
-        """Keep the figures for the panel; in a pipe, print a line where the last one is some seconds old."""
-        assert self.course is not None
-        self.course.add(record)
+        """Keep the numbers for the panel; in a pipe, print a line if the last one is some seconds old."""
+        assert self.run_progress is not None
+        self.run_progress.add(record)
         if self._live is None and self._clock() - self._line_s >= _LINE_EVERY_S:
             self._print_line()
 
@@ -66,25 +66,25 @@ class Progress(Callback):
 
     def on_end(self, step: int) -> None:
         """End the panel, or print the last line."""
-        assert self.course is not None
-        self.elapsed_s = self.course.elapsed_s
-        if self._live is None and self.course.record and self._shown_step != self.course.step:
+        assert self.run_progress is not None
+        self.elapsed_s = self.run_progress.elapsed_s
+        if self._live is None and self.run_progress.record and self._shown_step != self.run_progress.step:
             self._print_line()
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back; also right after an error, and twice."""
+        """Restore the terminal; safe after an error, and twice."""
         if self._live is not None:
             self._live.stop()
 
     def _print_line(self) -> None:
-        assert self.course is not None
-        course = self.course
+        assert self.run_progress is not None
+        run_progress = self.run_progress
         self._line_s = self._clock()
-        self._shown_step = course.step
-        parts = [f"step {course.step:,}/{course.run.total_steps:,}", figures(course.record)]
-        if course.left_s is not None:
-            parts.append(f"{duration(course.left_s)} left")
+        self._shown_step = run_progress.step
+        parts = [f"step {run_progress.step:,}/{run_progress.run.total_steps:,}", figures(run_progress.record)]
+        if run_progress.left_s is not None:
+            parts.append(f"{duration(run_progress.left_s)} left")
         self._say("  ".join(part for part in parts if part))
 
     def _say(self, line: str) -> None:
@@ -101,7 +101,7 @@ def _is_conditional(run: RunInfo) -> bool:
 
 @contextlib.contextmanager
 def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
-    """What to call with the number of samples made and wanted; None where there is no terminal to show a bar on."""
+    """A callback for the number of samples made and wanted; None if there is no terminal for a bar."""
     if not can_move():
         yield None
         return
@@ -115,7 +115,7 @@ def samples_progress() -> Iterator[Callable[[int, int], None] | None]:
 
 
 def header(run: RunInfo) -> list[str]:
-    """What is trained, on what, where, and where it is written."""
+    """What is trained, on what, where, and the run folder."""
     classes = f", {run.data.num_classes} classes" if run.data.classes else ""
     sizes = ", ".join(f"{name} {count:,}" for name, count in run.parameters.items())
     start = f"from step {run.first_step:,} " if run.first_step else ""

@@ -1,4 +1,4 @@
-"""`ganzoo report`: a run on one page, to read in a browser."""
+"""`ganzoo report`: a run on one page, to open in a browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
-    """Write the report of a run again: one file, to be read without network or server.
+    """Rewrite the report of a run: one file that needs no network or server.
 
     RUN is a run folder, finished or not. The path of the page is printed on stdout.
     """

@@ -1,4 +1,4 @@
-"""`ganzoo run`: train a variant, from the start or from where a run was left."""
+"""`ganzoo run`: train a variant, from the start or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line, visible
 
 if TYPE_CHECKING:
-    from ganzoo_core.display.progress import Course
+    from ganzoo_core.display.progress import RunProgress
     from ganzoo_core.training.run import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
@@ -38,23 +38,23 @@ _NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress",
 @click.option("--steps", type=int, metavar="N", help="Updates of the generator.")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the data, instead of --steps.")
 @click.option("--batch-size", type=int, metavar="N", help="Samples per update.")
-@click.option("--seed", type=int, metavar="N", help="What all that is random is drawn from.")
+@click.option("--seed", type=int, metavar="N", help="The seed of all randomness.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Arithmetic of the networks.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Precision of the networks.")
 @click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile.")
 @set_option
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
-    help="Settings from a file; --set and flags win over it.",
+    help="Settings from a file; --set and flags override it.",
 )  # fmt: skip
-@click.option("--snapshots", metavar="N,N,...", help="The steps at which samples are drawn.")
+@click.option("--snapshots", metavar="N,N,...", help="The steps at which to draw samples.")
 @click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Resume the run in this folder.")
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
-    help="Processes of this machine that share each mini-batch; torchrun starts them on several.",
+    help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Print the run folder, and nothing else.")
+@click.option("--quiet", is_flag=True, help="Print only the run folder.")
 def command(
     variant: str | None,
     data_dir: Path | None,
@@ -70,7 +70,7 @@ def command(
 ) -> None:
     """Train VARIANT; the run's folder is printed on stdout.
 
-    Settings come from the defaults, then --config, then --set, then the other flags; the later wins.
+    Settings come from the defaults, then --config, then --set, then the other flags; later ones win.
     """
     if variant is None and resume is None:
         raise click.UsageError("name a VARIANT (`ganzoo list` shows them), or --resume DIR")
@@ -98,8 +98,8 @@ def command(
         progress.close()
     if rank:
         return  # process 0 tells
-    if progress.course is not None:
-        _close(progress, progress.course, run)
+    if progress.run_progress is not None:
+        _close(progress, progress.run_progress, run)
     elif not quiet:
         note(f"{visible(run.folder)} is done already; to go on, give more steps: --steps N")
     print_path(run.folder)
@@ -110,7 +110,7 @@ def merge(
 ) -> tuple[dict[str, Any], dict[str, str], int | None]:
     """Typed settings, unparsed settings and the epochs of a run; no setting is in two of them.
 
-    The file gives way to `texts`, both to the flags that are not None. Steps and epochs stand for each other.
+    `texts` override the file, and flags that are not None override both. Steps and epochs replace each other.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     chosen = given | ({} if epochs is None else {"epochs": epochs})
@@ -143,15 +143,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _close(progress: Progress, course: Course, run: Run) -> None:
-    """Closing words: the samples on a terminal, the figures, the files, the commands to try next."""
+def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
+    """The closing message: samples on a terminal, the numbers, the files, and commands to try next."""
     if on_terminal():
         draw(run.sample())
-    info = course.run
+    info = run_progress.run
     done = info.total_steps - info.first_step
     note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
-    if course.record:
-        note(textwrap.fill(figures(course.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
+    if run_progress.record:
+        note(textwrap.fill(figures(run_progress.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
     note(f"\nrun        {visible(run.folder)}")
     note(f"weights    {visible(run.folder / 'generator.safetensors')}")
     if progress.picture is not None:

@@ -22,7 +22,7 @@ _MOST_DRAWN = 1000
 @click.option("-n", "count", type=click.IntRange(min=1), metavar="N", help="How many samples in all.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME_OR_INDEX",
-    help="A class to sample, by name or index; repeat it for several, which share the N.",
+    help="A class to sample, by name or index; repeat it for several; N is split among them.",
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Same seed, same samples."
@@ -33,10 +33,10 @@ _MOST_DRAWN = 1000
     "motion (.gif); by default samples-seed<N>.png, in the run folder where SOURCE is one.",
 )  # fmt: skip
 def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, output: str | None) -> None:
-    """Draw samples from a trained generator.
+    """Generate samples with a trained generator.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. The path of what is
-    written is printed on stdout. Arrays and folders take any number of samples; a folder has one for each class.
+    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. The path of the output is
+    printed on stdout. Arrays and folders take any number of samples; a folder has a subfolder per class.
     """
     path = Path(output) if output else default_output(Path(source), seed)
     if path.suffix.lower() == ".gif":
@@ -55,7 +55,7 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
 
 
 def _animate(source: str, output: Path) -> None:
-    """Write the snapshots of a run as a GIF. Their latents and labels were fixed when it began."""
+    """Write the snapshots of a run as a GIF. Their latents and labels were fixed when it started."""
     context = click.get_current_context()
     if any(context.get_parameter_source(name) == ParameterSource.COMMANDLINE for name in ("count", "labels", "seed")):
         raise click.UsageError("a .gif shows the snapshots of a run as they are; leave out -n, --label and --seed")

@@ -1,4 +1,4 @@
-"""The built-in data sets, offered as any plugin offers its own. Torch-free until one is loaded."""
+"""The built-in data sets, offered like a plugin's. Torch-free until one is loaded."""
 
 from __future__ import annotations
 

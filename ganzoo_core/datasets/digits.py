@@ -1,4 +1,4 @@
-"""scikit-learn's 8x8 digits, enlarged so that they look written and not blown up."""
+"""scikit-learn's 8x8 digits, enlarged smoothly so that they look handwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets of published files: found, else fetched and checked against their digests, then parsed."""
+"""Data sets of published files: found or fetched, checked against their digests, then parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distributions in closed form, where mode coverage and fidelity can be counted exactly."""
+"""Distributions with a known formula, for which mode coverage and fidelity can be computed exactly."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def gaussians(
     labels = rng.integers(len(modes), size=_SIZE)
     points = modes[labels] + std * rng.standard_normal((_SIZE, 2))
     spec = DataSpec(name, (2,), classes, "points", scale=scale)
-    judge = partial(_modes_covered, modes=_tensor(modes), std=std)
-    return Dataset(spec, _tensor(points / scale), torch.from_numpy(labels), judge=judge)
+    exact_metrics = partial(_modes_covered, modes=_tensor(modes), std=std)
+    return Dataset(spec, _tensor(points / scale), torch.from_numpy(labels), exact_metrics=exact_metrics)
 
 
 def parabolas(name: str, split: str) -> Dataset:
@@ -53,7 +53,7 @@ def parabolas(name: str, split: str) -> Dataset:
     weight = np.random.default_rng(_SEEDS[split]).random((_SIZE, 1))  # a - 1
     curves = lower + weight * (upper - lower)
     spec = DataSpec(name, (15,), kind="curves", scale=1.5, offset=1.5)
-    return Dataset(spec, _tensor((curves - 1.5) / 1.5), judge=_inside_bounds)
+    return Dataset(spec, _tensor((curves - 1.5) / 1.5), exact_metrics=_inside_bounds)
 
 
 def _modes_covered(samples: Tensor, modes: Tensor, std: float) -> dict[str, float]:

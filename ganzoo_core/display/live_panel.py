@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.segment import ControlType
 
 from ganzoo_core.display.panel import RunPanel
-from ganzoo_core.display.progress import Course
+from ganzoo_core.display.progress import RunProgress
 
 _REFRESHES_PER_S = 2
 
@@ -18,8 +18,8 @@ _REFRESHES_PER_S = 2
 class LivePanel(Live):
     """A panel that stays in place, also when the terminal is made narrower."""
 
-    def __init__(self, course: Course, conditional: bool, console: Console) -> None:
-        self.panel = RunPanel(course, conditional)
+    def __init__(self, progress: RunProgress, conditional: bool, console: Console) -> None:
+        self.panel = RunPanel(progress, conditional)
         super().__init__(self.panel, console=console, refresh_per_second=_REFRESHES_PER_S, vertical_overflow="crop")
 
     def refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""How runs show themselves in a notebook: their progress while they train, themselves and their reports afterwards."""
+"""How runs show themselves in a notebook: progress during training, the run and its report afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.callbacks import Callback, RunInfo
-from ganzoo_core.display.progress import Course, figures, stretched
+from ganzoo_core.display.progress import RunProgress, figures, stretched
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.report.page import render
 from ganzoo_core.runs.records import accuracy_of, losses_of
@@ -33,7 +33,7 @@ class NotebookProgress(Callback):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._course: Course | None = None
+        self._progress: RunProgress | None = None
         self._shown_s = 0.0
         self._figures: Any = None
         self._samples: Any = None
@@ -42,13 +42,13 @@ class NotebookProgress(Callback):
         """Show the bar."""
         from IPython.display import HTML, display
 
-        self._course, self._shown_s = Course(run, self._clock), self._clock()
-        self._figures = display(HTML(course_html(self._course)), display_id=True)
+        self._progress, self._shown_s = RunProgress(run, self._clock), self._clock()
+        self._figures = display(HTML(progress_html(self._progress)), display_id=True)
 
     def on_log(self, record: dict[str, float]) -> None:
         """Show the figures, a few times a second at most."""
-        assert self._course is not None
-        self._course.add(record)
+        assert self._progress is not None
+        self._progress.add(record)
         if self._clock() - self._shown_s >= _UPDATE_EVERY_S:
             self._show()
 
@@ -69,28 +69,28 @@ class NotebookProgress(Callback):
     def _show(self) -> None:
         from IPython.display import HTML
 
-        assert self._course is not None
+        assert self._progress is not None
         self._shown_s = self._clock()
-        self._figures.update(HTML(course_html(self._course)))
+        self._figures.update(HTML(progress_html(self._progress)))
 
 
-def course_html(course: Course) -> str:
-    """A run on its way, as a piece of HTML."""
-    record = course.record
+def progress_html(progress: RunProgress) -> str:
+    """A run in progress, as an HTML fragment."""
+    record = progress.record
     curves = [
-        (f"{player[0].upper()} loss", f"{loss:.3f}", _points(course.losses[player].means, None))
+        (f"{player[0].upper()} loss", f"{loss:.3f}", _points(progress.losses[player].means, None))
         for player, loss in losses_of(record).items()
     ]
     if (share := accuracy_of(record)) is not None:
-        curves.append(("D right", f"{share:.0%}", _points(course.accuracy.means, (0.0, 1.0))))
+        curves.append(("D right", f"{share:.0%}", _points(progress.accuracy.means, (0.0, 1.0))))
     rate = record.get("samples_per_s")
-    times = [None if rate is None else f"{rate:,.0f} samples/s", duration(course.elapsed_s)]
-    times.append(None if course.left_s is None else f"{duration(course.left_s)} left")
-    return render("course.html", course=course, curves=curves, times=list(filter(None, times))).decode()
+    times = [None if rate is None else f"{rate:,.0f} samples/s", duration(progress.elapsed_s)]
+    times.append(None if progress.left_s is None else f"{duration(progress.left_s)} left")
+    return render("progress.html", progress=progress, curves=curves, times=list(filter(None, times))).decode()
 
 
 def run_html(folder: RunFolder) -> str:
-    """A run on disk, as a piece of HTML. Raises `FileError` where there is none."""
+    """A run on disk, as an HTML fragment. Raises `FileError` if there is none."""
     info, records, snapshots = folder.metadata(), folder.records(), folder.snapshots()
     last: dict[str, float] = {}
     for record in records[-20:]:

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run while it trains: how far it is, both losses, D's balance, the last samples."""
+"""A run's panel in the terminal: its progress, both losses, D's accuracy, the last samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
-from ganzoo_core.display.progress import Course, History, sparkline
+from ganzoo_core.display.progress import MovingHistory, RunProgress, sparkline
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.records import accuracy_of, losses_of
@@ -31,13 +31,13 @@ _FRAME_WIDTH, _FRAME_HEIGHT = 4, 2
 
 
 class RunPanel:
-    """A rich renderable of a course. `size` is the width and height, in characters, that it was last drawn in.
+    """A rich renderable of a run's progress. `size` is the width and height, in characters, that it was last drawn in.
 
     It draws what was logged and drawn already, so that the training loop never waits for it.
     """
 
-    def __init__(self, course: Course, conditional: bool) -> None:
-        self.course = course
+    def __init__(self, progress: RunProgress, conditional: bool) -> None:
+        self.progress = progress
         self.size = (0, 0)
         self._conditional = conditional
         self._gallery: Gallery | None = None
@@ -50,7 +50,7 @@ class RunPanel:
         self._gallery = None
         if picture is not None:
             with contextlib.suppress(FileError):  # somebody removed it: the figures are shown without
-                self._gallery = read_gallery(picture, self.course.run.data, self._conditional)
+                self._gallery = read_gallery(picture, self.progress.run.data, self._conditional)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, room = options.max_width - _FRAME_WIDTH, options.size.height - _FRAME_HEIGHT - 1
@@ -63,7 +63,7 @@ class RunPanel:
         else:
             picture = self._drawn(console, options, width, room - len(figures) - 1)
             body = Group(*figures, *(["", picture] if picture else []))
-        run = self.course.run
+        run = self.progress.run
         title = Text(f"{run.variant} on {one_line(run.data.name)}")
         panel = Panel(body, title=title, title_align="left", box=ROUNDED, border_style="dim")
         lines = console.render_lines(panel, options.update(height=None), pad=False)
@@ -72,8 +72,8 @@ class RunPanel:
 
     def _figures(self) -> list[RenderableType]:
         """What stands in a line each."""
-        course = self.course
-        total, step = course.run.total_steps, course.step
+        progress = self.progress
+        total, step = progress.run.total_steps, progress.step
         lines = [
             _line(
                 "",
@@ -81,19 +81,19 @@ class RunPanel:
                 f"{step:,}/{total:,}",
             )
         ]
-        for player, loss in losses_of(course.record).items():
-            lines.append(_line(f"{player[0].upper()} loss", Sparkline(course.losses[player]), f"{loss:.3f}"))
-        if (share := accuracy_of(course.record)) is not None:
-            lines.append(_line("D right", Sparkline(course.accuracy, (0.0, 1.0)), f"{share:.0%}"))
+        for player, loss in losses_of(progress.record).items():
+            lines.append(_line(f"{player[0].upper()} loss", Sparkline(progress.losses[player]), f"{loss:.3f}"))
+        if (share := accuracy_of(progress.record)) is not None:
+            lines.append(_line("D right", Sparkline(progress.accuracy, (0.0, 1.0)), f"{share:.0%}"))
         return [*lines, Text("  ".join(self._speed()), no_wrap=True, overflow="ellipsis")]
 
     def _speed(self) -> Iterator[str]:
-        course = self.course
-        if course.record.get("samples_per_s") is not None:
-            yield f"{course.record['samples_per_s']:,.0f} samples/s"
-        yield duration(course.elapsed_s)
-        if course.left_s is not None:
-            yield f"{duration(course.left_s)} left"
+        progress = self.progress
+        if progress.record.get("samples_per_s") is not None:
+            yield f"{progress.record['samples_per_s']:,.0f} samples/s"
+        yield duration(progress.elapsed_s)
+        if progress.left_s is not None:
+            yield f"{duration(progress.left_s)} left"
 
     def _drawn(self, console: Console, options: ConsoleOptions, width: int, rows: int) -> RenderableType | None:
         """The samples within so many characters, drawn anew only where they or the room have changed."""
@@ -111,9 +111,9 @@ class RunPanel:
 
 
 class Sparkline:
-    """The past of a figure in a line of characters, as wide as there is room."""
+    """A number's history as a line of characters, as wide as there is room."""
 
-    def __init__(self, history: History, span: tuple[float, float] | None = None) -> None:
+    def __init__(self, history: MovingHistory, span: tuple[float, float] | None = None) -> None:
         self.history, self.span = history, span
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -121,12 +121,12 @@ class Sparkline:
         yield Text(line, "cyan", no_wrap=True)
 
 
-def _line(name: str, course: RenderableType, value: str) -> RenderableType:
+def _line(name: str, curve: RenderableType, value: str) -> RenderableType:
     """A name, what is as wide as there is room, and a value, in columns that all lines share."""
     table = Table.grid(expand=True, padding=(0, 1, 0, 0))
     if name:
         table.add_column(no_wrap=True, width=len("D right"))
     table.add_column(ratio=1)
     table.add_column(no_wrap=True, justify="right", min_width=8)
-    table.add_row(*([name] if name else []), course, value)
+    table.add_row(*([name] if name else []), curve, value)
     return table

@@ -1,4 +1,4 @@
-"""How far a run has come, as its observers show it while it trains: its figures, and their courses. Needs no torch."""
+"""The progress of a run as its observers show it: its current numbers and their history. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = " .:-=+*#"  # for a terminal without Unicode
 
 
-class History:
-    """A figure through a whole run in bounded memory: means over equal stretches, which grow as the run does."""
+class MovingHistory:
+    """A number's history over a whole run in bounded memory: means over equal intervals, which grow with the run."""
 
     most = 512
 
@@ -24,7 +24,7 @@ class History:
         self._open: list[float] = []
 
     def add(self, value: float) -> None:
-        """Take in the next value."""
+        """Add the next value."""
         self._open.append(value)
         if len(self._open) == self._stretch:
             self.means.append(sum(self._open) / self._stretch)
@@ -34,22 +34,22 @@ class History:
             self._stretch *= 2
 
 
-class Course:
-    """A run from its start to now. `record` holds the last value of each figure, `losses` and `accuracy` their past."""
+class RunProgress:
+    """The progress of a run. `record`: the last value of each number; `losses` and `accuracy`: their history."""
 
     def __init__(self, run: RunInfo, clock: Callable[[], float] = time.monotonic) -> None:
         self.run = run
         self.record: dict[str, float] = {}
-        self.losses: dict[str, History] = {}
-        self.accuracy = History()
+        self.losses: dict[str, MovingHistory] = {}
+        self.accuracy = MovingHistory()
         self.step = run.first_step
         self._clock = clock
         self._started_s = self._record_s = clock()
 
     def add(self, record: dict[str, float]) -> None:
-        """Take in a line of metrics.jsonl."""
+        """Add a line of metrics.jsonl."""
         for player, loss in losses_of(record).items():
-            self.losses.setdefault(player, History()).add(loss)
+            self.losses.setdefault(player, MovingHistory()).add(loss)
         if (share := accuracy_of(record)) is not None:
             self.accuracy.add(share)
         self.step, self._record_s = int(record["step"]), self._clock()
@@ -62,7 +62,7 @@ class Course:
 
     @property
     def left_s(self) -> float | None:
-        """How long the rest will take at the pace so far; None before the first record and after the last."""
+        """The estimated remaining time; None before the first record and after the last."""
         done, left = self.step - self.run.first_step, self.run.total_steps - self.step
         if not (done and left):
             return None
@@ -82,7 +82,7 @@ def figures(record: dict[str, float]) -> str:
 
 
 def stretched(values: Sequence[float], n: int) -> list[float]:
-    """The values as at most n of them: means over stretches as equal as can be."""
+    """The values as at most n of them: means over intervals as equal as possible."""
     if len(values) <= n:
         return list(values)
     edges = [round(i * len(values) / n) for i in range(n + 1)]
@@ -92,7 +92,7 @@ def stretched(values: Sequence[float], n: int) -> list[float]:
 def sparkline(
     values: Sequence[float], width: int, span: tuple[float, float] | None = None, *, ascii_only: bool = False
 ) -> str:
-    """A line of at most `width` characters, as high as the values are within `span`, by default their own."""
+    """A line of at most `width` characters, scaled to `span`, by default the values' own range."""
     levels = _PLAIN_LEVELS if ascii_only else _LEVELS
     points = stretched(values, width)
     low, high = span or (min(points, default=0.0), max(points, default=0.0))

@@ -1,4 +1,4 @@
-"""Several processes for one run: starting them, and what they tell the one that did. No torch until a run starts."""
+"""Several processes for one run: starting them, and what they report to the launcher. No torch until a run starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEWS_S = 2.0  # time for the launcher to see that a process of this machine end
 
 
 class LostProcessError(GanzooError):
-    """Another process of the run is gone: the news is what happened to that one."""
+    """Another process of the run is gone; the error to report is that one's."""
 
 
 def worker_rank() -> int | None:
@@ -33,13 +33,13 @@ def worker_rank() -> int | None:
 
 
 def begun_run() -> Path | None:
-    """The folder of the run that this launch has begun before torchrun started its processes anew."""
+    """The folder of the run that this launch had started before torchrun restarted its processes."""
     note = _note()
     return Path(note.read_text(encoding="utf-8")) if note is not None and note.is_file() else None
 
 
 def note_run(folder: Path) -> None:
-    """Let processes that torchrun starts anew go on with this run."""
+    """Let processes that torchrun restarts resume this run."""
     if (note := _note()) is not None:
         note.write_text(str(folder), encoding="utf-8")
 

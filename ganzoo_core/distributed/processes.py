@@ -50,7 +50,7 @@ class Processes(ABC):
 
     @abstractmethod
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Set each of the tensors to its mean over the processes."""
+        """Replace each of the tensors by its mean over the processes."""
 
     @abstractmethod
     def mean(self, numbers: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Processes(ABC):
 
     @abstractmethod
     def wait_pending(self) -> None:
-        """Wait for what is on its way."""
+        """Wait for pending communication."""
 
     @abstractmethod
     def check_equal(self, tensors: dict[str, Tensor], step: int) -> None:
@@ -78,7 +78,7 @@ class Processes(ABC):
 
 
 class SingleProcess(Processes):
-    """A run in one process. Whatever several would agree on is what this one says."""
+    """A run in one process, which agrees with itself."""
 
     rank, size = 0, 1
     rank_here, size_here = 0, 1
@@ -191,7 +191,7 @@ class ProcessGroup(Processes):
             return json.loads(self._broadcast(b"")), safetensors.torch.load(self._broadcast(b""))
 
     def wait(self) -> None:
-        """Wait until all are here, however long one decodes its images."""
+        """Wait until all processes are here, however long one decodes its images."""
         with lost_process_errors():
             dist.monitored_barrier(self._talk, _LOADING)
 

@@ -1,4 +1,4 @@
-"""How a run went, as charts that an HTML page draws: lines with a few hundred points, their axes and their ranges."""
+"""Charts of a run for an HTML page: lines with a few hundred points, their axes and their ranges."""
 
 from __future__ import annotations
 

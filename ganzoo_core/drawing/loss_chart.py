@@ -1,4 +1,4 @@
-"""`loss.png`: how the game went."""
+"""`loss.png`: losses and D's accuracy through training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BALANCE = {
 def loss_picture(records: Records, path: Path) -> None:
     """Draw lines of metrics.jsonl to a PNG: each player's loss above, how well D tells real from fake below.
 
-    Whatever a record lacks is left out; so is what is not finite. Raises `FileError` where `path` can't be written.
+    Missing and non-finite values are left out. Raises `FileError` if `path` can't be written.
     """
     from matplotlib.ticker import MaxNLocator
 

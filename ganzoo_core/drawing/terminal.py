@@ -1,4 +1,4 @@
-"""Pictures in a terminal: two pixels in a character, one above the other; in shades where there are no colours."""
+"""Pictures in a terminal: two pixels per character, one above the other; in shades if there are no colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's settings beside their defaults, and the command that makes it again."""
+"""A run's settings beside their defaults, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Setting:
 
 
 def run_settings(metadata: RunMetadata) -> list[Setting]:
-    """All settings of a run beside their defaults and docs, as far as its variant and data set are installed.
+    """All settings of a run with their defaults and docs, as far as its variant and data set are installed.
 
-    Those of a run from another machine that are not known here are shown without a default.
+    Settings that are unknown on this machine are shown without a default.
     """
     known = {option.name: option for owner in owners(metadata.variant, metadata.settings) for option in owner.options()}
     return [_setting(name, value, known.get(name)) for name, value in metadata.settings.items()]
@@ -45,7 +45,7 @@ def _setting(name: str, value: Any, option: Option | None) -> Setting:
 
 
 def command(variant: str, settings: Sequence[Setting]) -> str:
-    """The command line that makes the run again; settings that have their default are left out."""
+    """The command line that repeats the run; settings at their defaults are left out."""
     values = {setting.name: typed(setting.value) for setting in settings}
     words = ["ganzoo", "run", variant, "--data", values["data"]]
     for name in _FLAGS:
@@ -57,7 +57,7 @@ def command(variant: str, settings: Sequence[Setting]) -> str:
 
 
 def usage(folder: Path, label: str | None) -> str:
-    """Three lines of Python that draw samples."""
+    """Three lines of Python that make samples."""
     asked = "8" if label is None else f"8, labels=[{_quoted(label)}]"
     lines = [
         "import ganzoo_core as ganzoo",

@@ -1,4 +1,4 @@
-"""What shows a run as a whole: its loss chart, its snapshots in motion, its page."""
+"""The files that show a run as a whole: its loss chart, its animated snapshots, its page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganzoo_core.storage.files import write_atomically
 
 
 class RunArtifacts(Callback):
-    """Writes loss.png, samples.gif and report.html of a run that ends, or that a signal stops once it is saved."""
+    """Writes loss.png, samples.gif and report.html of a run that ends, or is stopped by a signal."""
 
     def __init__(self) -> None:
         self.saved_step: int | None = None
@@ -23,13 +23,13 @@ class RunArtifacts(Callback):
         self.folder = RunFolder(run.folder)
 
     def on_save(self, step: int, is_last: bool) -> None:
-        """Draw a finished run before its last checkpoint says that it is finished."""
+        """Draw a finished run before its last checkpoint marks it as finished."""
         self.saved_step = None if is_last else step
         if is_last:
             self._draw()
 
     def on_end(self, step: int) -> None:
-        """Draw a run that was stopped, not one that an error ended after its last save."""
+        """Draw a run that was stopped, unless an error ended it after its last save."""
         if self.saved_step == step:
             self._draw()
 

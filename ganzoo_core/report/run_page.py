@@ -29,7 +29,7 @@ MOST_SNAPSHOTS = 24
 
 
 def write_report(path: Path) -> Path:
-    """Write the page of the run in a folder, and return where it is. Raises `FileError` where there is no run."""
+    """Write the page of the run in a folder; returns its path. Raises `FileError` if there is no run."""
     folder = RunFolder.open(path)
     target = folder.path / "report.html"
     write_atomically(target, run_page(folder))
@@ -37,7 +37,7 @@ def write_report(path: Path) -> Path:
 
 
 def run_page(folder: RunFolder) -> bytes:
-    """The page of a run, finished or not, as UTF-8. What the run does not have is left out, or said to be missing."""
+    """The page of a run, finished or not, as UTF-8. What the run lacks is left out, or said to be missing."""
     info, records, snapshots = folder.metadata(), folder.records(), folder.snapshots()
     spec = info.data
     generator, unusable = _generator(folder)

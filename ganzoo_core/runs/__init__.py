@@ -1,1 +1,1 @@
-"""A run's folder, what it was asked to do, and what it noted."""
+"""A run's folder, its plan and its records."""

@@ -1,4 +1,4 @@
-"""A run's checkpoints: the last one, and older ones where they are to be kept."""
+"""A run's checkpoints: the last one, and older ones if requested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_last(folder: RunFolder) -> tuple[int, dict[str, Tensor]]:
 
 
 def save(folder: RunFolder, step: int, tensors: dict[str, Tensor], *, last_step: int, keep: int) -> None:
-    """Replace the last checkpoint, that of `last_step`, by one of `step`; `keep` so many older ones beside it."""
+    """Replace the last checkpoint, that of `last_step`, by one of `step`; keep `keep` older ones beside it."""
     if step != last_step and keep and folder.checkpoint.exists():
         _keep(folder, last_step, keep)
     tensor_files.save(folder.checkpoint, "checkpoint", {"step": step}, tensors)

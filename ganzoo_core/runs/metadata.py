@@ -1,4 +1,4 @@
-"""run.json: what a run is and where it stands. It may come from a stranger, and whoever reads a run counts on it."""
+"""run.json: metadata and progress of a run. It may come from a stranger, so it is checked when read."""
 
 from __future__ import annotations
 

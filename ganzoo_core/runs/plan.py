@@ -1,4 +1,4 @@
-"""What a run is asked to do: its own settings beside the variant's and the data set's, and who owns which key."""
+"""The plan of a run: its own settings, the variant's and the data set's, and the owner of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _S = TypeVar("_S", bound=Settings)
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as asked for: the variant with its config, the data source with its options, the run's own settings."""
+    """A run as requested: the variant with its config, the data source with its options, the run's own settings."""
 
     plugin: Plugin
     variant: Variant
@@ -34,21 +34,21 @@ class Plan:
         return self.run.to_dict() | self.variant.config.to_dict() | self.source.options.to_dict()
 
     def stored_settings(self) -> dict[str, Any]:
-        """The same; the data set by a name that also a resume from another folder understands."""
+        """The same; the data set by a name that is valid in every working directory."""
         data = self.run.data if self.source.path is None else f"{self.source.name}:{self.source.path}"
         return self.settings() | {"data": data}
 
     def with_steps(self, steps: int) -> Self:
-        """The same run of so many steps."""
+        """The same plan with that many steps."""
         values = self.variant.config.to_dict() | {"steps": steps}
-        return replace(self, variant=configured(type(self.variant), self.plugin, values))
+        return replace(self, variant=make_variant(type(self.variant), self.plugin, values))
 
 
 def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> Plan:
     """Find the variant and the data set, and give each setting to its owner.
 
-    `values` are typed (from TOML, flags or Python), `texts` are as typed in `--set KEY=VALUE` and win.
-    Raises `UnknownNameError`, `SettingError` or `PluginError`.
+    `values` are typed (from TOML, flags or Python); `texts`, as typed in `--set KEY=VALUE`, override them. Raises
+    `UnknownNameError`, `SettingError` or `PluginError`.
     """
     texts = texts or {}
     variant_class, plugin = registry().variant(variant)
@@ -65,19 +65,19 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
         parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
     return Plan(
         plugin,
-        configured(variant_class, plugin, parts[1]),
-        sourced(source_class, source_plugin, parts[2], absolute(path)),
+        make_variant(variant_class, plugin, parts[1]),
+        make_source(source_class, source_plugin, parts[2], absolute(path)),
         RunSettings.from_dict(parts[0]),
     )
 
 
-def configured(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) -> Variant:
+def make_variant(cls: type[Variant], plugin: Plugin, values: Mapping[str, Any]) -> Variant:
     """The variant with these hyperparameters. Raises as `Settings.from_dict`, also where its own check refuses them."""
     return cls(_settled(cls.Config, values, f"{cls.name} ({plugin.source})"))
 
 
-def sourced(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
-    """The data source with these options. Raises as `configured`."""
+def make_source(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any], path: Path | None) -> DataSource:
+    """The data source with these options. Raises as `make_variant`."""
     return cls(_settled(cls.Options, values, f"{cls.name} ({plugin.source})"), path)
 
 

@@ -1,4 +1,4 @@
-"""A run is a folder: what is in it, and how it is written."""
+"""The folder of a run: what is in it, and how it is written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RunFolder:
     def create(cls, path: Path | None, stem: str) -> RunFolder:
         """A new folder: `path`, or the next free `runs/<stem>-<number>`.
 
-        Raises `FileError` where `path` holds something already, or can't be made.
+        Raises `FileError` if `path` is not empty or can't be made.
         """
         with as_file_error(path or Path("runs")):
             if path is None:
@@ -55,7 +55,7 @@ class RunFolder:
 
     @classmethod
     def resume(cls, path: Path) -> RunFolder:
-        """The folder of a run to go on with. Raises `FileError` where there is none, or another process trains it."""
+        """The folder of a run to resume. Raises `FileError` if there is none, or another process trains it."""
         folder = cls.open(path)
         folder.lock()
         try:
@@ -68,7 +68,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The folder of a run that was begun. Raises `FileError` where there is none."""
+        """The folder of an existing run. Raises `FileError` if there is none."""
         if not (path / "run.json").is_file():
             raise FileError(f"{path} holds no run (no run.json in it); a run folder looks like runs/VARIANT-DATA-1")
         return cls(path)
@@ -126,7 +126,7 @@ class RunFolder:
         return sorted((int(path.stem[5:]), path) for path in paths if path.stem[5:].isdecimal())
 
     def metadata(self) -> RunMetadata:
-        """What run.json holds. Raises `FileError` where it is damaged."""
+        """What run.json holds. Raises `FileError` if it is damaged."""
         return RunMetadata.read(self.path / "run.json")
 
     def write_metadata(self, metadata: RunMetadata) -> None:
@@ -169,7 +169,7 @@ class RunFolder:
                 line = line[self._metrics.write(line) :]
 
     def sync_records(self) -> None:
-        """Have the lines of metrics.jsonl on the disk, so that a power cut leaves those a checkpoint counts on."""
+        """Flush the lines of metrics.jsonl to the disk, so that those before a checkpoint survive a power cut."""
         if self._metrics is not None:
             with as_file_error(self.path / "metrics.jsonl"):
                 os.fsync(self._metrics.fileno())

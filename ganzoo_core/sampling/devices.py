@@ -1,4 +1,4 @@
-"""Which device a run computes on, in which arithmetic, and that device's own random numbers."""
+"""A run's device and precision, and the device's random generator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def pick_device(name: str) -> torch.device:
-    """The device that "auto", "cpu", "cuda" or "mps" stands for. Raises `SettingError` where there is none."""
+    """The device that "auto", "cpu", "cuda" or "mps" stands for. Raises `SettingError` if there is none."""
     available: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
@@ -31,10 +31,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device, has_pixels: bool) -> str:
-    """The arithmetic, "fp32" or "bf16", that "auto" stands for on a device, for data with or without pixels.
+    """The precision, "fp32" or "bf16", that "auto" stands for on a device, for data with or without pixels.
 
-    It is bf16 where the device computes in it natively, for images and voxels: their values have eight bits, as bf16
-    has. Points and curves need more: bf16 numbers near 1 are 0.004 apart, half the width of a mode of ring8.
+    It is bf16 if the device computes in it natively, for images and voxels: their values have eight bits, as bf16 has.
+    Points and curves need more: bf16 numbers near 1 are 0.004 apart, half the width of a mode of ring8.
     """
     if name != "auto":
         return name
@@ -48,9 +48,9 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def default_generator(device: torch.device) -> torch.Generator:
-    """The generator that a device's random operations (dropout, `torch.rand`) draw from.
+    """The random generator that a device's random operations (dropout, `torch.rand`) use.
 
-    Reseeding it directly is what `torch.manual_seed` does, less the touch on every other device.
+    Reseeding it directly does what `torch.manual_seed` does, without touching every other device.
     """
     if device.type == "cuda":
         return torch.cuda.default_generators[device.index]
@@ -59,7 +59,7 @@ def default_generator(device: torch.device) -> torch.Generator:
     return torch.default_generator
 
 
-def place(module: nn.Module, device: torch.device) -> nn.Module:
+def to_device(module: nn.Module, device: torch.device) -> nn.Module:
     """Move a network to the device, convolutions in channels_last: the same kernels give the same numbers."""
     module.to(device)
     if any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in module.modules()):
@@ -70,9 +70,9 @@ def place(module: nn.Module, device: torch.device) -> nn.Module:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library (glibc) keep what a step frees, as the next one asks for the same again; elsewhere nothing.
+    """Have the C library (glibc) keep freed memory, as the next step needs as much again; elsewhere it does nothing.
 
-    By itself it gives large blocks back to the system, and each page of a new one costs a fault.
+    By default it returns large blocks to the system, and each page of a new one costs a fault.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,4 +1,4 @@
-"""Latents of a seed, and what a generator makes of latents."""
+"""The latents of a seed, and the samples of latents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PIECE = 64
 def generate(
     module: Generator, n: int, labels: Tensor | None, seed: int, device: torch.device, first: int = 0
 ) -> Tensor:
-    """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend on the seed alone."""
+    """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend only on the seed."""
     return decode(module, latents(module, n, seed, first), labels, device)
 
 

@@ -1,4 +1,4 @@
-"""A trained generator: made into a file, loaded from one, sampled."""
+"""A trained generator's file: written and loaded."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, UnknownNameError, shorten
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
-from ganzoo_core.runs.plan import configured
+from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.sampling.devices import pick_device, place
+from ganzoo_core.sampling.devices import pick_device, to_device
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage import tensor_files, untrusted
 from ganzoo_core.storage.tensor_files import TensorFile
@@ -32,7 +32,7 @@ _log = logging.getLogger("ganzoo")
 
 
 def describe(plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> dict[str, Any]:
-    """All that is needed to use a generator's weights, as JSON values; no clock and no path among it."""
+    """Everything needed to use a generator's weights, as JSON values; contains no time and no path."""
     return {
         "variant": variant.name,
         "package": plugin.package,
@@ -44,15 +44,15 @@ def describe(plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> dic
 
 
 def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:
-    """Write a generator's weights with all that is needed to use them."""
+    """Write a generator's weights with everything needed to use them."""
     tensor_files.save(path, "generator", describe(plugin, variant, spec, step), module.state_dict())
 
 
 def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
     """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
-    Only installed plugins are ever imported. Raises `FileError` where the file is missing, damaged or does not fit,
-    `PluginError` where the variant's package is not installed.
+    Only installed plugins are imported. Raises `FileError` if the file is missing, damaged or does not fit,
+    `PluginError` if the variant's package is not installed.
     """
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(resources.as_file(_find(source)))
@@ -60,12 +60,12 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
         variant, plugin, spec = _described(file)
         module = _filled(file, variant, plugin, spec)
         where = pick_device(device)
-        place(module, where)
+        to_device(module, where)
         return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where)
 
 
 def _find(source: str | Path) -> Path | Traversable:
-    """The file of weights that a source stands for: what is on the disk goes before a variant of that name."""
+    """The file of weights that a source names: a path on disk takes precedence over a variant of that name."""
     path = Path(os.path.expanduser(source))
     if path.is_dir():
         folder = RunFolder.open(path)
@@ -91,7 +91,7 @@ def _find(source: str | Path) -> Path | Traversable:
 
 
 def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
-    """The variant and the data that a file's header speaks of. What it names is looked up, never imported."""
+    """The variant and the data in a file's header. Names in it are looked up, never imported."""
     path, header = file.path, file.header
     tensor_files.check_fields(path, header, _FIELDS)
     name, package = header["variant"], header["package"]
@@ -105,7 +105,7 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     try:
         spec = DataSpec.from_dict(header["data"])
         _check_size(spec)
-        variant = configured(variant_class, plugin, variant_class.Config.effective(header["config"]))
+        variant = make_variant(variant_class, plugin, variant_class.Config.effective(header["config"]))
         variant.check_data(spec)
     except GanzooError as error:
         raise FileError(
@@ -117,7 +117,7 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
 
 
 def installed(name: str, package: str, what: str) -> tuple[type[Variant], Plugin]:
-    """The variant that a file speaks of, and its plugin. Raises `PluginError` where the package is to be installed."""
+    """The variant that a file names, and its plugin. Raises `PluginError` if its package is not installed."""
     try:
         return registry().variant(name)
     except UnknownNameError as error:
@@ -133,7 +133,7 @@ def _check_size(spec: DataSpec) -> None:
 
 
 def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) -> Generator:
-    """The generator with the file's weights in it; nothing of their size is allocated before they are known to fit."""
+    """The generator with the file's weights; nothing of their size is allocated before they are known to fit."""
     try:
         module = untrusted.build(lambda: variant.generator(spec), file)
     except FileError as error:
@@ -146,12 +146,12 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
 
 
 def origin(header: dict[str, Any], plugin: Plugin) -> str:
-    """Which versions of a variant's package meet: the one that wrote a file, and the one that reads it."""
+    """Which versions of a variant's package wrote and read the file."""
     return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
 
 
 def _series(version: str) -> list[str]:
-    """The part of a version that changes when what a package does may change: 1.2 of 1.2.3."""
+    """The part of a version that changes when behaviour may change: 1.2 of 1.2.3."""
     return version.split(".")[:2]
 
 

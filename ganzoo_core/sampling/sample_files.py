@@ -1,4 +1,4 @@
-"""Samples as files, however many there are: an array, or a folder of images. No more than some batches are held."""
+"""Samples as files: an array, or a folder of images. Only a few batches are in memory at a time."""
 
 from __future__ import annotations
 
@@ -26,26 +26,24 @@ _MOST_THREADS = 16
 
 
 class SampleArrays(NamedTuple):
-    """A batch of samples as files hold it. `array`: pixels (N, C, H, W) uint8 or natural units (N, *shape) float32;
-    `labels`: (N,) int64 or None.
-    """
+    """A batch as stored: `array`, uint8 pixels (N, C, H, W) or natural units (N, *shape); `labels` (N,) int64."""
 
     array: np.ndarray
     labels: np.ndarray | None
 
 
 def is_folder(path: Path | str) -> bool:
-    """Whether samples go into a folder of that name: it is one, ends as one, or has no suffix."""
+    """Whether samples saved under that name go into a folder: it is one, ends like one, or has no suffix."""
     return str(path).endswith(("/", os.sep)) or os.path.isdir(path) or not Path(path).suffix
 
 
 def is_picture(path: Path | str) -> bool:
-    """Whether samples go into one picture of that name."""
+    """Whether samples saved under that name become one picture."""
     return Path(path).suffix.lower() == ".png" and not is_folder(path)
 
 
 def write_samples(path: Path | str, spec: DataSpec, batches: Iterable[SampleArrays], n: int) -> None:
-    """Write n samples, which come in batches, as `Samples.save` says: all but a picture. Raises as it does."""
+    """Write n samples, given in batches, as `Samples.save` says, except a picture. Raises as it does."""
     if is_folder(path):
         _write_folder(Path(path), spec, batches, n)
     elif Path(path).suffix.lower() == ".npz":
@@ -125,7 +123,7 @@ def _check_images(spec: DataSpec) -> None:
 
 
 def class_folders(spec: DataSpec) -> list[str]:
-    """The name of each class as that of a folder. Where two differ in case at most, all bear their index."""
+    """A folder name per class. If two differ in case at most, all are prefixed by their index."""
     names = [file_name(name, "class") for name in spec.classes]
     if len({name.casefold() for name in names}) == len(names):
         return names

@@ -1,4 +1,4 @@
-"""What a generator made, and the ways to show and keep it."""
+"""What a generator made, and ways to show and save it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Samples:
     """Samples of a generator. `values`: (N, *shape) float32 in [-1, 1] on the CPU; `labels`: (N,) int64 or None.
 
-    `real` (M, *shape) holds real samples to draw beside points and curves, if at hand.
+    `real`: real samples (M, *shape) to draw beside points and curves, if available.
     """
 
     values: Tensor
@@ -49,16 +49,16 @@ class Samples:
         return to_uint8(self.values).numpy()
 
     def arrays(self) -> SampleArrays:
-        """The samples and their labels as files hold them."""
+        """The samples and their labels as stored in files."""
         array = self.images if self.has_pixels else natural_units(self.values, self.spec)
         return SampleArrays(array, None if self.labels is None else self.labels.numpy())
 
     def picture(self, columns: int | None = None) -> Image:
-        """All samples as one picture, by class where there are labels; see `ganzoo_core.drawing.pictures.picture`."""
+        """All samples as one picture, by class if labelled; see `ganzoo_core.drawing.pictures.picture`."""
         return picture(self.values, self.spec, self.labels, columns=columns, real=self.real)
 
     def terminal(self, width: int) -> RenderableType:
-        """The samples for a rich console, at most `width` characters wide; of many images only some."""
+        """The samples for a rich console, at most `width` characters wide; large sets of images are cut."""
         from ganzoo_core.drawing.terminal import Blocks, image_blocks
 
         if self.has_pixels:
@@ -66,13 +66,12 @@ class Samples:
         return Blocks(self.picture(), width)
 
     def save(self, path: Path | str) -> None:
-        """Write a picture (`.png`), the samples themselves (`.npz`), or a folder of images (a name without a dot).
+        """Write a picture (`.png`), the samples themselves (`.npz`), or a folder of images (a name without a suffix).
 
-        The npz holds `images` uint8 (for points and curves `samples`, float32 in natural units), and `labels` int64
-        where there are any. It or a picture replaces an existing file in one move. The folder gets a PNG for each
-        image, `000012.png` for number 12, in a folder of its own for each class; it must be new or empty. A path that
-        ends in "/" is a folder too. Raises `FileError` for another suffix and where the file can't be written,
-        `DataError` for samples that can't be images.
+        The npz holds `images` uint8 (for points and curves `samples`, float32 in natural units), and `labels` int64 if
+        there are any. An existing file is replaced atomically. A folder, which must be new or empty, gets one PNG per
+        image, `000012.png` for number 12, in a subfolder per class. A path that ends in "/" is a folder too. Raises
+        `FileError` for another suffix or if the file can't be written, `DataError` for samples that are not images.
         """
         if is_picture(path):
             write_atomically(Path(path), png_bytes(self.picture()))
@@ -81,7 +80,7 @@ class Samples:
 
     @property
     def has_pixels(self) -> bool:
-        """Whether they are images or voxels, not points or curves."""
+        """Whether the samples are images or voxels, not points or curves."""
         return self.spec.has_pixels
 
     def _repr_png_(self) -> bytes:
@@ -89,19 +88,19 @@ class Samples:
 
 
 def default_count(spec: DataSpec, conditional: bool) -> int:
-    """How many samples make a good picture: 8 a class, 64 images or curves, 1,000 points."""
+    """How many samples make a good picture: 8 per class, 64 images or curves, 1,000 points."""
     if spec.kind == "points":
         return 1000
     return 8 * min(spec.num_classes, 20) if conditional else 64
 
 
 def default_labels(spec: DataSpec, n: int) -> Tensor:
-    """Labels (n,) int64 that go through all classes in turn."""
+    """Labels (n,) int64 that cycle through all classes."""
     return torch.arange(n) % spec.num_classes
 
 
 def label_indices(spec: DataSpec, labels: Sequence[str | int]) -> list[int]:
-    """Turn class names or indices into indices. Raises `UnknownNameError` for one that is neither."""
+    """Turn class names or indices into indices. Raises `UnknownNameError` for an unknown one."""
     found = []
     for label in labels:
         if str(label) in spec.classes:

@@ -1,4 +1,4 @@
-"""A trained generator: a network with what is needed to sample from it."""
+"""A trained generator: a network and all that is needed to sample from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganzoo_core.variant import Variant
 
 @dataclass(frozen=True)
 class TrainedGenerator:
-    """A generator with what is needed to use it. `step`: how long it was trained."""
+    """A generator and all that is needed to sample from it. `step`: how many steps it was trained."""
 
     module: Generator
     variant: Variant
@@ -31,8 +31,8 @@ class TrainedGenerator:
     def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:
         """Make n samples. The same seed gives the same samples; the first k do not depend on n.
 
-        `labels`, names or indices, are repeated in turn until there are n; without them a conditional variant goes
-        through all classes. Raises `SettingError` where labels can't be asked for, `UnknownNameError` for a wrong one.
+        `labels`, names or indices, are cycled through; without them a conditional variant cycles through all classes.
+        Raises `SettingError` if the variant takes no labels, `UnknownNameError` for an unknown label.
         """
         n, cycle = self._wanted(n, labels)
         return self._made(0, n, cycle, seed)
@@ -40,7 +40,7 @@ class TrainedGenerator:
     def batches(
         self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0
     ) -> Iterator[Samples]:
-        """The samples of `sample`, at most 64 at a time, made as they are asked for: memory does not grow with n."""
+        """The samples of `sample`, at most 64 at a time, generated lazily: memory does not grow with n."""
         n, cycle = self._wanted(n, labels)
         return self._pieces(n, cycle, seed)
 
@@ -53,9 +53,9 @@ class TrainedGenerator:
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Save what `sample` makes as `Samples.save` does, but without holding it in memory, except for a picture.
+        """Save the samples of `sample` as `Samples.save` does, without holding them in memory, except for a picture.
 
-        `progress` is called with the number of samples made and n, again and again. Raises as both.
+        `progress(done, total)` is called after each batch. Raises what `sample` and `Samples.save` raise.
         """
         if is_picture(path):
             self.sample(n, labels=labels, seed=seed).save(path)
@@ -65,7 +65,7 @@ class TrainedGenerator:
         write_samples(path, self.spec, (piece.arrays() for piece in pieces), n)
 
     def _wanted(self, n: int | None, labels: Sequence[str | int] | None) -> tuple[int, Tensor | None]:
-        """How many samples, and the labels that they take in turn."""
+        """The number of samples, and the labels to cycle through."""
         if n is not None and n < 1:
             raise SettingError(f"n must be at least 1, but is {n}")
         if labels:

@@ -1,1 +1,1 @@
-"""Files on the disk: whole or not at all, JSON and tensors, and what may be believed of a stranger's."""
+"""Files on the disk: atomic writes, JSON and tensors, and checks of files from strangers."""

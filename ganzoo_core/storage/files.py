@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, never half of either; and locking them."""
+"""Writing files atomically, so that a reader sees the old one or the new one; and locking them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def as_file_error(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, replacing what is there in one move once all of it is on the disk.
+    """Write `data` to `path`, replacing an existing file atomically once all of it is on the disk.
 
-    Raises `FileError` where that can't be done; the old file is then still whole and nothing is left beside it.
+    Raises `FileError` if that fails; the old file is then still whole and nothing is left beside it.
     """
     with replaced(path) as file:
         file.write(data)
@@ -93,10 +93,10 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def try_lock(path: Path) -> BinaryIO | None:
-    """Make and lock the file `path`; None where another process has locked it.
+    """Make and lock the file `path`; None if another process has locked it.
 
-    The lock ends when the file given back is closed or the process ends, however it ends. Raises `FileError` where the
-    file can't be made. Where the file system knows no locks there is a warning, and nothing is locked.
+    The lock ends when the returned file is closed or the process ends. Raises `FileError` if the file can't be made. If
+    the file system has no locks, there is a warning, and nothing is locked.
     """
     with as_file_error(path):
         file = path.open("ab")

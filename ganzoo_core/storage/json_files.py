@@ -1,4 +1,4 @@
-"""JSON that a stranger may have written, read in bounded memory."""
+"""JSON from untrusted files, read in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_PARTS = 2**20  # values cost far more memory than their characters
 
 
 def parse(text: str) -> Any:
-    """The value that a JSON text stands for. Raises `ValueError` for what is none, NaN and infinity among it."""
+    """The value of a JSON text. Raises `ValueError` for invalid JSON, including NaN and infinity."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
@@ -21,7 +21,7 @@ def parse(text: str) -> Any:
 
 
 def read(path: Path, deepest: int) -> Any:
-    """The value in a file. Raises `FileError` where that can't be read, is no JSON, too large or nested too deep."""
+    """The value in a file. Raises `FileError` if it can't be read, is not JSON, too large or nested too deep."""
     try:
         size = path.stat().st_size
         if size > _MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Names from the disk and from strangers, made fit to be shown and to name files. Needs nothing."""
+"""Names from files and from strangers, made safe for display and for file names. Needs nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors and a JSON header in one safetensors file: in, out, checked. Nothing here reads or writes pickle."""
+"""Tensors and a JSON header in one safetensors file: written, read, checked. Nothing here reads or writes pickle."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _DTYPES = {
 
 
 def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write tensors and header to `path` in one piece: whole or not at all.
+    """Write tensors and header to `path` atomically.
 
-    `kind` is "generator" or "checkpoint". The header gets a digest over itself and every tensor.
-    Raises `FileError` where the disk refuses.
+    `kind` is "generator" or "checkpoint". The header gets a digest over itself and every tensor. Raises `FileError` if
+    the file can't be written.
     """
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     header = {"kind": kind, "format_version": FORMAT_VERSION, **header}

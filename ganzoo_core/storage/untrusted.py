@@ -1,4 +1,4 @@
-"""Building a network from settings that came out of a stranger's file, in bounded memory and time."""
+"""Building a network from settings in an untrusted file, in bounded memory and time."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ _Frame = tuple[FrameType, int]  # and the line
 
 @dataclass(frozen=True)
 class Result:
-    """How one rule fared: `failure` is None where it holds on all data."""
+    """The result of one rule: `failure` is None if it holds on all data."""
 
     rule: str
     promise: str
@@ -56,7 +56,7 @@ class Result:
 
 
 def check(name: str) -> list[Result]:
-    """Try every rule on the variant called `name`. Raises `UnknownNameError` or `PluginError` where there is none."""
+    """Try every rule on the variant called `name`. Raises `UnknownNameError` or `PluginError` if there is none."""
     found = cases(name)
     return [Result(rule.__name__, (rule.__doc__ or "").strip(), _failure(rule, found)) for rule in RULES]
 
@@ -83,7 +83,7 @@ def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
 
 
 def _place(frames: list[_Frame], plugin: str) -> str:
-    """The last line of the plugin's own code on the way to an exception; without any, of others' but torch's."""
+    """The last line of the plugin's own code in a traceback; failing that, of any code but ours and torch's."""
     package = plugin.partition(".")[0]
     own = [frame for frame in frames if _module(frame).partition(".")[0] == package]
     others = [frame for frame in frames if _module(frame).partition(".")[0] not in ("ganzoo_core", "torch")]
@@ -96,7 +96,7 @@ def _module(frame: _Frame) -> str:
 
 
 class VariantSuite:
-    """Subclass it in a plugin's tests and name the `variant`: pytest then runs a test for each rule."""
+    """Subclass it in a plugin's tests and set `variant`: pytest then runs one test per rule."""
 
     variant: ClassVar[str]
 

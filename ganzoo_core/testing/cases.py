@@ -1,4 +1,4 @@
-"""The small data sets of random numbers that the conformance suite tries a variant on."""
+"""The small random data sets on which the conformance suite tries a variant."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Case:
 
     @property
     def spec(self) -> DataSpec:
-        """What the data says of itself."""
+        """Metadata of the data."""
         return self.dataset.spec
 
     def new_variant(self) -> Variant:
-        """The variant with its defaults, but for a small batch."""
+        """The variant with its defaults, except for a small batch."""
         return self.variant_class(self.variant_class.Config(batch_size=BATCH))
 
     def labels(self) -> Tensor:
-        """Labels (BATCH,) int64 that ask for each class in turn."""
+        """Labels (BATCH,) int64 that cycle through the classes."""
         return torch.arange(BATCH) % max(self.spec.num_classes, 1)
 
     def engine(self, seed: int = 0, precision: str = "fp32") -> Engine:
@@ -54,7 +54,7 @@ class Case:
 
 
 def cases(name: str) -> list[Case]:
-    """The variant called `name` on every kind of data that it takes. Raises `AssertionError` where it takes none."""
+    """The variant called `name` on every kind of data it accepts. Raises `AssertionError` if it accepts none."""
     variant_class, plugin = registry().variant(name)
     found = []
     own = [source().load(Path(tempfile.gettempdir())) for source in plugin.datasets.values()]

@@ -1,4 +1,4 @@
-"""What every variant promises of its training, a rule each."""
+"""What every variant guarantees about its training, one rule each."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ganzoo_core.training.engine import Engine, total
 
 def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     """Each player of an engine with a turn of its own."""
-    for player, moves in zip(engine.players, engine._moves_generator, strict=True):
-        last = engine._draws_per_step - 1
-        (draw,) = engine._draw(last, engine.order.indices(last))
-        yield player, Turn(draw, *engine.networks[:2], moves_generator=moves, joint=engine.joint)
+    for player, owns in zip(engine.players, engine._owns_generator, strict=True):
+        last = engine._batches_per_step - 1
+        (batch,) = engine._make_batch(last, engine.order.indices(last))
+        yield player, Turn(batch, *engine.networks[:2], owns_generator=owns, joint=engine.joint)
 
 
 def terms(case: Case) -> None:
@@ -46,7 +46,7 @@ def terms(case: Case) -> None:
 
 
 def gradients(case: Case) -> None:
-    """Every parameter a player owns gets a finite gradient in its turn, and nobody else's gets any."""
+    """Every parameter a player owns gets a finite gradient in its turn, and no other parameter gets any."""
     engine = case.engine()
     names = {id(p): f"{part}.{n}" for part, m in engine.networks._asdict().items() for n, p in m.named_parameters()}
     for player, turn in _turns(engine):
@@ -97,7 +97,7 @@ def moves(case: Case) -> None:
 
 
 def schedule(case: Case) -> None:
-    """The discriminator moves n_critic times a step, and the config may change that."""
+    """The discriminator is updated n_critic times a step, and the config may change that."""
     for n_critic in (1, 3):
         config = case.variant_class.Config(batch_size=BATCH, n_critic=n_critic)
         players = Engine(case.variant_class(config), case.dataset, RunSettings(device="cpu")).players
@@ -187,7 +187,7 @@ def precisions(case: Case) -> None:
     records = []
     for precision in ("fp32", "bf16"):
         engine = case.engine(precision=precision)
-        records.append(engine.record(engine.train_step()))
+        records.append(engine.measure(engine.train_step()))
     for name in records[0]:
         exact, rough = records[0][name], records[1].get(name, float("nan"))
         if "/" in name:
@@ -197,7 +197,7 @@ def precisions(case: Case) -> None:
 
 
 def joint_passes(case: Case) -> None:
-    """Where D says that it does not mix samples, one pass of real and fake equals two."""
+    """If D says that it does not mix samples, one pass of real and fake equals two."""
     discriminator = copy.deepcopy(case.engine().networks.discriminator)
     if discriminator.mixes_samples:
         return

@@ -1,4 +1,4 @@
-"""A run in memory for the tests of a plugin: no folder, no display, and all that it is made of in sight."""
+"""A run in memory for a plugin's tests: no folder, no display, and all its parts accessible."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _OF_THE_RUN = {"seed", "device", "precision", "compile", "cuda_graph", "accumula
 def train_steps(
     variant: str | type[Variant] | Variant, dataset: str | Dataset, steps: int, **settings: Any
 ) -> Training:
-    """Train so many steps in memory, in float32 on the CPU unless `settings` say otherwise; 0 steps only begin.
+    """Train in memory, in float32 on the CPU unless `settings` say otherwise; 0 steps only initialise.
 
-    A `variant` is a name, a class or an instance, neither of which need be installed; a `dataset` one in memory, or the
-    name of one. `settings` are the variant's, and the run's that bear on its numbers: `batch_size=8, n_critic=2,
-    seed=1, accumulate=2`. Raises as `ganzoo.train`.
+    `variant`: a name, a class or an instance; the last two need not be installed. `dataset`: one in memory, or a name.
+    `settings`: the variant's, and those of the run that affect its numbers: `batch_size=8, n_critic=2, seed=1,
+    accumulate=2`. Raises as `ganzoo.train`.
     """
     run = {name: settings.pop(name) for name in _OF_THE_RUN & settings.keys()}
     data = _loaded(dataset)
@@ -40,10 +40,10 @@ def train_steps(
 
 
 class Training:
-    """A run in memory, as it stands after its last step: `train_steps` begins one.
+    """A run in memory after its last step so far; `train_steps` starts one.
 
-    `networks` are those that train, and the loss; `players` are in the order in which they move; `records` has the
-    numbers of each step, named as in metrics.jsonl.
+    `networks`: those that train, and the loss. `players`: in the order of their updates. `records`: the numbers of each
+    step, named as in metrics.jsonl.
     """
 
     variant: Variant
@@ -60,31 +60,29 @@ class Training:
 
     @property
     def step(self) -> int:
-        """How many steps it has trained."""
+        """How many steps have been trained."""
         return self._engine.step
 
     def train(self, steps: int) -> Self:
-        """Go on for so many steps; it ends bit for bit as if they had been asked for at once."""
+        """Train for `steps` more steps; the result is bit for bit the same as from one longer call."""
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             for _ in range(steps):
-                self.records.append(self._engine.record(self._engine.train_step()))
+                self.records.append(self._engine.measure(self._engine.train_step()))
         return self
 
     def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:
-        """Samples of the generator, of the averaged one where there is one: see `TrainedGenerator.sample`."""
+        """Samples of the generator, or of the averaged one if there is one: see `TrainedGenerator.sample`."""
         engine = self._engine
         generator = TrainedGenerator(engine.sampler, self.variant, self.dataset.spec, engine.step, engine.device)
         return generator.sample(n, labels=labels, seed=seed)
 
     def state(self) -> dict[str, Tensor]:
-        """All tensors that the next step depends on, copied, by the names they have in a checkpoint: `generator.` and
-        so on, `average.` for the averaged generator, `optimizer.` for what the optimizers remember.
-        """
+        """Copies of all tensors that the next step depends on, named as in a checkpoint: `generator.*` and so on."""
         return {name: tensor.detach().clone() for name, tensor in self._engine.state().items()}
 
 
 def _chosen(variant: str | type[Variant] | Variant, settings: dict[str, Any]) -> Variant:
-    """The variant with these hyperparameters; an instance keeps its own but for them."""
+    """The variant with these hyperparameters; an instance keeps its others."""
     if isinstance(variant, Variant):
         if not settings:
             return variant
@@ -98,7 +96,7 @@ def _chosen(variant: str | type[Variant] | Variant, settings: dict[str, Any]) ->
 
 
 def _loaded(dataset: str | Dataset) -> Dataset:
-    """The data set, loaded where it is named."""
+    """The data set, loaded if it is a name."""
     if isinstance(dataset, Dataset):
         return dataset
     source, path = find_source(dataset)

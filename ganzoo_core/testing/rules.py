@@ -32,7 +32,7 @@ def light_import(case: Case) -> None:
 
 
 def metadata(case: Case) -> None:
-    """Name, title, paper and year are stated, the default data is known, hyperparameters have docs and free names."""
+    """Name, title, paper and year are stated, the default data exists, hyperparameters have docs and unique names."""
     variant = case.variant_class
     assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi:|https?://", variant.paper), (
         f"expected {variant.__name__}.paper to be arXiv:..., doi:... or an address, but it is {variant.paper!r}"
@@ -94,7 +94,7 @@ def logits(case: Case) -> None:
 
 
 def condition(case: Case) -> None:
-    """A conditional generator heeds its label; an unconditional one works without."""
+    """A conditional generator's output depends on its label; an unconditional one works without."""
     generator = case.engine().networks.generator.eval()
     z = generator.latent(BATCH, torch.Generator().manual_seed(0))
     if not case.variant_class.conditional:

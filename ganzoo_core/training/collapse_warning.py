@@ -12,14 +12,14 @@ PATIENCE_STEPS = 200
 
 
 class CollapseWarning(Callback):
-    """Warns once where, for 200 steps of log lines in a row, D's loss was nearly 0 and G's gradient gone."""
+    """Warns once if, for 200 steps of log lines in a row, D's loss was nearly 0 and G's gradient vanished."""
 
     def __init__(self) -> None:
         self.since_step: float | None = None
         self.warned = False
 
     def on_log(self, record: dict[str, float]) -> None:
-        """See whether the game goes on."""
+        """Check whether the game has stopped."""
         terms = [value for key, value in record.items() if key.startswith("discriminator/")]
         gradient = record.get("generator_gradient")
         if self.warned or not terms or gradient is None:

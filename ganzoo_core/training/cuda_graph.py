@@ -1,6 +1,6 @@
-"""A step recorded once as a CUDA graph and replayed: the GPU no longer waits for Python between its kernels.
+"""A step captured once as a CUDA graph and replayed: the GPU no longer waits for Python between its kernels.
 
-Not yet run on a GPU: see benchmarks/NOTES.md. Until then it is for those who ask, `--set cuda_graph=true`.
+Not yet run on a GPU: see benchmarks/NOTES.md. Until then it is opt-in: `--set cuda_graph=true`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Play = Callable[[Sequence[Tensor]], Any]
 
 
 def warn(why: str) -> None:
-    """Say that steps are played as ever, and why."""
+    """Say that steps run without a graph, and why."""
     _log.warning("steps are not recorded as a CUDA graph: %s", why)
 
 
-def may_record(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> bool:
-    """Whether steps can be replayed without Python, the optimizers made ready for it. Warns where they can't."""
+def can_capture(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> bool:
+    """Whether steps can be replayed without Python; prepares the optimizers for it. Warns if they can't."""
     if why := _obstacle(players, loss, dataset, device):
         warn(why)
         return False
@@ -54,10 +54,10 @@ def _obstacle(players: list[Player], loss: Loss, dataset: Dataset, device: torch
 
 
 class CudaGraph:
-    """What a function does on the GPU, to be done again on the same tensors."""
+    """A function's work on the GPU, to be repeated on the same tensors."""
 
-    def record(self, function: Callable[[], Any]) -> Any:
-        """Call the function; its kernels are noted, not run. Returns what it returned, tensors to be filled later."""
+    def capture(self, function: Callable[[], Any]) -> Any:
+        """Call the function; its kernels are captured, not run. Returns its result: tensors to be filled later."""
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             return function()
@@ -67,8 +67,8 @@ class CudaGraph:
         self.graph.replay()
 
     @staticmethod
-    def aside(function: Callable[[], Any]) -> Any:
-        """Call the function on a stream of its own, as what is recorded later must have been run before."""
+    def on_side_stream(function: Callable[[], Any]) -> Any:
+        """Call the function on a side stream: what is captured later must have run before."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -77,12 +77,12 @@ class CudaGraph:
         return result
 
 
-class RecordedPlay:
-    """Stands for `play(indices)`: the first steps are played, then one is recorded, checked against play, and replayed.
+class CapturedStep:
+    """Replaces `play(indices)`: first steps run normally, then one is captured, checked against `play`, and replayed.
 
-    `state` gives the live tensors that a step changes, `reseed` sets the random numbers to those of the step. What
-    `play` returned when it was recorded is returned again and again, its tensors filled anew. A step that can't be
-    recorded, or that would go elsewhere, is played as before, with a warning that says why.
+    `state` gives the live tensors that a step changes; `reseed` sets the random state of the step. What `play` returned
+    during capture is returned each time, its tensors refilled. A step that can't be captured, or whose replay differs,
+    runs without a graph from then on, with a warning that says why.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class RecordedPlay:
             return self.play(indices)
         if self.played < WARM_UP_STEPS:
             self.played += 1
-            return self.graph.aside(lambda: self.play(indices))
+            return self.graph.on_side_stream(lambda: self.play(indices))
         if self.result is None:
-            return self._record(indices)
+            return self._capture(indices)
         self._replay(indices)
         return self.result
 
@@ -112,19 +112,19 @@ class RecordedPlay:
             place.copy_(chosen)
         self.graph.replay()
 
-    def _record(self, indices: Sequence[Tensor]) -> Any:
+    def _capture(self, indices: Sequence[Tensor]) -> Any:
         """Play the step, then record and replay it from the same start: both must lead to the same place."""
         if any(".group." in name for name in self.state()):
             self.given_up = True
             warn("a learning rate or another number of an optimizer changes in Python")
             return self.play(indices)
         before = {name: tensor.clone() for name, tensor in self.state().items()}
-        played = self.graph.aside(lambda: self.play(indices))
+        played = self.graph.on_side_stream(lambda: self.play(indices))
         after = {name: tensor.clone() for name, tensor in self.state().items()}
         try:
             self.indices = [chosen.clone() for chosen in indices]
             self._set(before)
-            result = self.graph.record(lambda: self.play(self.indices))
+            result = self.graph.capture(lambda: self.play(self.indices))
             self.reseed()
             self._replay(indices)
             distance = self._distance(before, after)

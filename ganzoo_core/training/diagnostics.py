@@ -1,4 +1,4 @@
-"""What is read off a step: norms, numbers that are not finite, how D stands against G."""
+"""Diagnostics of a step: norms, non-finite numbers, how D performs against G."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ganzoo_core.interfaces import Turn
 
 
 @torch.no_grad()
-def joint_norm(tensors: Iterable[Tensor]) -> Tensor:
-    """The norm over all floating-point tensors, a scalar: not finite where one of their numbers is not, or nearly so.
+def global_norm(tensors: Iterable[Tensor]) -> Tensor:
+    """The norm over all floating-point tensors, a scalar: not finite if one of their numbers is not, or nearly so.
 
-    Ten times as fast as to ask each number.
+    Ten times as fast as checking each number.
     """
     floating = [tensor for tensor in tensors if tensor.is_floating_point()]
     return torch.stack([norm.float() for norm in torch._foreach_norm(floating)]).norm()
@@ -26,11 +26,11 @@ def all_finite(tensor: Tensor) -> bool:
 
 
 @torch.no_grad()
-def balance(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
-    """How D stands against G, from logits that the turn has computed anyway; empty where its loss used none.
+def discriminator_stats(turn: Turn, boundary: float | None) -> dict[str, Tensor]:
+    """How D performs against G, from logits that the turn has already computed; empty if its loss used none.
 
-    `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares told right. A critic
-    (boundary None) is judged at the midpoint between its two mean scores.
+    `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares classified correctly.
+    The threshold of a critic (boundary None) is the midpoint of its two mean scores.
     """
     computed = turn.__dict__.keys()  # a loss may have set either itself
     if computed.isdisjoint({"on_real", "real_logits"}) or computed.isdisjoint({"on_fake", "fake_logits"}):

@@ -1,4 +1,4 @@
-"""The training step: read `train_step` for the game. What calls it is in trainer.py."""
+"""The training step: read `train_step` for the game. Its caller is in trainer.py."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from torch import Tensor, nn
 from ganzoo_core.data import BatchOrder, Dataset
 from ganzoo_core.distributed.processes import Processes, SingleProcess
 from ganzoo_core.errors import FileError, NotFiniteError, shorten
-from ganzoo_core.interfaces import Draw, Generator, Networks, Player, Turn
+from ganzoo_core.interfaces import Batch, Generator, Networks, Player, Turn
 from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, place
+from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, to_device
 from ganzoo_core.seeds import derive_seed
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.training import cuda_graph
-from ganzoo_core.training.diagnostics import all_finite, balance, joint_norm
-from ganzoo_core.training.microbatches import Move, Pieces, check_divisible, means
-from ganzoo_core.training.optimizer_state import OptimizerMemory
+from ganzoo_core.training.diagnostics import all_finite, discriminator_stats, global_norm
+from ganzoo_core.training.microbatches import Microbatches, Update, check_divisible, means
+from ganzoo_core.training.optimizer_state import OptimizerState
 from ganzoo_core.variant import Variant
 
 AVERAGED_EVERY = 4
 
 
 class Engine:
-    """Networks, players, data and the step number: all that training is, and all that a checkpoint holds."""
+    """Networks, players, data and the step number: the whole state of training, and of a checkpoint."""
 
     def __init__(
         self, variant: Variant, dataset: Dataset, run: RunSettings, processes: Processes | None = None
@@ -45,24 +45,25 @@ class Engine:
         self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
         self.accumulate = run.accumulate
         rng = default_generator(self.device)
-        self.pieces = Pieces(self.config.batch_size, run.accumulate, rng, self.processes.rank, self.processes.size)
+        rank, size = self.processes.rank, self.processes.size
+        self.microbatches = Microbatches(self.config.batch_size, run.accumulate, rng, rank, size)
         self.dataset = dataset.to(self.device)
         default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
         self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
         if run.sync_batchnorm:
             self.processes.share_batch_norm(self.networks)
         for module in self.networks:
-            place(module, self.device)
+            to_device(module, self.device)
         self.players = variant.players(self.networks)
-        check_divisible(variant.name, self.networks, self.pieces)
+        check_divisible(variant.name, self.networks, self.microbatches)
         self._drifting = [b for module in self.networks for b in module.buffers() if b.is_floating_point()]
-        self._memories = [OptimizerMemory(player.optimizer, f"optimizer.{player.name}") for player in self.players]
+        self._optimizer_states = [OptimizerState(p.optimizer, f"optimizer.{p.name}") for p in self.players]
         self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
         self.joint = not self.networks.discriminator.mixes_samples
         owned = {id(p) for p in self.networks.generator.parameters()}
-        self._moves_generator = [any(id(p) in owned for p in player.parameters) for player in self.players]
-        self._draws_per_step = max(player.steps for player in self.players)
-        self._shared_draws = max(p.steps for p, moves in zip(self.players, self._moves_generator, strict=True) if moves)
+        self._owns_generator = [any(id(p) in owned for p in player.parameters) for player in self.players]
+        self._batches_per_step = max(player.steps for player in self.players)
+        self._shared_batches = max(p.steps for p, owns in zip(self.players, self._owns_generator, strict=True) if owns)
         self._autocast: Callable[[], Any] = contextlib.nullcontext
         self.precision = pick_precision(run.precision, self.device, dataset.spec.has_pixels)
         if self.precision == "bf16":
@@ -72,82 +73,82 @@ class Engine:
             self.networks.discriminator.compile()
         self.step = 0
         self._play: cuda_graph.Play = self._play_turns
-        recorded = run.cuda_graph and self.pieces.count == 1
-        if recorded and cuda_graph.may_record(self.players, self.networks.loss, self.dataset, self.device):
-            self._play = cuda_graph.RecordedPlay(self._play_turns, self.state, self._reseed)
+        recorded = run.cuda_graph and self.microbatches.count == 1
+        if recorded and cuda_graph.can_capture(self.players, self.networks.loss, self.dataset, self.device):
+            self._play = cuda_graph.CapturedStep(self._play_turns, self.state, self._reseed)
 
     @property
     def sampler(self) -> Generator:
         """The generator to sample from and to export: the averaged one where there is one."""
         return self.networks.generator if self.average is None else self.average
 
-    def train_step(self) -> dict[str, Move]:
-        """Algorithm 1 of arXiv:1406.2661 for any players: each in its order, `steps` updates each, on shared draws.
+    def train_step(self) -> dict[str, Update]:
+        """Algorithm 1 of arXiv:1406.2661 for any players: each in order, `steps` updates each, on shared batches.
 
-        Returns each player's last move; one without terms passed its turn.
+        Returns each player's last update; one without terms skipped it.
         """
         self._reseed()
-        first = self.step * self._draws_per_step
-        moves: dict[str, Move] = self._play([self.order.indices(first + k) for k in range(self._draws_per_step)])
+        first = self.step * self._batches_per_step
+        updates: dict[str, Update] = self._play([self.order.indices(first + k) for k in range(self._batches_per_step)])
         self.step += 1
         self._update_average()
-        return moves
+        return updates
 
-    def _play_turns(self, indices: Sequence[Tensor]) -> dict[str, Move]:
-        """Every player's turns on the mini-batches at `indices`, a tensor (B,) for each draw."""
-        draws = [self._draw(number, chosen) for number, chosen in enumerate(indices)]
-        moves: dict[str, Move] = {}
-        self.pieces.begin(self._step_seed())
-        for player, moves_generator in zip(self.players, self._moves_generator, strict=True):
-            for draw in draws[-player.steps :]:
-                moves[player.name] = self._move(player, draw, moves_generator)
-            if moves_generator:
-                for piece in itertools.chain(*draws):
-                    piece.forget()
-        return moves
+    def _play_turns(self, indices: Sequence[Tensor]) -> dict[str, Update]:
+        """Every player's turns on the mini-batches at `indices`, a tensor (B,) for each."""
+        batches = [self._make_batch(number, chosen) for number, chosen in enumerate(indices)]
+        updates: dict[str, Update] = {}
+        self.microbatches.begin_step(self._step_seed())
+        for player, owns_generator in zip(self.players, self._owns_generator, strict=True):
+            for batch in batches[-player.steps :]:
+                updates[player.name] = self._play_turn(player, batch, owns_generator)
+            if owns_generator:
+                for microbatch in itertools.chain(*batches):
+                    microbatch.forget()
+        return updates
 
-    def _move(self, player: Player, draw: list[Draw], moves_generator: bool) -> Move:
-        """One player's turn: the sum of its terms goes backward, piece by piece, and its optimizer steps."""
-        move = Move([], [])
-        for piece in self.pieces.each(draw):
-            turn = Turn(piece, *self.networks[:2], moves_generator=moves_generator, joint=self.joint)
+    def _play_turn(self, player: Player, batch: list[Batch], owns_generator: bool) -> Update:
+        """One player's turn: the sum of its terms goes backward, one microbatch at a time, and its optimizer steps."""
+        update = Update([], [])
+        for microbatch in self.microbatches.iterate(batch):
+            turn = Turn(microbatch, *self.networks[:2], owns_generator=owns_generator, joint=self.joint)
             with self._autocast():
                 terms = player.terms(turn)
             if terms:
-                self._backward(player, terms, is_first=not move.turns)
-            move.turns.append(turn)
-            move.terms_of.append(terms)
+                self._backward(player, terms, is_first=not update.turns)
+            update.turns.append(turn)
+            update.terms_of.append(terms)
         if terms:
-            self._update(player)
-        return move
+            self._step_optimizer(player)
+        return update
 
     def _reseed(self) -> None:
-        """Whatever is drawn in this step comes from (seed, step)."""
+        """Whatever is random in this step comes from (seed, step)."""
         default_generator(self.device).manual_seed(self._step_seed())
 
     def _step_seed(self) -> int:
         return derive_seed(self.seed, "step", self.step)
 
-    def _draw(self, number: int, indices: Tensor) -> list[Draw]:
-        """Mini-batch `number` of a step and its latents, in pieces; the last is shared with the generator's turns.
+    def _make_batch(self, number: int, indices: Tensor) -> list[Batch]:
+        """Mini-batch `number` of a step as microbatches, with latents; the last is shared with the generator's turns.
 
-        Of several pieces G(z) is computed again for the generator: their graphs would take the memory of the whole.
+        With several, G(z) is computed again for the generator: their graphs would take the memory of the whole.
         """
         z = self.networks.generator.latent(self.config.batch_size, default_generator(self.device))
-        keep_graph = self.accumulate == 1 and number >= self._draws_per_step - self._shared_draws
+        keep_graph = self.accumulate == 1 and number >= self._batches_per_step - self._shared_batches
         return [
-            Draw(self.dataset.batch(chosen), latents, self.networks.generator, keep_graph)
-            for chosen, latents in zip(self.pieces.of(indices), self.pieces.of(z), strict=True)
+            Batch(self.dataset.batch(chosen), latents, self.networks.generator, keep_graph)
+            for chosen, latents in zip(self.microbatches.split(indices), self.microbatches.split(z), strict=True)
         ]
 
     def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
-        """Add up the gradients of the terms; `inputs` spares everybody else's parameters theirs."""
+        """Add up the gradients of the terms; `inputs` leaves out all other parameters."""
         if is_first:
             player.optimizer.zero_grad()
         total(terms).backward(inputs=player.parameters)
 
-    def _update(self, player: Player) -> None:
-        """Minimise the mean over the pieces by one step. What else processes have made of their own is averaged too."""
+    def _step_optimizer(self, player: Player) -> None:
+        """Minimise the mean over the microbatches by one step. Processes' buffers are averaged too."""
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if self.accumulate > 1:
             torch._foreach_div_(gradients, self.accumulate)
@@ -174,21 +175,20 @@ class Engine:
             for old, new in zip(self.average.buffers(), generator.buffers(), strict=True):
                 old.copy_(new)
 
-    def record(self, moves: dict[str, Move]) -> dict[str, float]:
-        """The step's numbers, read in one transfer: each term, the loss's figures, D's balance on its last batch, and
-        the norm of G's gradient; of several processes the means.
+    def measure(self, updates: dict[str, Update]) -> dict[str, float]:
+        """The step's numbers, read in one transfer: terms, extra scalars, D's statistics, the norm of G's gradient.
 
-        Raises `NotFiniteError` where one of them, or a weight, is NaN or infinite, and `TrainingError` where processes
-        have gone apart.
+        They are means over the processes. Raises `NotFiniteError` if one of them, or a weight, is NaN or infinite, and
+        `TrainingError` if processes have diverged.
         """
-        values = {f"{player}/{name}": term for player, move in moves.items() for name, term in move.terms.items()}
-        if "discriminator" in moves:
-            loss, turns = self.networks.loss, moves["discriminator"].turns
-            values |= means([loss.figures(turn) | balance(turn, loss.boundary) for turn in turns])
+        values = {f"{player}/{name}": term for player, update in updates.items() for name, term in update.terms.items()}
+        if "discriminator" in updates:
+            loss, turns = self.networks.loss, updates["discriminator"].turns
+            values |= means([loss.figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns])
         if gradients := self._generator_gradients():
-            values["generator_gradient"] = joint_norm(gradients)
+            values["generator_gradient"] = global_norm(gradients)
         weights = self._weights()
-        numbers = torch.stack([value.detach().float() for value in [*values.values(), joint_norm(weights.values())]])
+        numbers = torch.stack([value.detach().float() for value in [*values.values(), global_norm(weights.values())]])
         *figures, norm = self.processes.mean(numbers).tolist()
         record = dict(zip(values, figures, strict=True))
         for name, number in record.items():
@@ -197,15 +197,15 @@ class Engine:
                 raise NotFiniteError(f"the {what} {name} is {number} at step {self.step}", self.step)
         self._check_finite(weights, norm)
         if self.processes.size > 1:
-            self.processes.check_equal(weights | self._remembered(), self.step)
+            self.processes.check_equal(weights | self._optimizer_tensors(), self.step)
         return {"step": self.step, **record}
 
     def _generator_gradients(self) -> list[Tensor]:
-        """What moved the generator last."""
+        """The gradients of the generator's last update."""
         return [p.grad for p in self.networks.generator.parameters() if p.grad is not None]
 
     def _check_finite(self, tensors: dict[str, Tensor], norm: float) -> None:
-        """Raise `NotFiniteError` where a tensor of that joint norm holds NaN or an infinity."""
+        """Raise `NotFiniteError` if a tensor of that global norm holds NaN or an infinity."""
         for name, tensor in {} if math.isfinite(norm) else tensors.items():
             if not all_finite(tensor):
                 what = f"the weight {name} holds a number that is not finite at step {self.step}"
@@ -217,35 +217,35 @@ class Engine:
             f"{name}.{key}": tensor for name, module in self._modules() for key, tensor in module.state_dict().items()
         }
 
-    def _remembered(self) -> dict[str, Tensor]:
-        """What the optimizers remember, by name."""
-        return {name: tensor for memory in self._memories for name, tensor in memory.tensors().items()}
+    def _optimizer_tensors(self) -> dict[str, Tensor]:
+        """The optimizers' tensors, by name."""
+        return {name: tensor for state in self._optimizer_states for name, tensor in state.tensors().items()}
 
     def state(self) -> dict[str, Tensor]:
-        """Every tensor that the rest of the run depends on. Raises `NotFiniteError` where one is not finite."""
-        tensors = self._weights() | self._remembered()
-        self._check_finite(tensors, float(joint_norm(tensors.values())))
+        """Every tensor that the rest of the run depends on. Raises `NotFiniteError` if one is not finite."""
+        tensors = self._weights() | self._optimizer_tensors()
+        self._check_finite(tensors, float(global_norm(tensors.values())))
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
-        """Go on from what `state` gave after `step` steps. Raises `FileError` where it does not fit."""
-        owners = [*dict(self._modules()), *(memory.prefix for memory in self._memories)]
+        """Continue from what `state` gave after `step` steps. Raises `FileError` if it does not fit."""
+        owners = [*dict(self._modules()), *(state.prefix for state in self._optimizer_states)]
         for tensor in tensors:
             if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
                 raise FileError(f"{path} does not fit this run: it has an unknown tensor {shorten(tensor)}")
-        for memory in self._memories:
-            memory.restore(tensors, path)
+        for state in self._optimizer_states:
+            state.restore(tensors, path)
         for name, module in self._modules():
             tensor_files.load_into(module, tensors, name, path)
         self.step = step
 
     def parameter_counts(self) -> dict[str, int]:
-        """How many parameters each network has, those without any left out."""
+        """How many parameters each network has; networks without any are left out."""
         counts = {name: sum(p.numel() for p in m.parameters()) for name, m in self.networks._asdict().items()}
         return {name: count for name, count in counts.items() if count}
 
-    def play_eagerly(self) -> None:
-        """Record and replay nothing from now on, so that hooks and watches are called."""
+    def disable_graph(self) -> None:
+        """Capture and replay nothing from now on, so that hooks are called."""
         self._play = self._play_turns
 
     def _modules(self) -> list[tuple[str, nn.Module]]:

@@ -1,4 +1,4 @@
-"""Where a number first failed: the steps since the last checkpoint again, each layer and term watched."""
+"""Finding the first non-finite number: the steps since the last checkpoint again, with each layer and term checked."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ganzoo_core.training.engine import Engine
 
 
 class _Found(Exception):
-    """Ends the search; its text says what failed, and where."""
+    """Ends the search; its text says what is not finite, and where."""
 
 
-def located(error: NotFiniteError, engine: Engine, path: Path, should_stop: Callable[[], bool]) -> TrainingError:
+def find_first_nan(error: NotFiniteError, engine: Engine, path: Path, should_stop: Callable[[], bool]) -> TrainingError:
     """The same error with the step, the layer and the term at which it began, found by training again from `path`.
 
-    The step number is the only clock, so that the same numbers come again. Gives `error` back where they do not, where
-    there is no checkpoint, or where `should_stop` says so. The engine is no longer of use afterwards.
+    The step number is the only clock, so the same numbers recur. Returns `error` unchanged if they do not, if there is
+    no checkpoint, or if `should_stop` says so. The engine can't be used afterwards.
     """
     try:
         header, tensors = tensor_files.load(path, "checkpoint")
         engine.restore(header["step"], tensors, path)
     except FileError:
         return error
-    _watch(engine)
+    _add_nan_hooks(engine)
     try:
         while engine.step < error.step and not should_stop():
             engine.train_step()
@@ -39,13 +39,13 @@ def located(error: NotFiniteError, engine: Engine, path: Path, should_stop: Call
     return error
 
 
-def _watch(engine: Engine) -> None:
+def _add_nan_hooks(engine: Engine) -> None:
     """Have every layer, term and gradient raise `_Found` at the first number that is not finite."""
     for part, network in engine.networks._asdict().items():
         for name, module in network.named_modules():
             if not list(module.children()) and module is not network:
                 module.register_forward_hook(_layer_hook(f"{part}.{name}"))
-    engine.play_eagerly()
+    engine.disable_graph()
     names = {id(p): f"{part}.{n}" for part, m in engine.networks._asdict().items() for n, p in m.named_parameters()}
     for player in engine.players:
         player.terms = _watched_terms(player)

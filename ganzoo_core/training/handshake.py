@@ -1,4 +1,4 @@
-"""One run in several processes: what the first tells the others, and one copy of the data for those of a machine."""
+"""One run in several processes: what the first tells the others, and one copy of the data per machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganzoo_core.training.trainer import Trainer
 
 
 def lead(plan: Plan, dataset: Dataset, engine: Engine, folder: Path, seconds: float | None) -> None:
-    """In the first process: tell the others, where there are any, what to train, and wait until they are ready."""
+    """In the first process: tell the others, if any, what to train, and wait until they are ready."""
     note_run(folder)
     instructions = {
         "variant": plan.variant.name,
@@ -33,14 +33,14 @@ def lead(plan: Plan, dataset: Dataset, engine: Engine, folder: Path, seconds: fl
 
 
 def lead_nowhere(processes: Processes, folder: Path) -> None:
-    """In the first process: tell the others that the run in this folder is done."""
+    """In the first process: tell the others that the run in this folder is finished."""
     processes.lead(lambda: ({"folder": str(folder)}, {}))
 
 
 def follow(processes: ProcessGroup, data_dir: str | Path | None) -> Path:
-    """In every other process: train what the first says, from the very numbers it begins with. Returns the folder.
+    """In every other process: train what the first sends, from its very tensors. Returns the folder.
 
-    Raises `DataError` where the data here is not that of the first process.
+    Raises `DataError` if the data here differs from that of the first process.
     """
     instructions, tensors = processes.follow()
     folder = RunFolder(Path(instructions["folder"]))

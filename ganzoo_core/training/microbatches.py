@@ -1,7 +1,7 @@
-"""A mini-batch in equal pieces: those of gradient accumulation, and those that several processes share.
+"""A mini-batch split into equal microbatches: for gradient accumulation, and across processes.
 
-The pieces of step k, their latents and their random numbers come from (seed, k) and the piece's number. So it makes no
-difference which process computes a piece: 4 processes, 2 that take 2 pieces each, and one that takes 4 do the same.
+The microbatches of step k, their latents and their random numbers come from (seed, k) and the microbatch's number. So
+it makes no difference which process computes one: 4 processes, 2 with 2 each, and one with 4 do the same.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from ganzoo_core.errors import SettingError
 from ganzoo_core.interfaces import Networks, Turn
-from ganzoo_core.seeds import _current, _Piece, derive_seed
+from ganzoo_core.seeds import Microbatch, current_microbatch, derive_seed
 
 T = TypeVar("T")
 
 
-class Pieces:
-    """How mini-batches are parted: `accumulate` pieces for each of the processes, of which `process` is this one.
+class Microbatches:
+    """How mini-batches are split: `accumulate` microbatches for each of the processes, of which `process` is this one.
 
-    `count` is the number of all pieces, `size` that of a piece's samples. Raises `SettingError` where `batch_size` does
-    not divide.
+    `count`: the number of all microbatches; `size`: samples in each. Raises `SettingError` if `batch_size` is not
+    divisible.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class Pieces:
         self._common = torch.Generator(rng.device)
         self._seed = self._turn = 0
 
-    def of(self, whole: Tensor) -> list[Tensor]:
-        """This process's pieces (size, ...) of a tensor (batch_size, ...)."""
+    def split(self, whole: Tensor) -> list[Tensor]:
+        """This process's microbatches (size, ...) of a tensor (batch_size, ...)."""
         if self.count == 1:
             return [whole]
         return [whole[number * self.size : (number + 1) * self.size] for number in self._own]
 
-    def begin(self, seed: int) -> None:
-        """Begin a step of that seed, whose latents are drawn: what follows continues the row they came from."""
+    def begin_step(self, seed: int) -> None:
+        """Begin a step with that seed, once its latents are made: later random numbers continue the same sequence."""
         if self.count > 1:
             self._common.set_state(self._rng.get_state())
             self._seed, self._turn = seed, 0
 
-    def each(self, items: Sequence[T]) -> Iterator[T]:
-        """This process's pieces of one player's turn, one after another, each with random numbers of its own."""
+    def iterate(self, items: Sequence[T]) -> Iterator[T]:
+        """This process's microbatches of one player's turn, in order, each with random numbers of its own."""
         if self.count == 1:
             yield from items
             return
@@ -65,35 +65,35 @@ class Pieces:
         for number, item in zip(self._own, items, strict=True):
             self._common.set_state(start)
             self._rng.manual_seed(derive_seed(self._seed, self._turn, number))
-            token = _current.set(_Piece(number, self.count, self._common))
+            token = current_microbatch.set(Microbatch(number, self.count, self._common))
             try:
                 yield item
             finally:
-                _current.reset(token)
+                current_microbatch.reset(token)
 
 
-def check_divisible(variant: str, networks: Networks, pieces: Pieces) -> None:
-    """Raise `SettingError` where a mini-batch of this game can't be computed in pieces."""
+def check_divisible(variant: str, networks: Networks, microbatches: Microbatches) -> None:
+    """Raise `SettingError` if a mini-batch of this game can't be split into microbatches."""
     loss, names = networks.loss, type(networks.loss).__name__
-    if pieces.count > 1 and loss.may_pass:
+    if microbatches.count > 1 and loss.may_pass:
         raise SettingError(
-            f"{variant} can't be trained in {pieces.count} pieces: its {names} tells from a whole mini-batch whether a "
-            f"player passes; set accumulate=1, in one process"
+            f"{variant} can't be trained in {microbatches.count} microbatches: its {names} tells from a whole "
+            f"mini-batch whether a player passes; set accumulate=1, in one process"
         )
-    if pieces.accumulate > 1 and (state := [name for name, _ in loss.named_buffers()]):
+    if microbatches.accumulate > 1 and (state := [name for name, _ in loss.named_buffers()]):
         raise SettingError(
-            f"accumulate must be 1 for {variant}, as every piece would move what its {names} remembers "
-            f"({', '.join(state)}), but is {pieces.accumulate}; set a smaller batch_size instead"
+            f"accumulate must be 1 for {variant}, as every microbatch would change what its {names} remembers "
+            f"({', '.join(state)}), but is {microbatches.accumulate}; set a smaller batch_size instead"
         )
     own = [name for name, buffer in loss.named_buffers() if buffer.ndim or not buffer.is_floating_point()]
-    if pieces.count > pieces.accumulate and own:
+    if microbatches.count > microbatches.accumulate and own:
         raise SettingError(
             f"{variant} trains in one process only, as its {names} remembers what can't be averaged over several "
             f"({', '.join(own)}); leave out --processes"
         )
-    if pieces.count > 1 and pieces.size == 1 and any(map(_has_batch_norm, networks)):
+    if microbatches.count > 1 and microbatches.size == 1 and any(map(_has_batch_norm, networks)):
         raise SettingError(
-            f"a piece of a mini-batch must hold at least 2 samples for {variant}, as BatchNorm takes their mean, but "
+            f"a microbatch must hold at least 2 samples for {variant}, as BatchNorm takes their mean, but "
             f"holds 1; set a larger batch_size"
         )
 
@@ -103,19 +103,19 @@ def _has_batch_norm(network: nn.Module) -> bool:
 
 
 @dataclass(frozen=True)
-class Move:
-    """What a player did last in a step: the turn it saw of each piece and the terms of each, none where it passed."""
+class Update:
+    """A player's last update in a step: its turn and its terms on each microbatch; no terms if it was skipped."""
 
     turns: list[Turn]
     terms_of: list[dict[str, Tensor]]
 
     @property
     def terms(self) -> dict[str, Tensor]:
-        """The terms it minimised: their means over the pieces."""
+        """The terms it minimised: their means over the microbatches."""
         return means(self.terms_of)
 
 
 def means(numbers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of each named number over the pieces of a mini-batch, which are of one size."""
+    """The mean of each named number over the microbatches of a mini-batch, which are of one size."""
     first, *rest = numbers
     return {name: torch.stack([of[name].detach() for of in numbers]).mean(0) for name in first} if rest else first

@@ -1,4 +1,4 @@
-"""What an optimizer remembers, as tensors for a checkpoint and back: moments, and numbers that a schedule changed."""
+"""An optimizer's state, as tensors for a checkpoint and back: moments, and numbers that a schedule changed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ganzoo_core.storage.tensor_files import check_finite, check_fit
 _GROUP = "group"
 
 
-class OptimizerMemory:
-    """An optimizer's memory: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`.
+class OptimizerState:
+    """An optimizer's state: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`.
 
-    Of `param_groups` those numbers are kept that were changed or added since this was made: a learning rate that a
-    schedule moved, a count. The rest follow the run's settings, which a resumed run may change.
+    Of `param_groups`, numbers that were changed or added since this was made are kept: a learning rate that a schedule
+    changed, a count. The rest follow the run's settings, which a resumed run may change.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, prefix: str) -> None:
@@ -41,10 +41,10 @@ class OptimizerMemory:
         return {f"{self.prefix}.{name}": tensor for name, tensor in memory.items()}
 
     def restore(self, tensors: dict[str, Tensor], path: Path) -> None:
-        """Take back what `tensors` gave. The parameters change on the way: load them after this.
+        """Load what `tensors` gave. The parameters change on the way: load them after this.
 
-        Raises `FileError` for what this optimizer never remembers, as fused kernels trust sizes and would write beyond
-        them. That nothing was left out, the digest of the whole file says.
+        Raises `FileError` for tensors that this optimizer never stores, as fused kernels trust sizes and would write
+        beyond them. The digest of the whole file ensures that nothing was left out.
         """
         self._step_with_zeros()
         memory = {k.removeprefix(f"{self.prefix}."): t for k, t in tensors.items() if k.startswith(f"{self.prefix}.")}

@@ -1,4 +1,4 @@
-"""What a resume checks before it goes on."""
+"""The checks before a run is resumed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganzoo_core.sampling.generator_file import installed, origin
 
 
 def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], texts: dict[str, str]) -> Plan:
-    """What the run was begun with, steps and what `texts` name aside. Raises `SettingError` for other differences."""
+    """The original run's plan, with the given steps and `texts`. Raises `SettingError` for other differences."""
     stored = metadata.settings
     _check_fits(path, metadata)
     requested = resolve(metadata.variant, stored | values).stored_settings()
@@ -25,7 +25,7 @@ def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], text
 
 
 def check_same_data(path: Path, metadata: RunMetadata, dataset: Dataset, texts: dict[str, str]) -> None:
-    """Raise `SettingError` where a run would go on with other samples, unless `texts` name the data anew."""
+    """Raise `SettingError` if a run would continue on different samples, unless `texts` name the data anew."""
     if differences := _differences(metadata.data.to_dict(), dataset.spec.to_dict()):
         raise SettingError(
             f"{path} was begun on other data: {differences}; bring back what was there, or begin a new run"

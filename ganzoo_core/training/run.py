@@ -18,7 +18,7 @@ from ganzoo_core.sampling.trained_generator import TrainedGenerator
 
 @dataclass(frozen=True)
 class Run:
-    """A run on disk, begun or done."""
+    """A run folder, finished or not."""
 
     folder: Path
 
@@ -32,7 +32,7 @@ class Run:
         return RunFolder.open(self.folder).records()
 
     def trained_seconds(self, step: int | None = None) -> float:
-        """How long training took up to `step`, the last one by default, in all its processes."""
+        """How long training took up to `step` (by default the last), in all its processes."""
         return RunFolder.open(self.folder).trained_seconds(step)
 
     def generator(self, device: str = "cpu") -> TrainedGenerator:
@@ -44,7 +44,7 @@ class Run:
         return self.generator().sample(n, labels=labels, seed=seed)
 
     def report(self) -> Report:
-        """Write the run's page again. In a notebook it shows itself."""
+        """Rewrite the run's page. The result shows itself in a notebook."""
         return Report(write_report(self.folder))
 
     def _repr_html_(self) -> str | None:

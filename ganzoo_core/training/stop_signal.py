@@ -13,7 +13,7 @@ from ganzoo_core.distributed.processes import Processes
 
 
 class StopSignal:
-    """The first SIGINT, SIGTERM or SIGHUP that any process of the run received: `signal`, None without one."""
+    """The first SIGINT, SIGTERM or SIGHUP that any process of the run received: `signal`, or None."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -22,9 +22,9 @@ class StopSignal:
         self._launcher = os.getppid()
 
     def is_set(self) -> bool:
-        """Whether a signal asked the run to end: asked by all processes, so that all end at the same step.
+        """Whether a signal asked the run to end: agreed by all processes, so that all end at the same step.
 
-        Of several processes nobody else would end those whose launcher was killed.
+        Processes whose launcher was killed have no other way to end.
         """
         if self.processes.size > 1 and os.getppid() != self._launcher:
             self._received = self._received or signal.SIGTERM
@@ -34,9 +34,9 @@ class StopSignal:
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
-        """Inside, the first signal is noted; a second one ends the process as it always does.
+        """Inside, the first signal is noted; a second one ends the process as usual.
 
-        A signal that was to be ignored is: nohup means SIGHUP, a shell's `&` in a script SIGINT.
+        An ignored signal stays ignored: SIGHUP under nohup, SIGINT after a shell script's `&`.
         """
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may catch signals

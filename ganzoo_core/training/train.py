@@ -43,13 +43,13 @@ def train(
     texts: dict[str, str] | None = None,
     **settings: Any,
 ) -> Run:
-    """Train a variant to the end, or go on with the run in the folder `resume`.
+    """Train a variant to the end, or resume the run in the folder `resume`.
 
     `settings` are any of the run's, the variant's or the data set's: `data="mnist", steps=20_000, generator_lr=1e-4`.
-    `texts` are the same unparsed, as `--set` gives them; on a resume only they may change what a run was begun with,
-    `steps` aside. With `seconds` the run ends after so much wall time of training, that of earlier processes included,
-    and at `steps` only where they are given. In a notebook the `progress` is shown. Raises `Interrupted` after a
-    signal, when all is saved, and other `GanzooError`s.
+    `texts`: settings as unparsed strings, as given to `--set`. On resume only these, and `steps`, may differ from the
+    original run. `seconds` limits the wall time of training, earlier processes included; `steps` then limits it too
+    only if given. `progress` shows the run in a notebook. Raises `Interrupted` after a signal, once all is saved, and
+    other `GanzooError`s.
     """
     processes = join()
     if isinstance(processes, ProcessGroup) and processes.rank:
@@ -131,13 +131,13 @@ def _check_seconds(seconds: float, epochs: int | None) -> None:
 
 
 def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
-    """The plan with as many steps as pass the real data through the discriminator `epochs` times."""
+    """The plan with as many steps as it takes to pass the real data through the discriminator `epochs` times."""
     config = plan.variant.config
     return plan.with_steps(math.ceil(epochs * size / (config.batch_size * config.n_critic)))
 
 
 @contextlib.contextmanager
 def _global_random_state_kept() -> Iterator[None]:
-    """Training reseeds torch's global generators at each step; give the caller's back at the end."""
+    """Training reseeds torch's global generators at each step; restore the caller's state at the end."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield

@@ -28,15 +28,15 @@ from ganzoo_core.sampling.samples import Samples, default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.training.collapse_warning import CollapseWarning
 from ganzoo_core.training.engine import Engine
-from ganzoo_core.training.find_nan import located
-from ganzoo_core.training.microbatches import Move
+from ganzoo_core.training.find_nan import find_first_nan
+from ganzoo_core.training.microbatches import Update
 from ganzoo_core.training.stop_signal import StopSignal
 
 
 class Trainer:
-    """Trains one run in this process. Several processes have one each; the first has the `folder` and the callbacks.
+    """Trains one run in this process. Each of several processes has one; the first has the `folder` and the callbacks.
 
-    With `seconds` the run ends after so much training time, that of earlier processes included.
+    With `seconds` the run ends after that much training time, earlier processes included.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Trainer:
             self.callbacks = [*callbacks, CollapseWarning(), RunArtifacts(), *registry().callbacks(self.info)]
 
     def run(self) -> None:
-        """Train to the last step. Raises `Interrupted` after a signal, when all is saved, and `TrainingError`."""
+        """Train to the last step. Raises `Interrupted` after a signal, once all is saved, and `TrainingError`."""
         if self.folder is not None:
             self._notify("on_start", self.info)
         if self.engine.step == 0:
@@ -73,7 +73,7 @@ class Trainer:
         except NotFiniteError as error:
             if self.folder is None or self.engine.processes.size > 1:
                 raise  # the other processes are not here to train again with
-            raise located(error, self.engine, self.folder.checkpoint, self.stop.is_set) from error
+            raise find_first_nan(error, self.engine, self.folder.checkpoint, self.stop.is_set) from error
         finally:
             self._notify("on_end", self.engine.step)
         if self.engine.step < self.total_steps:
@@ -88,10 +88,10 @@ class Trainer:
         while engine.step < self.total_steps and not self.stop.is_set():
             if self._is_time_up():
                 self.total_steps = engine.step + 1
-            moves = engine.train_step()
+            updates = engine.train_step()
             is_last = engine.step == self.total_steps
             if engine.step % run.log_every == 0 or is_last:
-                self._log(moves)
+                self._log(updates)
             with self._clock_stopped():
                 if engine.step in snapshot_steps or is_last:
                     self._snapshot()
@@ -115,9 +115,9 @@ class Trainer:
         idle_s = time.monotonic() - paused_s
         self._started_s, self._logged_s = self._started_s + idle_s, self._logged_s + idle_s
 
-    def _log(self, moves: dict[str, Move]) -> None:
+    def _log(self, updates: dict[str, Update]) -> None:
         """Read the numbers of this step, of all processes, and write them down with the speed since the last time."""
-        record = self.engine.record(moves)
+        record = self.engine.measure(updates)
         now_s, step = time.monotonic(), self.engine.step
         rate = (step - self._logged_step) * self.engine.config.batch_size / max(now_s - self._logged_s, 1e-9)
         self._logged_s, self._logged_step = now_s, step
@@ -143,7 +143,9 @@ class Trainer:
         self.folder.check_still_ours()
         Samples(values, spec, labels, real).save(path)
         self._notify("on_snapshot", step, path)
-        measured = {} if self.dataset.judge is None else self.dataset.judge(values * spec.scale + spec.offset)
+        measured = (
+            {} if self.dataset.exact_metrics is None else self.dataset.exact_metrics(values * spec.scale + spec.offset)
+        )
         generator = TrainedGenerator(engine.sampler, self.plan.variant, spec, step, engine.device)
         for metrics in self._notify("measure", step, generator, use=_finite):
             measured |= metrics

@@ -291,7 +291,7 @@ def test_a_reader_that_left_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch
     progress.on_start(info())
     progress.on_log(RECORD)
     progress.on_end(100)
-    assert progress.course is not None and progress.course.record == RECORD
+    assert progress.run_progress is not None and progress.run_progress.record == RECORD
     assert calls == ["variant     cgan"]
 
 

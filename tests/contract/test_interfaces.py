@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.interfaces import (
+    Batch,
     Discriminator,
-    Draw,
     Generator,
     Loss,
     Networks,
@@ -22,7 +22,7 @@ from ganzoo_core.interfaces import (
     two_players,
 )
 from ganzoo_core.registry import registry
-from ganzoo_core.training.diagnostics import balance
+from ganzoo_core.training.diagnostics import discriminator_stats
 
 
 class CountingGenerator(Generator):
@@ -64,7 +64,7 @@ class TwoHeaded(CountingDiscriminator):
 
 
 def a_turn(
-    moves_generator: bool,
+    owns_generator: bool,
     *,
     joint: bool = True,
     keep_graph: bool = False,
@@ -76,14 +76,14 @@ def a_turn(
     batch = {"real": torch.randn(4, 2), "extra": torch.arange(4)}
     if labels:
         batch["labels"] = torch.tensor([0, 1, 2, 0])
-    draw = Draw(batch, torch.randn(4, 3), generator, keep_graph)
-    turn = Turn(draw, generator, discriminator, moves_generator=moves_generator, joint=joint)
+    draw = Batch(batch, torch.randn(4, 3), generator, keep_graph)
+    turn = Turn(draw, generator, discriminator, owns_generator=owns_generator, joint=joint)
     return turn, generator, discriminator
 
 
-@pytest.mark.parametrize("moves_generator", [False, True])
-def test_what_is_not_asked_for_is_not_computed(moves_generator: bool) -> None:
-    turn, generator, discriminator = a_turn(moves_generator)
+@pytest.mark.parametrize("owns_generator", [False, True])
+def test_what_is_not_asked_for_is_not_computed(owns_generator: bool) -> None:
+    turn, generator, discriminator = a_turn(owns_generator)
     assert (turn.real.shape, turn.z.shape, turn.labels.tolist()) == ((4, 2), (4, 3), [0, 1, 2, 0])
     assert turn.batch["extra"].tolist() == [0, 1, 2, 3]
     assert (generator.calls, discriminator.sizes) == (0, [])
@@ -134,11 +134,11 @@ def test_the_fake_is_what_the_generator_makes_of_z_and_the_labels() -> None:
     assert not torch.equal(turn.fake, generator(turn.z))
 
 
-def two_turns(keep_graph: bool) -> tuple[Turn, Turn, Draw, CountingGenerator]:
+def two_turns(keep_graph: bool) -> tuple[Turn, Turn, Batch, CountingGenerator]:
     """The discriminator's turn and then the generator's, on one draw."""
     first, generator, discriminator = a_turn(False, keep_graph=keep_graph)
-    draw = first._draw
-    return first, Turn(draw, generator, discriminator, moves_generator=True, joint=True), draw, generator
+    draw = first._shared
+    return first, Turn(draw, generator, discriminator, owns_generator=True, joint=True), draw, generator
 
 
 def test_turns_of_one_draw_share_the_generators_pass() -> None:
@@ -231,7 +231,9 @@ def test_the_balance_is_drawn_from_logits_that_were_asked_for_or_set(ask: Any, i
     turn, _, discriminator = a_turn(False, joint=False, discriminator=TwoHeaded())
     ask(turn)
     computed = list(discriminator.sizes)
-    assert set(balance(turn, 0.0)) == ({"d_real", "d_fake", "accuracy_real", "accuracy_fake"} if is_known else set())
+    assert set(discriminator_stats(turn, 0.0)) == (
+        {"d_real", "d_fake", "accuracy_real", "accuracy_fake"} if is_known else set()
+    )
     assert discriminator.sizes == computed
 
 

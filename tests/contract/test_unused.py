@@ -156,7 +156,7 @@ def test_it_is_the_same_recipe_as_one_without(release: Callable[[str], None], in
     release(NEW)
     runs.append(ganzoo.train("rms", data="ring8", steps=2, seed=1, device="cpu", out=in_tmp / "new").folder)
     (recipe,) = ganzoo_tools.compare(runs, n=100, device="cpu").recipes
-    assert recipe.name == "rms" and [entrant.seed for entrant in recipe.entrants] == [0, 1]
+    assert recipe.name == "rms" and [candidate.seed for candidate in recipe.candidates] == [0, 1]
 
 
 def test_both_releases_keep_the_promises(release: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from urllib.error import URLError
@@ -22,6 +23,7 @@ from ganzoo_core import datasets
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import downloads, toy
 from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Registry
 
@@ -327,15 +329,24 @@ def test_made_data_is_the_same_every_time_and_other_for_test(source, tmp_path):
 @pytest.mark.parametrize(("source", "perfect"), [(datasets.Ring8, (8, 0.97)), (datasets.Grid25, (25, 0.97))])
 def test_mixtures_judge_their_own_points_and_noise(source, perfect, tmp_path):
     data = source().load(tmp_path, "test")
-    own = data.judge(data.samples[:2000] * data.spec.scale)
+    own = data.exact_metrics(data.samples[:2000] * data.spec.scale)
     assert own["modes_covered"] == perfect[0] and own["good_share"] > perfect[1]
-    noise = data.judge(torch.rand(2000, 2, generator=torch.Generator().manual_seed(0)) * 2 * data.spec.scale)
+    noise = data.exact_metrics(torch.rand(2000, 2, generator=torch.Generator().manual_seed(0)) * 2 * data.spec.scale)
     assert noise["good_share"] < 0.1
+
+
+def test_the_old_name_of_exact_metrics_is_accepted():
+    samples, spec = torch.zeros(2, 2), DataSpec("two points", (2,), kind="points")
+    with pytest.warns(DeprecationWarning, match="^Dataset's judge is called exact_metrics now$") as caught:
+        old = Dataset(spec, samples, judge=lambda values: {"n": len(values)})
+    assert caught[0].filename == __file__
+    assert old.to(torch.device("cpu")).exact_metrics(samples) == {"n": 2}
+    assert replace(old, exact_metrics=None).exact_metrics is None
 
 
 def test_sine_judges_curves_by_their_bounds(tmp_path):
     data = datasets.Sine().load(tmp_path)
     curves = data.samples[:100] * data.spec.scale + data.spec.offset
-    assert data.judge(curves)["inside_share"] == 1
+    assert data.exact_metrics(curves)["inside_share"] == 1
     curves[:25, 7] += 5
-    assert data.judge(curves)["inside_share"] == 0.75
+    assert data.exact_metrics(curves)["inside_share"] == 0.75

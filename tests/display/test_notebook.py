@@ -16,8 +16,8 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core.callbacks import RunInfo
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.display.notebook import NotebookProgress, course_html, in_notebook
-from ganzoo_core.display.progress import Course
+from ganzoo_core.display.notebook import NotebookProgress, in_notebook, progress_html
+from ganzoo_core.display.progress import RunProgress
 
 
 class Shown:
@@ -91,7 +91,7 @@ def test_figures_are_shown_twice_a_second_at_most(cell: Shown) -> None:
 
 def test_names_are_escaped() -> None:
     spec = DataSpec("<script>", (1, 8, 8))
-    shown = course_html(Course(RunInfo(Path("x"), "toy", spec, {}, "cpu", {}, 0, 10)))
+    shown = progress_html(RunProgress(RunInfo(Path("x"), "toy", spec, {}, "cpu", {}, 0, 10)))
     assert "<script>" not in shown and "&lt;script&gt;" in shown
 
 

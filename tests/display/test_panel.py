@@ -30,7 +30,7 @@ from ganzoo_core.display import pixels
 from ganzoo_core.display.gallery import WANTED, read_gallery
 from ganzoo_core.display.live_panel import LivePanel
 from ganzoo_core.display.panel import RunPanel
-from ganzoo_core.display.progress import Course, History, sparkline, stretched
+from ganzoo_core.display.progress import MovingHistory, RunProgress, sparkline, stretched
 from ganzoo_core.drawing.terminal import Blocks, shades
 from ganzoo_core.runs.records import accuracy_of
 from ganzoo_core.sampling.samples import Samples, default_count
@@ -53,10 +53,10 @@ def record(step: int, loss: float = 0.5) -> dict[str, float]:
     return {"step": step, "discriminator/a": loss, "generator/b": 2.0, "samples_per_s": 1234.0, **shares}
 
 
-def course(**changes: Any) -> Course:
+def course(**changes: Any) -> RunProgress:
     """A run that has logged 40 records, one a second."""
     now = [0.0]
-    made = Course(info(**changes), clock=lambda: now[0])
+    made = RunProgress(info(**changes), clock=lambda: now[0])
     for step in range(1, 41):
         now[0] += 1.0
         made.add(record(step * 10, step / 40))
@@ -87,10 +87,10 @@ def lines_of(panel: RunPanel, target: Console) -> list[str]:
 
 
 def test_a_history_keeps_means_in_bounded_memory() -> None:
-    history = History()
-    for value in range(10 * History.most):
+    history = MovingHistory()
+    for value in range(10 * MovingHistory.most):
         history.add(float(value))
-    assert History.most // 2 <= len(history.means) < History.most
+    assert MovingHistory.most // 2 <= len(history.means) < MovingHistory.most
     assert history.means[0] == np.mean(range(16)) and history.means == sorted(history.means)
 
 
@@ -109,7 +109,7 @@ def test_accuracy_is_the_mean_over_real_and_fake() -> None:
 
 def test_the_time_left_runs_down_between_two_records() -> None:
     now = 0.0
-    made = Course(info(first_step=100, total_steps=200), clock=lambda: now)
+    made = RunProgress(info(first_step=100, total_steps=200), clock=lambda: now)
     assert made.left_s is None
     now = 10.0
     made.add(record(120))
@@ -147,7 +147,7 @@ def test_the_panel_says_how_the_run_goes() -> None:
 
 
 def test_a_panel_without_records_has_the_bar_alone() -> None:
-    lines = lines_of(RunPanel(Course(info(first_step=250), clock=lambda: 0.0), conditional=False), console(60))
+    lines = lines_of(RunPanel(RunProgress(info(first_step=250), clock=lambda: 0.0), conditional=False), console(60))
     assert [line[2:8] for line in lines[1:-1]] == ["━━━━━━", "0 s   "] and "250/1,000" in lines[1]
 
 

@@ -28,7 +28,7 @@ from ganzoo_core.report.page import inlined, render
 from ganzoo_core.report.run_page import thinned_out, write_report
 from ganzoo_core.runs.records import trained_seconds
 from ganzoo_tools.comparison.page import log_axis
-from ganzoo_tools.evaluation.results import Evaluation, Figure
+from ganzoo_tools.evaluation.results import Evaluation, MetricValue
 
 KINDS = {"images": ("toy-conditional", "digits"), "points": ("toy", "ring8"), "curves": ("toy", "sine")}
 CSS = (Path(ganzoo.__file__).parent / "report" / "templates" / "page.css").read_text(encoding="utf-8")
@@ -279,7 +279,7 @@ EVALUATION = Evaluation(
     "toy",
     3,
     {"extractor": "classifier"},
-    {"fid": Figure((12.0, 13.0), 1.5), "<b>": Figure((2.0,))},
+    {"fid": MetricValue((12.0, 13.0), 1.5), "<b>": MetricValue((2.0,))},
     "held-out data scored alike",
     {"held_out": "<b>nothing</b> is held out"},
     CLASSES,

@@ -15,7 +15,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.testing import cases
 from ganzoo_core.training import cuda_graph
-from ganzoo_core.training.cuda_graph import RecordedPlay
+from ganzoo_core.training.cuda_graph import CapturedStep
 
 SEVEN = ("vanilla", "conv", "dcgan", "cgan", "acgan", "wgan", "wgan-gp")
 
@@ -26,10 +26,10 @@ class PythonGraph:
     def __init__(self, state):
         self.state, self.replays = state, 0
 
-    def aside(self, function):
+    def on_side_stream(self, function):
         return function()
 
-    def record(self, function):
+    def capture(self, function):
         self.function, before = function, {name: tensor.clone() for name, tensor in self.state().items()}
         self.result = function()
         with torch.no_grad():
@@ -44,7 +44,7 @@ class PythonGraph:
 
 def recorded(e, graph_class=PythonGraph):
     graph = graph_class(e.state)
-    e._play = RecordedPlay(e._play_turns, e.state, e._reseed, graph)
+    e._play = CapturedStep(e._play_turns, e.state, e._reseed, graph)
     return graph
 
 
@@ -54,7 +54,7 @@ def test_replayed_steps_equal_played_ones(name):
     played, replayed = cases(name)[0].engine(), cases(name)[0].engine()
     graph = recorded(replayed)
     for _ in range(cuda_graph.WARM_UP_STEPS + 3):
-        expected, found = played.record(played.train_step()), replayed.record(replayed.train_step())
+        expected, found = played.measure(played.train_step()), replayed.measure(replayed.train_step())
     assert graph.replays == 3
     assert expected == found
     assert_equal(weights(played), weights(replayed))
@@ -69,8 +69,8 @@ def warnings(e, caplog, steps=cuda_graph.WARM_UP_STEPS + 2):
 
 def test_a_step_that_can_not_be_recorded_is_played(caplog):
     class Refuses(PythonGraph):
-        def record(self, function):
-            super().record(function)
+        def capture(self, function):
+            super().capture(function)
             raise RuntimeError("operation not permitted when stream is capturing\nCUDA says more")
 
     plain, e = engine(), engine()
@@ -118,7 +118,7 @@ def test_hooks_are_called_again_after_play_eagerly():
     graph = recorded(e)
     for _ in range(cuda_graph.WARM_UP_STEPS + 2):
         e.train_step()
-    e.play_eagerly()
+    e.disable_graph()
     e.train_step()
     assert graph.replays == 2
 
@@ -138,9 +138,9 @@ def test_where_steps_can_not_be_recorded(caplog):
     ]
     for *arguments, words in obstacles:
         caplog.clear()
-        assert not cuda_graph.may_record(*arguments)
+        assert not cuda_graph.can_capture(*arguments)
         assert caplog.messages == [f"steps are not recorded as a CUDA graph: {words}"]
-    assert cuda_graph.may_record(e.players, loss, there, gpu)
+    assert cuda_graph.can_capture(e.players, loss, there, gpu)
     assert all(group["capturable"] for player in e.players for group in player.optimizer.param_groups)
 
 

@@ -1,4 +1,4 @@
-"""The training step: who moves, how often, on what, and what is left alone."""
+"""The training step: who is updated, how often, on what, and what is left alone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ganzoo_core.training.engine import Engine
 def test_a_step_moves_every_player_and_counts():
     e = engine()
     before = weights(e)
-    moves = e.train_step()
+    updates = e.train_step()
     after = weights(e)
     assert e.step == 1
-    assert set(moves) == {"discriminator", "generator"}
+    assert set(updates) == {"discriminator", "generator"}
     for name in ("generator.hidden.weight", "discriminator.hidden.weight", "discriminator.output.bias"):
         assert not torch.equal(before[name], after[name])
 
@@ -30,7 +30,7 @@ def test_a_step_moves_every_player_and_counts():
 def test_only_the_mover_collects_gradients_and_changes(mover):
     e = engine()
     e.players = [player for player in e.players if player.name == mover]
-    e._moves_generator = [mover == "generator"]
+    e._owns_generator = [mover == "generator"]
     before = weights(e)
     e.train_step()
     other = "generator" if mover == "discriminator" else "discriminator"
@@ -69,14 +69,14 @@ def test_the_generator_runs_once_per_batch(monkeypatch, n_critic):
 
 def test_sharing_fakes_equals_computing_them_again(monkeypatch):
     """The generator's gradient through the shared pass is that of a fresh one, as it has not moved in between."""
-    from ganzoo_core.interfaces import Draw
+    from ganzoo_core.interfaces import Batch
 
     shared, fresh = engine(), engine()
     for e in (shared, fresh):  # BatchNorm's statistics and dropout would tell two passes from one
         e.networks.discriminator.dropout.p = 0.0
     shared.train_step()
-    original = Draw.fake
-    monkeypatch.setattr(Draw, "fake", lambda self, with_graph: (self.forget(), original(self, with_graph))[1])
+    original = Batch.fake
+    monkeypatch.setattr(Batch, "fake", lambda self, with_graph: (self.forget(), original(self, with_graph))[1])
     fresh.train_step()
     for a, b in zip(shared.networks.generator.parameters(), fresh.networks.generator.parameters(), strict=True):
         torch.testing.assert_close(a, b)
@@ -86,17 +86,17 @@ def test_an_empty_dict_passes_the_turn():
     e = engine()
     e.players[0].terms = lambda turn: {}
     before = weights(e)
-    moves = e.train_step()
-    assert [name for name, move in moves.items() if not move.terms] == ["discriminator"]
+    updates = e.train_step()
+    assert [name for name, move in updates.items() if not move.terms] == ["discriminator"]
     assert torch.equal(before["discriminator.hidden.weight"], weights(e)["discriminator.hidden.weight"])
-    assert set(e.record(moves)) == {"step", "generator/adversarial", "generator_gradient"}
+    assert set(e.measure(updates)) == {"step", "generator/adversarial", "generator_gradient"}
 
 
 def test_a_discriminator_that_looked_and_passed_is_still_logged(monkeypatch):
     e = engine()
     monkeypatch.setattr(e.networks.loss, "figures", lambda turn: {"spread": turn.on_real.std()})
     e.players[0].terms = lambda turn: {} if turn.on_real.mean() < turn.on_fake.mean() + 99 else {"x": turn.on_real}
-    assert {"spread", "d_real", "d_fake", "accuracy_real", "accuracy_fake"} <= set(e.record(e.train_step()))
+    assert {"spread", "d_real", "d_fake", "accuracy_real", "accuracy_fake"} <= set(e.measure(e.train_step()))
 
 
 def test_after_update_follows_each_update():
@@ -181,7 +181,7 @@ def test_a_schedule_in_the_optimizers_groups_is_restored():
 
 def test_a_record_names_each_term_and_the_balance():
     e = engine()
-    record = e.record(e.train_step())
+    record = e.measure(e.train_step())
     assert set(record) == {"step", "discriminator/real", "discriminator/fake", "generator/adversarial", "d_real",
                            "d_fake", "accuracy_real", "accuracy_fake", "generator_gradient"}  # fmt: skip
     assert record["step"] == 1
@@ -192,32 +192,32 @@ def test_a_record_holds_the_figures_of_the_discriminators_last_turn(monkeypatch)
     e = engine(n_critic=2)
     seen = []
     monkeypatch.setattr(e.networks.loss, "figures", lambda turn: seen.append(turn) or {"spread": turn.on_real.std()})
-    moves = e.train_step()
-    record = e.record(moves)
-    assert seen == moves["discriminator"].turns
+    updates = e.train_step()
+    record = e.measure(updates)
+    assert seen == updates["discriminator"].turns
     assert record["spread"] == pytest.approx(seen[0].on_real.std().item())
-    assert "spread" not in moves["discriminator"].terms
+    assert "spread" not in updates["discriminator"].terms
 
 
 def test_the_balance_by_hand():
     from types import SimpleNamespace
 
-    from ganzoo_core.training.diagnostics import balance
+    from ganzoo_core.training.diagnostics import discriminator_stats
 
     turn = SimpleNamespace(real_logits=torch.tensor([2.0, -1.0]), fake_logits=torch.tensor([-1.0, 1.0]))
-    by_zero = {k: v.item() for k, v in balance(turn, 0.0).items()}
+    by_zero = {k: v.item() for k, v in discriminator_stats(turn, 0.0).items()}
     assert by_zero["accuracy_real"] == 0.5 and by_zero["accuracy_fake"] == 0.5
     assert by_zero["d_real"] == pytest.approx((0.880797 + 0.268941) / 2, abs=1e-5)
     assert by_zero["d_fake"] == pytest.approx(0.5, abs=1e-5)
-    critic = balance(turn, None)  # midpoint of 0.5 and 0 is 0.25
+    critic = discriminator_stats(turn, None)  # midpoint of 0.5 and 0 is 0.25
     assert critic["d_real"].item() == pytest.approx((0.851953 + 0.222700) / 2, abs=1e-5)
-    assert balance(SimpleNamespace(real_logits=turn.real_logits), 0.0) == {}
+    assert discriminator_stats(SimpleNamespace(real_logits=turn.real_logits), 0.0) == {}
 
 
 def test_a_nan_term_stops_the_run_with_step_term_and_advice():
     e = engine(poison_step=1)
     with pytest.raises(TrainingError, match=r"the loss term discriminator/real is nan at step 1; .*generator_lr"):
-        e.record(e.train_step())
+        e.measure(e.train_step())
 
 
 def test_a_step_reads_no_number_on_the_host():
@@ -226,27 +226,27 @@ def test_a_step_reads_no_number_on_the_host():
     e = engine(ema_decay=0.9, n_critic=2)
     e.train_step()
     with _NoHostSync() as mode:
-        moves = e.train_step()
+        updates = e.train_step()
     assert mode.reads == 0
     with _NoHostSync() as mode:
-        e.record(moves)
+        e.measure(updates)
         assert bool(e.networks.generator.hidden.weight.sum() != 7)  # the mode does see a read
     assert mode.reads == 1
 
 
 def test_a_log_line_checks_every_weight():
     e = engine(ema_decay=0.9)
-    moves = e.train_step()
+    updates = e.train_step()
     with torch.no_grad():
         e.average.hidden.weight[0, 0] = 1e30  # large, and its square is infinite, but a number
-    e.record(moves)
+    e.measure(updates)
     e.state()
     with torch.no_grad():
         e.average.hidden.weight[0, 0] = torch.nan
     with pytest.raises(
         TrainingError, match=r"the weight average\.hidden\.weight holds a number .* not finite at step 1"
     ):
-        e.record(moves)
+        e.measure(updates)
 
 
 def test_what_an_optimizer_remembers_is_checked_before_it_is_saved():
@@ -283,11 +283,11 @@ def test_bf16_runs_and_weights_stay_float32():
 
 
 def test_training_leaves_convolutions_channels_last():
-    from ganzoo_core.sampling.devices import place
+    from ganzoo_core.sampling.devices import to_device
 
     conv = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
     conv.register_buffer("pairs", torch.zeros(2, 4, 3, 5, 5))  # five dimensions have no such format
-    place(conv, torch.device("cpu"))
+    to_device(conv, torch.device("cpu"))
     assert conv[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert conv.pairs.is_contiguous()
 

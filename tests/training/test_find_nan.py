@@ -14,7 +14,7 @@ from ganzoo_core.errors import NotFiniteError, TrainingError
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.training.engine import Engine
-from ganzoo_core.training.find_nan import located
+from ganzoo_core.training.find_nan import find_first_nan
 
 FOUND = NotFiniteError("the loss term x is nan at step 5", 5)
 
@@ -31,7 +31,7 @@ def engine(tmp_path) -> Engine:
 
 
 def search(engine: Engine, tmp_path) -> str:
-    return str(located(FOUND, engine, tmp_path / "x", lambda: False))
+    return str(find_first_nan(FOUND, engine, tmp_path / "x", lambda: False))
 
 
 def test_a_layer(engine, tmp_path):
@@ -59,10 +59,10 @@ def test_an_update(engine, tmp_path):
 
 
 def test_what_does_not_come_again_is_told_as_it_was_found(engine, tmp_path):
-    assert located(FOUND, engine, tmp_path / "x", lambda: False) is FOUND
+    assert find_first_nan(FOUND, engine, tmp_path / "x", lambda: False) is FOUND
     assert engine.step == 5
-    assert located(FOUND, engine, tmp_path / "nowhere", lambda: False) is FOUND
-    assert located(FOUND, engine, tmp_path / "x", lambda: True) is FOUND
+    assert find_first_nan(FOUND, engine, tmp_path / "nowhere", lambda: False) is FOUND
+    assert find_first_nan(FOUND, engine, tmp_path / "x", lambda: True) is FOUND
     assert engine.step == 1
 
 

@@ -96,7 +96,7 @@ def engine(variant=Plain, accumulate: int = 1, classes: int = 0, **config) -> En
 def test_pieces_give_the_numbers_of_the_whole(variant, accumulate, n_critic):
     whole, parted = engine(variant, n_critic=n_critic), engine(variant, accumulate, n_critic=n_critic)
     for _ in range(5):
-        expected, found = whole.record(whole.train_step()), parted.record(parted.train_step())
+        expected, found = whole.measure(whole.train_step()), parted.measure(parted.train_step())
         assert found.keys() == expected.keys()
         for name in expected.keys() - (BALANCE if variant is PlainPenalised else set()):
             assert found[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6), name
@@ -121,8 +121,10 @@ def test_each_piece_has_dropout_of_its_own():
 
 def test_the_balance_and_the_figures_are_means_over_the_pieces():
     e = engine(PlainPenalised, accumulate=2)
-    record = e.record(moves := e.train_step())
-    distances = [e.networks.loss.figures(turn)["wasserstein_distance"].item() for turn in moves["discriminator"].turns]
+    record = e.measure(updates := e.train_step())
+    distances = [
+        e.networks.loss.figures(turn)["wasserstein_distance"].item() for turn in updates["discriminator"].turns
+    ]
     assert record["wasserstein_distance"] == pytest.approx(sum(distances) / 2)
 
 
@@ -139,18 +141,20 @@ def test_a_loss_that_remembers_is_refused():
 
 
 def test_a_loss_that_may_pass_is_refused():
-    with pytest.raises(SettingError, match="toy can't be trained in 2 pieces: its NonSaturating tells from a whole"):
+    with pytest.raises(
+        SettingError, match="toy can't be trained in 2 microbatches: its NonSaturating tells from a whole"
+    ):
         engine(Passing, accumulate=2)
 
 
 def test_batch_norm_needs_two_samples_in_a_piece():
-    with pytest.raises(SettingError, match="a piece of a mini-batch must hold at least 2 samples for toy-conditional"):
+    with pytest.raises(SettingError, match="a microbatch must hold at least 2 samples for toy-conditional"):
         engine(Unpassing, accumulate=16, classes=3)
 
 
 def test_pieces_hold_less_memory_in_graphs():
     """Of several pieces the discriminator's turn keeps no graph back to the generator."""
     e, kept = engine(accumulate=2), []
-    e.players[0].terms = lambda turn: kept.append((turn.fake, turn._draw._fake.requires_grad)) or {}
+    e.players[0].terms = lambda turn: kept.append((turn.fake, turn._shared._fake.requires_grad)) or {}
     e.train_step()
     assert [has_graph for _, has_graph in kept] == [False, False]

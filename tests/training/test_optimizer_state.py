@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.training.optimizer_state import OptimizerMemory
+from ganzoo_core.training.optimizer_state import OptimizerState
 
 
 class Halving(torch.optim.SGD):
@@ -39,7 +39,7 @@ def fresh(make):
     torch.manual_seed(0)
     module = nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
     optimizer = make(module.parameters())
-    return module, optimizer, OptimizerMemory(optimizer, "optimizer.x")
+    return module, optimizer, OptimizerState(optimizer, "optimizer.x")
 
 
 def steps(module, optimizer, n):

@@ -65,12 +65,16 @@ class Infogan(ganzoo.Variant):
         """D owns the trunk and its logit; Q is on the generator's side, since both gain by codes that can be read."""
         from ganzoo_core.interfaces import new_player
 
-        generator, judge, loss = networks
+        generator, discriminator, loss = networks
         return [
             new_player(
-                self, "discriminator", [judge.trunk, judge.source], loss.for_discriminator, steps=self.config.n_critic
+                self,
+                "discriminator",
+                [discriminator.trunk, discriminator.source],
+                loss.for_discriminator,
+                steps=self.config.n_critic,
             ),
-            new_player(self, "generator", [generator, judge.reader], loss.for_generator),
+            new_player(self, "generator", [generator, discriminator.reader], loss.for_generator),
         ]
 
     def check_data(self, data: DataSpec) -> None:

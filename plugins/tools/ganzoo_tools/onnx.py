@@ -1,4 +1,4 @@
-"""A trained generator as an ONNX model, for programs that have no PyTorch. Needs the extra `onnx`."""
+"""A trained generator as an ONNX model, for programs without PyTorch. Needs the extra `onnx`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def export_onnx(generator: TrainedGenerator, path: Path | str) -> float:
     """Write a generator as an ONNX model; returns the largest difference between its samples and PyTorch's.
 
     Inputs: `z` (N, latent_dim) float32 and, for a conditional variant, `labels` (N,) int64, for any N. Output:
-    `samples` (N, *shape) float32 in [-1, 1]. The metadata `ganzoo` holds, as JSON, what a generator.safetensors holds
-    beside its weights. Raises `FileError` for another suffix, `GanzooError` where packages are missing, the generator
-    can't be exported, or the two differ; then nothing is written.
+    `samples` (N, *shape) float32 in [-1, 1]. The metadata key `ganzoo` holds the header of a generator.safetensors as
+    JSON. Raises `FileError` for another suffix, `GanzooError` if packages are missing, the generator can't be exported,
+    or the two differ; then nothing is written.
     """
     path = Path(path)
     if path.suffix.lower() != ".onnx":
@@ -59,14 +59,14 @@ def export_onnx(generator: TrainedGenerator, path: Path | str) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    """What an exporter's error began with: around it are pages of advice on the exporter."""
+    """The original cause of an exporter's error, without its pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {shorten(next(iter(str(error).strip().splitlines()), ''))}"
 
 
 def _inputs(generator: TrainedGenerator, n: int) -> dict[str, Tensor]:
-    """n latents, and as many labels where the generator takes them, by the names that the model gives them."""
+    """n latents, and n labels if the generator takes them, by the model's input names."""
     z = latents(generator.module, n, seed=0)
     if not generator.variant.conditional:
         return {"z": z}
@@ -74,7 +74,7 @@ def _inputs(generator: TrainedGenerator, n: int) -> dict[str, Tensor]:
 
 
 def _model(generator: TrainedGenerator, module: Generator) -> bytes:
-    """The model as a file holds it, less what the exporter notes of this machine's paths."""
+    """The model's bytes, without what the exporter records of this machine's paths."""
     inputs = _inputs(generator, 2)
     batch = torch.export.Dim("batch")
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
@@ -100,7 +100,7 @@ def _model(generator: TrainedGenerator, module: Generator) -> bytes:
 
 @torch.inference_mode()
 def _difference(model: bytes, module: Generator, inputs: dict[str, Tensor]) -> float:
-    """How far the samples of model and module are apart, at most."""
+    """The largest difference between the samples of model and module."""
     import onnxruntime
 
     session: Any = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])

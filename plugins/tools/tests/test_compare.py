@@ -19,7 +19,7 @@ from ganzoo_core.errors import DataError, SettingError, TrainingError
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_tools.comparison import candidates, race
 from ganzoo_tools.comparison.ranking import _ranks
-from ganzoo_tools.evaluation.results import Evaluation, Figure
+from ganzoo_tools.evaluation.results import Evaluation, MetricValue
 
 STAGES = 4
 RACE = ("--variants", "toy,toy-conditional", "--data", "ring8", "--minutes", "0.005", "--seeds", "2", "-n", "100")
@@ -171,20 +171,20 @@ def test_runs_are_compared_by_what_they_keep(tmp_path: Path, monkeypatch: pytest
     result = invoke(one, two)
     assert result.exit_code == 0, result.output
     assert "toy steps=3" in result.stdout and "toy steps=5" in result.stdout
-    assert f"judging {two}" in result.stderr and f"judging {one}" not in result.stderr
+    assert f"evaluating {two}" in result.stderr and f"evaluating {one}" not in result.stderr
     assert len(Evaluation.read(two / "evaluation.json").conditions["seeds"]) == 2, "judged as the other one was"
     assert (tmp_path / "comparison.html").exists()
     ganzoo.train(resume=two, steps=6)
-    assert f"judging {two}" in invoke(one, two).stderr, "what it keeps is of step 5"
+    assert f"evaluating {two}" in invoke(one, two).stderr, "what it keeps is of step 5"
 
 
 def test_runs_of_one_recipe_have_a_spread(tmp_path: Path) -> None:
     runs = [trained(tmp_path / f"{seed}", seed=seed, log_every=seed + 1) for seed in range(2)]
     found = ganzoo_tools.compare(runs, n=100)
     (recipe,) = found.recipes
-    assert (recipe.name, [e.seed for e in recipe.entrants]) == ("toy", [0, 1])
+    assert (recipe.name, [e.seed for e in recipe.candidates]) == ("toy", [0, 1])
     assert recipe.figures["fid"].spread and recipe.figures["fid"].values == tuple(
-        e.evaluation.figures["fid"].mean for e in recipe.entrants
+        e.evaluation.figures["fid"].mean for e in recipe.candidates
     )
 
 
@@ -225,7 +225,7 @@ def test_mistakes_are_said(in_tmp: Path, arguments: list[str], code: int, words:
 
 def test_ranks_are_shared_within_the_spread() -> None:
     def ranks(*figures: tuple[float, ...]) -> list[int]:
-        return _ranks([Figure(values) for values in figures])
+        return _ranks([MetricValue(values) for values in figures])
 
     assert ranks((1.0,), (1.1,), (2.0,)) == [1, 2, 3], "no spread is known"
     assert ranks((1.0, 1.2), (1.15, 1.25), (2.0, 2.0)) == [1, 1, 3]

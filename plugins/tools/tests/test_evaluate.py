@@ -27,8 +27,8 @@ from ganzoo_tools.evaluation import extractors, keeping, neighbours
 from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.discriminator_check import accuracies, load_discriminator
 from ganzoo_tools.evaluation.evaluation import evaluate
-from ganzoo_tools.evaluation.reference import Reals, load_reals
-from ganzoo_tools.evaluation.results import TITLES, Evaluation, Figure, check_comparable, differing
+from ganzoo_tools.evaluation.reference import Reference, load_reals
+from ganzoo_tools.evaluation.results import TITLES, Evaluation, MetricValue, check_comparable, differing
 
 CPU = torch.device("cpu")
 REAL_DATA = Path(os.environ.get("GANZOO_DATA", "data"))
@@ -60,7 +60,7 @@ def quick_classifier(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory) -> Reals:
+def digits(tmp_path_factory) -> Reference:
     """The real side of digits, made once: its classifier takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keeping, "train_classifier", partial(train_classifier, steps=60))
@@ -136,7 +136,9 @@ def test_images_without_labels_are_judged_by_a_random_network(tmp_path):
     dataset = Digits().load(Path())
     plain = Dataset(dataclasses.replace(dataset.spec, classes=()), dataset.samples)
     folder = trained(tmp_path / "run", "toy", "digits")
-    reals = Reals(plain, None, 200, extractors.of_random_network(plain.spec, CPU), no_held_out="nothing is held out")
+    reals = Reference(
+        plain, None, 200, extractors.of_random_network(plain.spec, CPU), no_held_out="nothing is held out"
+    )
     found = evaluate(folder, n=200, seeds=1, reals=reals)
     assert found.conditions["extractor"] == "random" and found.conditions["reader"] is None
     assert found.figures.keys() > QUALITY and found.left_out["held_out"] == "nothing is held out"
@@ -146,7 +148,7 @@ def copying(values: torch.Tensor) -> dict[str, float]:
     """What is said of copying, of ring8's points in the place of generated ones."""
     train, held_out = (Ring8().load(Path(), split) for split in ("train", "test"))
     small = [dataclasses.replace(d, samples=d.samples[:2000], labels=d.labels[:2000]) for d in (train, held_out)]
-    reals = Reals(*small, 2000, extractors.of_values(CPU))
+    reals = Reference(*small, 2000, extractors.of_values(CPU))
     return reals.copying(reals.extractor(values)) | {"floor": reals.floor["nearest_is_train"]}
 
 
@@ -176,16 +178,16 @@ def test_dropout_is_off_in_the_discriminator(folders):
 def test_the_classifier_is_trained_once_and_kept(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "ganzoo")
     dataset = Digits().load(Path())
-    first = keeping.kept_classifier(dataset, tmp_path)
+    first = keeping.cached_classifier(dataset, tmp_path)
     (path,) = (tmp_path / "classifiers").iterdir()
     assert caplog.messages == ["training a classifier of digits to judge with, once"]
-    again = keeping.kept_classifier(dataset, tmp_path)
+    again = keeping.cached_classifier(dataset, tmp_path)
     assert len(caplog.messages) == 1
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
     digest = extractors.of_classifier(first, "x", CPU).digest
     assert digest == extractors.of_classifier(again, "x", CPU).digest
     path.write_bytes(path.read_bytes()[:-7])
-    keeping.kept_classifier(dataset, tmp_path)
+    keeping.cached_classifier(dataset, tmp_path)
     assert len(caplog.messages) == 3 and "the classifier is trained again" in caplog.text
     assert tensor_files.load(path, "classifier")[0]["data"] == "digits"
 
@@ -193,18 +195,18 @@ def test_the_classifier_is_trained_once_and_kept(tmp_path, monkeypatch, caplog):
 def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
     (tmp_path / "data").write_text("no folder")
     dataset = Digits().load(Path())
-    keeping.kept_classifier(dataset, tmp_path / "data")
+    keeping.cached_classifier(dataset, tmp_path / "data")
     assert list((tmp_path / "cache" / "ganzoo" / "classifiers").iterdir())
     (tmp_path / "cache" / "ganzoo" / "classifiers").rename(tmp_path / "gone")
     (tmp_path / "cache" / "ganzoo" / "classifiers").write_text("no folder either")
     with caplog.at_level(logging.WARNING, "ganzoo"):
-        keeping.kept_classifier(dataset, tmp_path / "data")
+        keeping.cached_classifier(dataset, tmp_path / "data")
     assert "the classifier can't be kept in" in caplog.text and "it will be trained again" in caplog.text
 
 
 def an_evaluation(**changes) -> Evaluation:
     conditions = {"data": "digits", "samples": 300, "seeds": [0, 1], "extractor": "classifier"} | changes
-    return Evaluation("toy", 3, conditions, {"fid": Figure((1.0, 3.0), 0.5), "new": Figure((1.0,))}, "halves")
+    return Evaluation("toy", 3, conditions, {"fid": MetricValue((1.0, 3.0), 0.5), "new": MetricValue((1.0,))}, "halves")
 
 
 def test_results_under_other_conditions_are_not_compared():
@@ -240,7 +242,9 @@ def test_the_command_prints_a_table_and_keeps_the_result(folders):
     assert "% read as" in result.stdout and "NE" in result.stdout
     assert "measured: 200 samples of each of 2 seeds, 200 real" in result.stdout
     assert "features: values" in result.stdout
-    assert "judging 200 samples of seed 1" in result.stderr and f"kept in {folder / 'evaluation.json'}" in result.stderr
+    assert (
+        "evaluating 200 samples of seed 1" in result.stderr and f"kept in {folder / 'evaluation.json'}" in result.stderr
+    )
     assert Evaluation.read(folder / "evaluation.json").conditions["samples"] == 200
 
 
@@ -290,7 +294,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(folders, digits):
     dataset = Digits().load(Path())
     same = torch.zeros(200, 3)
     with pytest.raises(DataError, match="the real samples are all alike to the extractor"):
-        Reals(Dataset(DataSpec("same", (3,), kind="curves"), same), None, 100, extractors.of_values(CPU))
+        Reference(Dataset(DataSpec("same", (3,), kind="curves"), same), None, 100, extractors.of_values(CPU))
     assert len(dataset) == 1797
 
 

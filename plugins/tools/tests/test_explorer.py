@@ -28,7 +28,7 @@ from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import registry
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.cli import explore as command_module
-from ganzoo_tools.exploration.directions import telling_directions
+from ganzoo_tools.exploration.directions import principal_directions
 from ganzoo_tools.exploration.latents import Explorer
 from ganzoo_tools.exploration.server import ExploreServer
 from ganzoo_tools.exploration.sketch import sketch
@@ -87,7 +87,7 @@ def weight(latent_dim: int = 6) -> torch.Tensor:
 
 @pytest.mark.parametrize("variant", ["toy", "toy-conditional"])
 def test_the_directions_of_a_linear_generator_are_its_singular_vectors(variant: str) -> None:
-    found = telling_directions(trained(Linear(weight()), variant=variant))
+    found = principal_directions(trained(Linear(weight()), variant=variant))
     expected = torch.linalg.svd(weight())[2]
     assert found.shape == (6, 6)
     cosines = (found @ expected.T).abs()
@@ -97,12 +97,12 @@ def test_the_directions_of_a_linear_generator_are_its_singular_vectors(variant: 
 
 def test_labels_alone_give_no_direction() -> None:
     """What the label adds is far more than what the latent does, and goes with no coordinate of it."""
-    strong = telling_directions(trained(Linear(0.001 * weight())))
-    assert torch.allclose(strong, telling_directions(trained(Linear(weight()))), atol=1e-3)
+    strong = principal_directions(trained(Linear(0.001 * weight())))
+    assert torch.allclose(strong, principal_directions(trained(Linear(weight()))), atol=1e-3)
 
 
 def test_there_are_eight_directions_at_most() -> None:
-    assert telling_directions(trained(Linear(torch.randn(16, 20)))).shape == (8, 20)
+    assert principal_directions(trained(Linear(torch.randn(16, 20)))).shape == (8, 20)
 
 
 def test_latents_that_are_no_vectors_of_numbers() -> None:
@@ -122,25 +122,25 @@ def explorer() -> Explorer:
 
 def test_a_latent_is_moved_along_the_directions(explorer: Explorer) -> None:
     z = first_latent(explorer.generator, 5)
-    assert torch.equal(explorer.latent(explorer.wish({"seed": "5"})), z)
-    moved = explorer.latent(explorer.wish({"seed": "5", "moves": "2,0,-1.5"}))
+    assert torch.equal(explorer.latent(explorer.parse_query({"seed": "5"})), z)
+    moved = explorer.latent(explorer.parse_query({"seed": "5", "moves": "2,0,-1.5"}))
     assert torch.allclose(moved, z + 2 * explorer.directions[0] - 1.5 * explorer.directions[2])
 
 
 def test_the_way_between_two_latents_is_that_of_interpolation(explorer: Explorer) -> None:
     ends = {"seed": "3", "to_seed": "4"}
-    way = [explorer.latent(explorer.wish(ends | {"t": str(t)})) for t in (0, 0.5, 1)]
+    way = [explorer.latent(explorer.parse_query(ends | {"t": str(t)})) for t in (0, 0.5, 1)]
     assert torch.equal(way[0], first_latent(explorer.generator, 3))
     assert torch.equal(way[2], first_latent(explorer.generator, 4))
     expected = interpolation(explorer.generator, 3, seed=3).samples.values[1]
     assert torch.allclose(explorer.generator.module(way[1][None])[0], expected, atol=1e-6)
-    assert torch.equal(explorer.latent(explorer.wish({"seed": "3", "to_seed": "4"})), way[0])  # no t: no way
+    assert torch.equal(explorer.latent(explorer.parse_query({"seed": "3", "to_seed": "4"})), way[0])  # no t: no way
 
 
 def test_a_picture_is_the_sample(explorer: Explorer) -> None:
     for query, label in [({"seed": "2"}, 0), ({"seed": "2", "label": "<b>"}, 2), ({"seed": "2", "label": "1"}, 1)]:
         expected = explorer.generator.sample(1, labels=[label], seed=2).images[0, 0]
-        small, large = (explorer.picture(explorer.wish(query), large=large) for large in (False, True))
+        small, large = (explorer.picture(explorer.parse_query(query), large=large) for large in (False, True))
         assert (np.asarray(Image.open(io.BytesIO(small)))[:, :, 0] == expected).all()
         enlarged = np.asarray(Image.open(io.BytesIO(large)))[:, :, 0]
         assert enlarged.shape == (512, 512) and (enlarged[::128, ::128] == expected).all()
@@ -148,7 +148,7 @@ def test_a_picture_is_the_sample(explorer: Explorer) -> None:
 
 def test_points_are_sketched_and_kept_as_plots() -> None:
     explorer = Explorer(trained(Linear(torch.eye(2), POINTS), POINTS, "toy"))
-    pictures = [explorer.picture(explorer.wish({"seed": "1"}), large=large) for large in (False, True)]
+    pictures = [explorer.picture(explorer.parse_query({"seed": "1"}), large=large) for large in (False, True)]
     sizes = [Image.open(io.BytesIO(picture)).size for picture in pictures]
     assert sizes[0] == (480, 480) and sizes[1] == (600, 624)
 
@@ -165,13 +165,15 @@ def test_a_sketch_shows_where_the_point_or_curve_is() -> None:
 
 
 def test_a_latent_comes_with_what_finds_it_again(explorer: Explorer) -> None:
-    record = explorer.record(explorer.wish({"seed": "5", "moves": "1", "to_seed": "6", "t": "0.25", "label": "one"}))
+    record = explorer.latent_json(
+        explorer.parse_query({"seed": "5", "moves": "1", "to_seed": "6", "t": "0.25", "label": "one"})
+    )
     assert {k: v for k, v in record.items() if k != "latent"} == {
         "variant": "toy-conditional", "data": "grey", "step": 7, "label": "one",
         "seed": 5, "moves": (1.0,), "to_seed": 6, "to_moves": (), "t": 0.25,
     }  # fmt: skip
     assert len(record["latent"]) == 6 and all(math.isfinite(x) for x in record["latent"])
-    assert "to_seed" not in explorer.record(explorer.wish({}))
+    assert "to_seed" not in explorer.latent_json(explorer.parse_query({}))
 
 
 WRONG = [
@@ -192,13 +194,13 @@ WRONG = [
 @pytest.mark.parametrize(("query", "message"), WRONG)
 def test_what_cannot_be_asked_for(explorer: Explorer, query: dict[str, str], message: str) -> None:
     with pytest.raises(GanzooError) as caught:
-        explorer.wish(query)
+        explorer.parse_query(query)
     assert str(caught.value) == message
 
 
 def test_a_label_is_refused_where_there_are_none() -> None:
     with pytest.raises(GanzooError, match="toy is not conditional and can't be asked for a label"):
-        Explorer(trained(Linear(weight()), variant="toy")).wish({"label": "1"})
+        Explorer(trained(Linear(weight()), variant="toy")).parse_query({"label": "1"})
 
 
 # who is answered
@@ -265,7 +267,7 @@ def test_every_answer_is_guarded(server: ExploreServer) -> None:
 
 
 def test_pictures_and_latents(server: ExploreServer, explorer: Explorer) -> None:
-    wish = explorer.wish({"seed": "4", "moves": "1,-2", "label": "<b>"})
+    wish = explorer.parse_query({"seed": "4", "moves": "1,-2", "label": "<b>"})
     query = "seed=4&moves=1,-2&label=%3Cb%3E"
     status, headers, body = ask(server, f"/picture.png?{query}")
     assert (status, headers["Content-Type"], body) == (200, "image/png", explorer.picture(wish))
@@ -274,7 +276,7 @@ def test_pictures_and_latents(server: ExploreServer, explorer: Explorer) -> None
     assert ask(server, f"/picture.png?{query}&large=1")[2] == explorer.picture(wish, large=True)
     status, headers, body = ask(server, f"/latent.json?{query}")
     assert (status, headers["Content-Type"]) == (200, "application/json")
-    assert json.loads(body) == json.loads(json.dumps(explorer.record(wish)))
+    assert json.loads(body) == json.loads(json.dumps(explorer.latent_json(wish)))
 
 
 def test_localhost_is_this_machine_too(server: ExploreServer) -> None:
@@ -342,7 +344,7 @@ def test_many_ask_at_once(server: ExploreServer, explorer: Explorer) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == {k: explorer.picture(explorer.wish({"seed": str(k)})) for k in range(8)}
+    assert answers == {k: explorer.picture(explorer.parse_query({"seed": str(k)})) for k in range(8)}
 
 
 # the command

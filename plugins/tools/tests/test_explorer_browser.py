@@ -84,7 +84,7 @@ def after(page: Page, do: Callable[[], object]) -> list[int]:
 
 
 def expected(explorer: Explorer, **query: str) -> list[int]:
-    with Image.open(io.BytesIO(explorer.picture(explorer.wish(query)))) as image:
+    with Image.open(io.BytesIO(explorer.picture(explorer.parse_query(query)))) as image:
         return list(image.convert("L").tobytes())
 
 
@@ -140,7 +140,7 @@ def test_picture_and_latent_are_saved(page: Page, explorer: Explorer, tmp_path: 
             page.locator(f"#keep-{name}").click()
         download.value.save_as(tmp_path / name)
     assert download.value.suggested_filename == "toy-conditional-digits-seed2.json"
-    wish = explorer.wish({"seed": "2", "moves": "0,0,-1.5"})
+    wish = explorer.parse_query({"seed": "2", "moves": "0,0,-1.5"})
     assert (tmp_path / "picture").read_bytes() == explorer.picture(wish, large=True)
     record = json.loads((tmp_path / "latent").read_text())
     assert torch.equal(torch.tensor(record["latent"]), explorer.latent(wish)) and record["label"] == "0"

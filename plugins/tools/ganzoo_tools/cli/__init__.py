@@ -1,1 +1,1 @@
-"""The commands that `ganzoo` gains by this package, a file each; each imports what it needs in its body."""
+"""The commands of this package, one file each; each imports what it needs in its body."""

@@ -1,4 +1,4 @@
-"""`ganzoo compare`: which of them is best, for runs that are done or for variants that are yet to be trained."""
+"""`ganzoo compare`: which is best, of finished runs or of variants that it trains first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganzoo_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from ganzoo_tools.comparison.ranking import Comparison, Recipe
-    from ganzoo_tools.evaluation.results import Figure
+    from ganzoo_tools.evaluation.results import MetricValue
 
 _RACE_ONLY = ("data", "minutes", "seeds", "out", "pairs")
 
@@ -31,21 +31,21 @@ def ganzoo_commands(cli: click.Group) -> None:
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--variants", metavar="NAME,NAME,...", help="Train these first, or all that can use the data: all.")
+@click.option("--variants", metavar="NAME,NAME,...", help="Train these first; `all`: every one that can use the data.")
 @click.option("--data", metavar="NAME", help="With --variants: what to train on, digits by default.")
 @data_dir_option
 @click.option("--minutes", type=float, metavar="N", help="With --variants: how long to train each, 1 by default.")
 @click.option(
     "--seeds", type=click.IntRange(min=1), metavar="N",
-    help="With --variants: train each with the seeds 0 to N-1; 1 by default, and then there is no spread.",
+    help="With --variants: train each with the seeds 0 to N-1; 1 by default, without a spread.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="With --variants: where to train; the same folder again goes on with what is there.",
+    help="With --variants: where to train; an existing folder is resumed.",
 )  # fmt: skip
 @click.option(
     "-n", "count", type=click.IntRange(min=100), metavar="N",
-    help="Samples to judge by, 10,000 by default; no more than there are real ones.",
+    help="Samples to evaluate, 10,000 by default; at most as many as there are real ones.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
 @set_option
@@ -63,8 +63,8 @@ def command(
 ) -> None:
     """Compare runs, or variants that are trained first, each for the same time.
 
-    Prints a table with spread and rank, and writes a page with samples, curves and cost. What RUNs keep of an earlier
-    `ganzoo evaluate` is used. With --variants, call it again after an interruption, and it goes on.
+    Prints a table with spread and rank, and writes a page with samples, curves and cost. Stored results of `ganzoo
+    evaluate` are reused. With --variants, the same call resumes after an interruption.
     """
     if bool(runs) == (variants is not None):
         raise click.UsageError("name the RUNs to compare, or --variants to train, and not both")
@@ -106,7 +106,7 @@ def _print(found: Comparison) -> None:
     print_table(("rank", "recipe", *map(title, columns), "steps"), rows)
     click.echo()
     print_line("ranked by:", f"{title(found.ranked_by)}, {better(found.ranked_by)} is better")
-    several = any(len(r.entrants) > 1 for r in found.recipes)
+    several = any(len(r.candidates) > 1 for r in found.recipes)
     print_line("spread:", "over trainings with different seeds; no more apart, they share a rank" if several else _ONCE)
     if found.seconds is not None:
         print_line("time:", f"{found.seconds:g} s of training each, by the clock on the wall")
@@ -119,7 +119,7 @@ def _print(found: Comparison) -> None:
 _ONCE = "unknown, as each was trained once; neighbours may change places with another seed"
 
 
-def _text(figure: Figure | None) -> str | None:
+def _text(figure: MetricValue | None) -> str | None:
     if figure is None:
         return None
     return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
@@ -127,5 +127,5 @@ def _text(figure: Figure | None) -> str | None:
 
 def _steps(recipe: Recipe) -> str:
     """The steps of the trainings, from the fewest to the most."""
-    counts = [entrant.evaluation.step for entrant in recipe.entrants]
+    counts = [candidate.evaluation.step for candidate in recipe.candidates]
     return " to ".join(dict.fromkeys(f"{count:,}" for count in (min(counts), max(counts))))

@@ -1,4 +1,4 @@
-"""`ganzoo evaluate`: how good a generator is, beside how real data fares."""
+"""`ganzoo evaluate`: how good a generator is, compared with real data."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def ganzoo_commands(cli: click.Group) -> None:
 @data_dir_option
 @click.option(
     "-n", "count", type=click.IntRange(min=100), default=10_000, show_default=True, metavar="N",
-    help="Samples to judge, and real ones to judge them by; no more than there are real ones.",
+    help="Samples to evaluate, and real ones to compare with; at most as many as there are real ones.",
 )  # fmt: skip
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
-    help="Draw the samples so many times; figures come with their spread.",
+    help="Number of sampling seeds; metrics are given with their spread over them.",
 )  # fmt: skip
-@click.option("--features", type=click.Choice(["inception"]), help="Measure by Inception v3 instead (images).")
+@click.option("--features", type=click.Choice(["inception"]), help="Use Inception v3 features instead (images).")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
 @set_option
 @json_option
@@ -52,10 +52,10 @@ def command(
     pairs: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
-    """Judge a trained generator against real data.
+    """Evaluate a trained generator against real data.
 
-    SOURCE is a run folder or a generator.safetensors. Beside each figure stands its floor, what real data scores. The
-    result is kept in the run folder as evaluation.json, with a picture of the samples nearest to the training data.
+    SOURCE is a run folder or a generator.safetensors. Beside each metric stands its floor: what real data scores. The
+    result is saved in the run folder as evaluation.json, with a picture of the samples nearest to the training data.
     """
     from ganzoo_tools.evaluation.evaluation import evaluate
 

@@ -1,4 +1,4 @@
-"""`ganzoo explore`: a page to walk through latents, or what coordinates do, ways between two latents, all labels."""
+"""`ganzoo explore`: a page to walk through latents; or coordinates, interpolations and labels as a picture."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="Coordinates of the latent to move, counted from 0; by default the five that change the sample most.",
 )  # fmt: skip
 @click.option(
-    "--values", metavar="X,X,...", help="What they are set to, such as --values=-2,1,4; by default -4,-2,0,2,4."
+    "--values", metavar="X,X,...", help="The values to set them to, such as --values=-2,1,4; by default -4,-2,0,2,4."
 )
 @click.option(
     "--interpolate", "steps", type=click.IntRange(min=2), metavar="N",
     help="N steps from the latent of this seed to that of the next.",
 )  # fmt: skip
 @click.option(
-    "--spherical/--straight", default=None, help="The way of --interpolate: along the arc (default), or straight."
+    "--spherical/--straight", default=None, help="The path of --interpolate: along the arc (default), or straight."
 )
 @click.option("--labels", "all_labels", is_flag=True, help="The latent under every label.")
 @click.option("--label", metavar="NAME_OR_INDEX", help="The class to show; the first by default.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-    help="The latent is that of the first sample of this seed.",
+    help="Use the latent of the first sample of this seed.",
 )  # fmt: skip
 @click.option(
     "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -54,7 +54,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     "run folder where SOURCE is one.",
 )  # fmt: skip
 @click.option(
-    "--browser/--no-browser", default=None, help="Serve the page, also in a pipe; open it in a browser, or do not."
+    "--browser/--no-browser", default=None, help="Serve the page, even in a pipe, and open it in a browser or not."
 )
 def command(
     source: str,
@@ -68,15 +68,15 @@ def command(
     output: Path | None,
     browser: bool | None,
 ) -> None:
-    """Show what a trained generator has made of its latent space.
+    """Show the latent space of a trained generator.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights.
+    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights.
 
-    On a terminal, with nothing asked for but --label and --seed, a page to walk through the latents is opened in the
-    browser. Its address is printed on stdout; it is for this machine alone, until Ctrl-C.
+    On a terminal, with no options but --label and --seed, a page to walk through the latents opens in the browser. Its
+    address is printed on stdout; it works on this machine only, until Ctrl-C.
 
-    Else a file is written, and its path printed on stdout: a row per position, a column per value, the untouched sample
-    beside them; or --interpolate, or --labels.
+    Otherwise a file is written, and its path printed on stdout: a row per position, a column per value, with the
+    unchanged sample beside them; or the result of --interpolate or --labels.
     """
     moves = positions is not None or values is not None
     _check_usage(moves, steps is not None, all_labels, spherical, label)
@@ -123,7 +123,7 @@ def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
 
     try:
         explorer = Explorer(load(source))
-        index = explorer.wish({} if label is None else {"label": label}).label
+        index = explorer.parse_query({} if label is None else {"label": label}).label
         with ExploreServer(explorer, seed=seed, label=index) as server:
             click.echo(server.url)
             note("Ctrl-C ends it.")

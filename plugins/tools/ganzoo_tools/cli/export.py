@@ -27,8 +27,8 @@ def ganzoo_commands(cli: click.Group) -> None:
 def command(source: str, output: Path) -> None:
     """Export a trained generator as an ONNX model.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that comes with trained weights. The model is compared
-    with PyTorch before it is written; its path is printed on stdout. Needs pip install "ganzoo-tools[onnx]".
+    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. The model is checked
+    against PyTorch before it is written; its path is printed on stdout. Needs pip install "ganzoo-tools[onnx]".
     """
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.onnx import export_onnx

@@ -25,24 +25,24 @@ def ganzoo_commands(cli: click.Group) -> None:
 @click.argument("name")
 @click.option(
     "--from", "base", metavar="VARIANT",
-    help="Build on an installed variant: subclass it, with a loss of your own. Without it, networks and loss are new.",
+    help="Build on an installed variant: subclass it, with your own loss. Without it, networks and loss are new.",
 )  # fmt: skip
-@click.option("--author", metavar="NAME", help="Who holds the copyright; by default git's user.name.")
+@click.option("--author", metavar="NAME", help="The copyright holder; by default git's user.name.")
 @click.option(
     "--license", "licence", type=click.Choice(LICENCES, case_sensitive=False), default="MIT", show_default=True,
     metavar="|".join(LICENCES), help="Which licence file to write.",
 )  # fmt: skip
 @click.option(
     "-o", "folder", type=click.Path(path_type=Path), metavar="DIR",
-    help="The folder to make, which may not exist; by default ganzoo-NAME, here.",
+    help="The folder to make, which must not exist; by default ganzoo-NAME, here.",
 )  # fmt: skip
 def command(name: str, base: str | None, author: str | None, licence: str, folder: Path | None) -> None:
     """Make a plugin package for a variant of your own, ready to install, test and publish.
 
-    NAME is what to call it: "My GAN" makes the variant my-gan in the package ganzoo-my-gan. It trains, passes
-    `ganzoo check` and builds a wheel before anything in it is edited; then put in your networks and your loss.
+    NAME is its name: "My GAN" makes the variant my-gan in the package ganzoo-my-gan. It trains, passes `ganzoo check`
+    and builds a wheel as generated; then put in your networks and your loss.
 
-    The path of the folder made is printed on stdout.
+    The path of the new folder is printed on stdout.
     """
     made, names = new_package(
         name, base=base, author=_git_user() if author is None else author, licence=licence, folder=folder

@@ -1,4 +1,4 @@
-"""Who is compared: a run with how it was judged, in the end and while it was trained."""
+"""The candidates of a comparison: runs with their evaluations, at the end and during training."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.evaluation import evaluate
-from ganzoo_tools.evaluation.reference import Reals, load_reals
+from ganzoo_tools.evaluation.reference import Reference, load_reals
 from ganzoo_tools.evaluation.results import Evaluation, differing, evaluation_file
 
 _log = logging.getLogger("ganzoo")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a run stood at the stage `until_s`: after so many steps, which took so many seconds of training."""
+class StageResult:
+    """The result of a run at the stage `until_s`, after `step` steps and `seconds` of training."""
 
     until_s: float
     step: int
@@ -33,17 +33,17 @@ class Standing:
 
 
 @dataclass(frozen=True, eq=False)
-class Entrant:
-    """A run and its evaluation. `course`: how it stood at its stages, the last one included; empty without stages."""
+class Candidate:
+    """A run and its evaluation. `stages`: its results at each stage, the last included; empty without stages."""
 
     folder: RunFolder
     info: RunMetadata
     evaluation: Evaluation
-    course: tuple[Standing, ...]
+    stages: tuple[StageResult, ...]
 
     @property
     def seed(self) -> int:
-        """What the run was drawn from."""
+        """The seed of the run."""
         return int(self.info.settings["seed"])
 
     @cached_property
@@ -52,63 +52,63 @@ class Entrant:
         return self.folder.trained_seconds(self.evaluation.step)
 
 
-class Judge:
-    """Evaluates the runs of one data set, all alike. What a run's folder keeps of an earlier evaluation is used.
+class Evaluator:
+    """Evaluates the runs of one data set, all alike. Stored evaluations in run folders are reused.
 
-    `n` samples of each of `draws` sampling seeds; None: however they are kept, and who keeps none is judged as the
-    others were, or else as by `ganzoo evaluate`.
+    `n` samples for each of `seeds` sampling seeds; None: as in the stored evaluations, or by default as `ganzoo
+    evaluate`.
     """
 
     def __init__(
-        self, source: DataSource, *, n: int | None, draws: int | None, data_dir: Path | None, device: str
+        self, source: DataSource, *, n: int | None, seeds: int | None, data_dir: Path | None, device: str
     ) -> None:
-        self.source, self.n, self.draws = source, n, draws
-        self.n_else, self.draws_else = n or 10_000, draws or 3
+        self.source, self.n, self.seeds = source, n, seeds
+        self.n_else, self.seeds_else = n or 10_000, seeds or 3
         self.data_dir, self.device = data_dir, device
 
     @cached_property
-    def reals(self) -> Reals:
+    def reals(self) -> Reference:
         """The real side, made when the first run needs it."""
         return load_reals(self.source, data_folder(self.data_dir), self.n_else, None, pick_device(self.device))
 
     def fit(self, folders: list[RunFolder]) -> None:
-        """What is not asked for, take as in the first kept evaluation of these runs."""
+        """Take what was not requested from the first stored evaluation of these runs."""
         for kept in filter(None, map(_kept, folders)):
             self.n_else = self.n or kept.conditions["samples"]
-            self.draws_else = self.draws or len(kept.conditions["seeds"])
+            self.seeds_else = self.seeds or len(kept.conditions["seeds"])
             return
 
-    def entrant(self, folder: RunFolder) -> Entrant:
+    def candidate(self, folder: RunFolder) -> Candidate:
         """The run, judged."""
         info = folder.metadata()
         found = self.evaluation(folder)
         if not (page := folder.path / "report.html").exists() or page.stat().st_mtime < _kept_at(folder):
             write_report(folder.path)
-        stages = {path: Evaluation.read(path / evaluation_file(None)) for path in folder.path.glob("stages/*s")}
-        course = [
-            Standing(
+        evaluations = {path: Evaluation.read(path / evaluation_file(None)) for path in folder.path.glob("stages/*s")}
+        stages = [
+            StageResult(
                 float(path.name.removesuffix("s")),
                 evaluation.step,
                 folder.trained_seconds(evaluation.step),
                 {name: figure.mean for name, figure in evaluation.figures.items()},
             )
-            for path, evaluation in stages.items()
+            for path, evaluation in evaluations.items()
             if not differing(evaluation, found) and evaluation.step <= found.step
         ]
-        return Entrant(folder, info, found, tuple(sorted(course, key=lambda standing: standing.until_s)))
+        return Candidate(folder, info, found, tuple(sorted(stages, key=lambda result: result.until_s)))
 
     def evaluation(self, folder: RunFolder) -> Evaluation:
-        """How good the run is, from its folder or made now and kept there."""
+        """The run's evaluation: read from its folder, or made now and saved there."""
         kept = _kept(folder)
         if kept is not None and kept.step == trained_steps(folder) and self._is_asked_for(kept):
             return kept
-        _log.info("judging %s", folder.path)
-        found = evaluate(folder.path, n=self.n_else, seeds=self.draws_else, device=self.device, reals=self.reals)
+        _log.info("evaluating %s", folder.path)
+        found = evaluate(folder.path, n=self.n_else, seeds=self.seeds_else, device=self.device, reals=self.reals)
         found.save(folder.path)
         return found
 
     def stage(self, folder: RunFolder, until_s: float) -> None:
-        """Judge a run as it stands, and keep that beside later ones."""
+        """Evaluate a run at its current step, and save that beside later results."""
         path = folder.path / "stages" / f"{until_s:g}s"
         if not (path / evaluation_file(None)).exists():
             path.mkdir(parents=True, exist_ok=True)
@@ -116,9 +116,9 @@ class Judge:
 
     def _is_asked_for(self, kept: Evaluation) -> bool:
         """Whether a kept evaluation was made with the samples asked for, or with as many as there are."""
-        samples, draws = kept.conditions["samples"], len(kept.conditions["seeds"])
+        samples, seeds = kept.conditions["samples"], len(kept.conditions["seeds"])
         most = min(self.n or samples, kept.conditions["real_neighbours"])
-        return bool(samples == most) and draws == (self.draws or draws)
+        return bool(samples == most) and seeds == (self.seeds or seeds)
 
 
 def source_of(info: RunMetadata) -> DataSource:

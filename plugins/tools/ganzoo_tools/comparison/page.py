@@ -24,9 +24,9 @@ from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import load
 from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.storage.files import write_atomically
-from ganzoo_tools.comparison.candidates import Entrant, Standing, source_of
+from ganzoo_tools.comparison.candidates import Candidate, StageResult, source_of
 from ganzoo_tools.comparison.ranking import Comparison, Recipe
-from ganzoo_tools.evaluation.results import Figure, better, title
+from ganzoo_tools.evaluation.results import MetricValue, better, title
 
 SAMPLES_LIMIT = 1_200_000  # characters of the file for all samples, so that a page stays below 2 MB
 LARGEST_SAMPLES = 200_000  # and for those of one recipe
@@ -54,9 +54,9 @@ def write_page(comparison: Comparison, path: Path, data_dir: Path | None = None)
 
 def page(comparison: Comparison, data_dir: Path | None = None) -> bytes:
     """The page of a comparison as UTF-8."""
-    first = comparison.recipes[0].entrants[0]
+    first = comparison.recipes[0].candidates[0]
     spec = first.info.data
-    trainings = sorted({len(recipe.entrants) for recipe in comparison.recipes})
+    trainings = sorted({len(recipe.candidates) for recipe in comparison.recipes})
     return render(
         "comparison.html",
         "ganzoo_tools",
@@ -72,9 +72,9 @@ def page(comparison: Comparison, data_dir: Path | None = None) -> bytes:
         charts=_charts(comparison),
         classes=_classes(comparison),
         costs=[_cost(recipe) for recipe in comparison.recipes],
-        recipes_with_class=[r.name for r in comparison.recipes if _by_class(r.entrants[0]) is not None],
+        recipes_with_class=[r.name for r in comparison.recipes if _by_class(r.candidates[0]) is not None],
         commands=[
-            command(e.info.variant, run_settings(e.info)) for recipe in comparison.recipes for e in recipe.entrants
+            command(e.info.variant, run_settings(e.info)) for recipe in comparison.recipes for e in recipe.candidates
         ],
         seed=SEED,
     )
@@ -82,7 +82,7 @@ def page(comparison: Comparison, data_dir: Path | None = None) -> bytes:
 
 def _environments(comparison: Comparison) -> list[str]:
     """The machines the runs were trained on, in words: times on different ones are no measure."""
-    found = [entrant.info.environment for recipe in comparison.recipes for entrant in recipe.entrants]
+    found = [candidate.info.environment for recipe in comparison.recipes for candidate in recipe.candidates]
     words = [
         f"{str(e.get('device')).upper()}, {e.get('threads')} thread{'s' * (e.get('threads') != 1)}, "
         f"torch {e.get('torch')}, {e.get('platform')}"
@@ -94,15 +94,15 @@ def _environments(comparison: Comparison) -> list[str]:
 def _shown(comparison: Comparison, spec: DataSpec, data_dir: Path | None) -> list[Shown]:
     limit = min(LARGEST_SAMPLES, SAMPLES_LIMIT // (len(comparison.recipes) + 1))
     drawn = [_drawn(recipe, spec, limit) for recipe in comparison.recipes]
-    real = _real(comparison.recipes[0].entrants[0], spec, data_dir, limit)
+    real = _real(comparison.recipes[0].candidates[0], spec, data_dir, limit)
     return ([] if real is None else [real]) + drawn
 
 
 def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
     """Samples of the run with the lowest seed: nobody picked it."""
-    entrant = recipe.entrants[0]
+    candidate = recipe.candidates[0]
     try:
-        generator = load(entrant.folder.path)
+        generator = load(candidate.folder.path)
     except GanzooError as error:
         return Shown(recipe.name, str(error), None, [])
     labels = _labels(spec) if generator.variant.conditional else None
@@ -113,10 +113,10 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
     return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and spec.has_pixels else drawn
 
 
-def _real(entrant: Entrant, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
+def _real(candidate: Candidate, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
     """Real samples of the same classes; None where the data is not to be had here."""
     try:
-        dataset = source_of(entrant.info).load(data_folder(data_dir))
+        dataset = source_of(candidate.info).load(data_folder(data_dir))
     except GanzooError:
         return None
     asked = None if dataset.labels is None else _labels(spec)
@@ -185,10 +185,10 @@ def _chart(comparison: Comparison, key: str, unit: str) -> Chart | None:
 
 def _line(recipe: Recipe, key: str, unit: str, hue: int) -> Line | None:
     """The mean over trainings at each stage, with the range between them; None where there were no stages."""
-    by_stage: dict[float, list[Standing]] = {}
-    for standing in (s for entrant in recipe.entrants for s in entrant.course if key in s.figures):
-        by_stage.setdefault(standing.until_s, []).append(standing)
-    stages = [stage for _, stage in sorted(by_stage.items()) if len(stage) == len(recipe.entrants)]
+    by_stage: dict[float, list[StageResult]] = {}
+    for result in (s for candidate in recipe.candidates for s in candidate.stages if key in s.figures):
+        by_stage.setdefault(result.until_s, []).append(result)
+    stages = [stage for _, stage in sorted(by_stage.items()) if len(stage) == len(recipe.candidates)]
     if len(stages) < 2:
         return None
     values = [[s.figures[key] for s in stage] for stage in stages]
@@ -196,17 +196,17 @@ def _line(recipe: Recipe, key: str, unit: str, hue: int) -> Line | None:
     return Line(recipe.name, xs, [*map(statistics.fmean, values)], [*map(min, values)], [*map(max, values)], hue)
 
 
-def _by_class(entrant: Entrant) -> list[float | None] | None:
-    return None if entrant.evaluation.classes is None else entrant.evaluation.classes["read_as_asked"]
+def _by_class(candidate: Candidate) -> list[float | None] | None:
+    return None if candidate.evaluation.classes is None else candidate.evaluation.classes["read_as_asked"]
 
 
 def _classes(comparison: Comparison) -> list[tuple[str, list[float | None]]]:
     """By class, the share read as asked of each conditional recipe, a mean over its trainings."""
-    asked = [r for r in comparison.recipes if _by_class(r.entrants[0]) is not None]
+    asked = [r for r in comparison.recipes if _by_class(r.candidates[0]) is not None]
     if not asked:
         return []
-    columns = [_mean_rows([_by_class(e) or [] for e in recipe.entrants]) for recipe in asked]
-    classes = asked[0].entrants[0].evaluation.classes
+    columns = [_mean_rows([_by_class(e) or [] for e in recipe.candidates]) for recipe in asked]
+    classes = asked[0].candidates[0].evaluation.classes
     assert classes is not None
     return [(name, [column[k] for column in columns]) for k, name in enumerate(classes["names"])]
 
@@ -218,9 +218,9 @@ def _mean_rows(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
 
 def _cost(recipe: Recipe) -> dict[str, Any]:
     """What a training of it took: parameters, seconds, steps, samples a second."""
-    steps = Figure(tuple(float(e.evaluation.step) for e in recipe.entrants))
-    seconds = statistics.fmean(e.seconds for e in recipe.entrants)
-    info = recipe.entrants[0].info
+    steps = MetricValue(tuple(float(e.evaluation.step) for e in recipe.candidates))
+    seconds = statistics.fmean(e.seconds for e in recipe.candidates)
+    info = recipe.candidates[0].info
     return {
         "name": recipe.name,
         "parameters": info.parameters,

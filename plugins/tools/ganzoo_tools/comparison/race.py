@@ -1,4 +1,4 @@
-"""Training what is to be compared, each for the same time, and going on where that was interrupted."""
+"""Training candidates for the same time each, with resume after an interruption."""
 
 from __future__ import annotations
 
@@ -19,32 +19,38 @@ from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error
 from ganzoo_core.testing import train_steps
-from ganzoo_tools.comparison.candidates import Judge, source_of, trained_steps
-from ganzoo_tools.comparison.ranking import Comparison, standings
+from ganzoo_tools.comparison.candidates import Evaluator, source_of, trained_steps
+from ganzoo_tools.comparison.ranking import Comparison, rank_candidates
 
 STAGES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time: how far all are trained before they are judged, and go on
-DRAWS = 1  # of samples from each run: it is between trainings that figures differ
+SAMPLING_SEEDS = 1  # of samples from each run: it is between trainings that figures differ
 _log = logging.getLogger("ganzoo")
 
 
 def compare(
     runs: Sequence[str | Path], *, n: int | None = None, data_dir: str | Path | None = None, device: str = "auto"
 ) -> Comparison:
-    """Hold runs against each other; those that were not evaluated yet are, by `n` samples.
+    """Compare runs. Runs without a stored evaluation are evaluated first, on `n` samples.
 
-    Raises `DataError` where they were trained on different data or evaluated differently, `SettingError` for a run
-    given twice, and other `GanzooError`s.
+    Raises `DataError` if they were trained on different data or evaluated differently, `SettingError` for a run given
+    twice, and other `GanzooError`s.
     """
     folders = [RunFolder.open(Path(run).expanduser()) for run in runs]
     if not folders:
         raise SettingError("name the runs to compare, or the variants to train")
     infos = [folder.metadata() for folder in folders]
     _check_same_data(folders, infos)
-    judge = Judge(
-        source_of(infos[0]), n=n, draws=None, data_dir=None if data_dir is None else Path(data_dir), device=device
+    evaluator = Evaluator(
+        source_of(infos[0]),
+        n=n,
+        seeds=None,
+        data_dir=None if data_dir is None else Path(data_dir),
+        device=device,
     )
-    judge.fit(folders)
-    return standings([judge.entrant(f) for f in folders], shlex.join(["ganzoo", "compare", *map(str, runs)]))
+    evaluator.fit(folders)
+    return rank_candidates(
+        [evaluator.candidate(f) for f in folders], shlex.join(["ganzoo", "compare", *map(str, runs)])
+    )
 
 
 def _check_same_data(folders: Sequence[RunFolder], infos: Sequence[RunMetadata]) -> None:
@@ -68,11 +74,11 @@ def race(
     device: str = "auto",
     texts: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """Train variants, or all that can use the data, for so many minutes each, and compare them.
+    """Train variants, or all that can use the data, for the same number of minutes each, and compare them.
 
-    Time is wall time of training. All are trained in stages, in turn, so that a busy machine is hard on all alike. What
-    is in the folder `out` already is not done again. Raises `Interrupted` after a signal, when all is saved, and other
-    `GanzooError`s; a variant whose training fails is left out.
+    Time is wall time of training. All are trained in stages, in turn, so that other load on the machine affects all
+    alike. Work already in the folder `out` is not repeated. Raises `Interrupted` after a signal, once all is saved, and
+    other `GanzooError`s; a variant whose training fails is left out.
     """
     seconds = 60 * minutes
     _check(seconds, seeds, texts or {})
@@ -80,7 +86,7 @@ def race(
     home = Path(out) if out is not None else default_folder(data, minutes)
     plans, left_out = _plans(variants, {"data": data, "device": device}, texts or {}, where)
     racing = {(name, seed): home / f"{name}-seed{seed}" for seed in range(seeds) for name in plans}
-    judge = Judge(next(iter(plans.values())).source, n=n, draws=DRAWS, data_dir=where, device=device)
+    evaluator = Evaluator(next(iter(plans.values())).source, n=n, seeds=SAMPLING_SEEDS, data_dir=where, device=device)
     turns = [(share * seconds, key) for share in STAGES for key in racing]
     for number, (until_s, (name, seed)) in enumerate(turns, 1):
         if (name, seed) not in racing:
@@ -90,7 +96,7 @@ def race(
         try:
             _train(plans[name], seed, folder, until_s, seconds, where)
             if RunFolder.open(folder).metadata().seconds == until_s:  # else it stands at a later stage
-                judge.stage(RunFolder.open(folder), until_s)
+                evaluator.stage(RunFolder.open(folder), until_s)
         except (TrainingError, DataError) as error:
             _log.warning("%s, seed %d is left out: %s", name, seed, error)
             left_out[f"{name}, seed {seed}"] = str(error)
@@ -98,12 +104,12 @@ def race(
     if not racing:
         raise TrainingError(f"nothing could be trained: {'; '.join(f'{k}: {v}' for k, v in left_out.items())}")
     command = _command(variants, data, minutes, seeds, texts or {})
-    entrants = [judge.entrant(RunFolder.open(folder)) for folder in racing.values()]
-    return standings(entrants, command, left_out)
+    candidates = [evaluator.candidate(RunFolder.open(folder)) for folder in racing.values()]
+    return rank_candidates(candidates, command, left_out)
 
 
 def default_folder(data: str, minutes: float) -> Path:
-    """Where a race is run: the same for the same call, so that it goes on there."""
+    """Where a race is stored: the same call gives the same folder, so that it resumes there."""
     words = "".join(c if c.isalnum() else "-" for c in f"{data}-{minutes:g}min")
     return Path("runs") / f"compare-{words}"
 
@@ -121,7 +127,7 @@ def _check(seconds: float, seeds: int, texts: Mapping[str, str]) -> None:
 def _plans(
     names: Sequence[str] | None, values: dict[str, Any], texts: Mapping[str, str], data_dir: Path | None
 ) -> tuple[dict[str, Plan], dict[str, str]]:
-    """The variants with their settings; where all are asked for, those that can't use the data are left out."""
+    """The variants with their settings; if all are requested, those that can't use the data are left out."""
     plans = {name: resolve(name, values, texts) for name in names or registry().variants()}
     if not plans:
         raise SettingError("there is no variant to compare; `ganzoo plugins` shows what is installed")
@@ -141,12 +147,12 @@ def _plans(
 
 
 def _try(plan: Plan, dataset: Dataset) -> None:
-    """Take one step. It says whether a variant fits the data, and what torch loads on first use costs nobody's time."""
+    """Take one step: checks that a variant fits the data, and keeps torch's start-up out of the measured time."""
     train_steps(plan.variant, dataset, 1, seed=plan.run.seed, device=plan.run.device, precision=plan.run.precision)
 
 
 def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, data_dir: Path | None) -> None:
-    """Train a run until so many of its seconds are spent, if it has not been yet."""
+    """Train a run until it has used its seconds, unless it already has."""
     settings = plan.settings() | {"seed": seed}
     del settings["steps"]
     begun = (folder / "run.json").exists()

@@ -1,4 +1,4 @@
-"""What came of a comparison: recipes with their spread over trainings, and their ranks."""
+"""The result of a comparison: recipes with their spread over trainings, and their ranks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from ganzoo_core.drawing.words import typed
 from ganzoo_core.errors import SettingError
-from ganzoo_tools.comparison.candidates import Entrant
-from ganzoo_tools.evaluation.results import Figure, better, check_comparable
+from ganzoo_tools.comparison.candidates import Candidate
+from ganzoo_tools.evaluation.results import MetricValue, better, check_comparable
 
 # Settings that a training may differ in and still be the same recipe.
 _NO_RECIPE = ("seed", "snapshots", "log_every", "checkpoint_every_s", "keep")
@@ -22,17 +22,17 @@ _TELLING = ("coverage", "read_as_asked", "modes_covered", "good_share", "inside_
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """Trainings that differ in their seed alone. `figures`: a value a training, in the order of `entrants`."""
+    """Trainings that differ only in their seed. `figures`: one value per training, in the order of `candidates`."""
 
     name: str
     rank: int
-    entrants: tuple[Entrant, ...]
-    figures: dict[str, Figure]
+    candidates: tuple[Candidate, ...]
+    figures: dict[str, MetricValue]
 
     @property
     def variant(self) -> str:
         """The variant trained."""
-        return str(self.entrants[0].info.variant)
+        return str(self.candidates[0].info.variant)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
@@ -46,11 +46,11 @@ class Recipe:
                 "seed": e.seed,
                 "steps": e.evaluation.step,
                 "seconds": e.seconds,
-                "course": [{"step": s.step, "seconds": s.seconds, "figures": s.figures} for s in e.course],
+                "course": [{"step": s.step, "seconds": s.seconds, "figures": s.figures} for s in e.stages],
             }
-            for e in self.entrants
+            for e in self.candidates
         ]
-        parameters = self.entrants[0].info.parameters
+        parameters = self.candidates[0].info.parameters
         return {
             "name": self.name,
             "variant": self.variant,
@@ -63,10 +63,10 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Recipes by rank, judged alike under `conditions`; `ranked_by` names the figure that decides.
+    """Recipes by rank, evaluated alike under `conditions`; `ranked_by`: the metric that decides.
 
-    Recipes whose figures differ by no more than their spread share a rank. `left_out`: what could not be trained, and
-    why. `command` makes the comparison again. `seconds`: how long each training was to take, where all had one time.
+    Recipes that differ by no more than their spread share a rank. `left_out`: what could not be trained, and why.
+    `command`: repeats the comparison. `seconds`: the time per training, if all had the same.
     """
 
     recipes: tuple[Recipe, ...]
@@ -79,11 +79,11 @@ class Comparison:
 
     @cached_property
     def floors(self) -> dict[str, float | None]:
-        """Every figure that a recipe has, in order, with what real data scores."""
+        """Every metric that a recipe has, in order, with what real data scores."""
         return {name: figure.floor for recipe in self.recipes for name, figure in recipe.figures.items()}
 
     def columns(self) -> list[str]:
-        """The figures that tell most: the one that ranks, and what the data allows beside it."""
+        """The most informative metrics: the ranking one first."""
         return [self.ranked_by, *(name for name in _TELLING if name in self.floors and name != self.ranked_by)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,16 +101,18 @@ class Comparison:
         }
 
 
-def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str] | None = None) -> Comparison:
-    """Put entrants into recipes, and these into order. Raises `DataError` where they were not judged alike."""
-    check_comparable({str(entrant.folder.path): entrant.evaluation for entrant in entrants})
-    groups: dict[str, list[Entrant]] = {}
-    for entrant in sorted(entrants, key=lambda e: e.seed):
-        groups.setdefault(_recipe_of(entrant), []).append(entrant)
+def rank_candidates(
+    candidates: Sequence[Candidate], command: str, left_out: dict[str, str] | None = None
+) -> Comparison:
+    """Group candidates into recipes and rank these. Raises `DataError` if they were not evaluated alike."""
+    check_comparable({str(candidate.folder.path): candidate.evaluation for candidate in candidates})
+    groups: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda e: e.seed):
+        groups.setdefault(_recipe_of(candidate), []).append(candidate)
     for group in groups.values():
         _check_seeds(group)
-    judged = entrants[0].evaluation
-    seconds = {entrant.info.seconds for entrant in entrants}
+    judged = candidates[0].evaluation
+    seconds = {candidate.info.seconds for candidate in candidates}
     by = "coverage" if judged.conditions["extractor"] == "values" else "fid"
     sign = 1 if better(by) == "lower" else -1
     found = {
@@ -130,8 +132,8 @@ def standings(entrants: Sequence[Entrant], command: str, left_out: dict[str, str
     )
 
 
-def _ranks(figures: Sequence[Figure]) -> list[int]:
-    """The ranks of figures in order: one within the spread of the first that has a rank shares it."""
+def _ranks(figures: Sequence[MetricValue]) -> list[int]:
+    """The ranks of sorted values: one within the spread of the first at a rank shares that rank."""
     ranks: list[int] = []
     for place, figure in enumerate(figures, 1):
         first = figures[ranks[-1] - 1] if ranks else figure
@@ -140,30 +142,30 @@ def _ranks(figures: Sequence[Figure]) -> list[int]:
     return ranks
 
 
-def _figures(group: Sequence[Entrant]) -> dict[str, Figure]:
-    """The figures that all of them have, a value a training."""
-    first, *rest = [entrant.evaluation.figures for entrant in group]
+def _figures(group: Sequence[Candidate]) -> dict[str, MetricValue]:
+    """The metrics that all of them have, one value per training."""
+    first, *rest = [candidate.evaluation.figures for candidate in group]
     return {
-        name: Figure((figure.mean, *(other[name].mean for other in rest)), figure.floor)
+        name: MetricValue((figure.mean, *(other[name].mean for other in rest)), figure.floor)
         for name, figure in first.items()
         if all(name in other for other in rest)
     }
 
 
-def _settings(entrant: Entrant) -> dict[str, Any]:
+def _settings(candidate: Candidate) -> dict[str, Any]:
     """What makes the recipe; the steps of a run that had so many seconds are what came of it."""
-    info = entrant.info
+    info = candidate.info
     settings = {name: value for name, value in info.settings.items() if name not in _NO_RECIPE}
     timed = settings | {"steps": None, "seconds": info.seconds} if info.seconds is not None else settings
     return timed | {"package_version": info.package_version}
 
 
-def _recipe_of(entrant: Entrant) -> str:
-    return json.dumps([entrant.info.variant, _settings(entrant)], sort_keys=True)
+def _recipe_of(candidate: Candidate) -> str:
+    return json.dumps([candidate.info.variant, _settings(candidate)], sort_keys=True)
 
 
-def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
-    """The variant's name, and where several recipes are of one variant what they differ in."""
+def _names(groups: Sequence[Sequence[Candidate]]) -> list[str]:
+    """The variant's name, plus the differing settings if a variant has several recipes."""
     names = []
     for group in groups:
         variant, mine = group[0].info.variant, _settings(group[0])
@@ -174,8 +176,8 @@ def _names(groups: Sequence[Sequence[Entrant]]) -> list[str]:
     return names
 
 
-def _check_seeds(group: Sequence[Entrant]) -> None:
-    """Raise `SettingError` for the same training twice: it would make the spread look small."""
+def _check_seeds(group: Sequence[Candidate]) -> None:
+    """Raise `SettingError` for a training given twice: it would make the spread look small."""
     for one, other in itertools.pairwise(group):
         if one.seed == other.seed:
             raise SettingError(

@@ -1,4 +1,4 @@
-"""What a reader makes of samples class by class: read as asked, classes present, variety within each."""
+"""A classifier's predictions per class: label accuracy, classes present, diversity within each."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PRESENT = 0.1  # a class is there if its share is at least this part of its shar
 
 
 def confusion_matrix(asked: Tensor, read: Tensor, num_classes: int) -> Tensor:
-    """Counts (K, K) int64: a row a class asked for, a column a class read."""
+    """Counts (K, K) int64: a row per requested class, a column per predicted class."""
     return torch.bincount(asked * num_classes + read, minlength=num_classes**2).view(num_classes, num_classes)
 
 
 def read_as_asked(matrix: Tensor) -> dict[str, float]:
-    """The share of samples read as the class asked for, over all and in the worst class that was asked for."""
+    """The share of samples predicted as their requested class, over all and in the worst requested class."""
     totals = matrix.sum(dim=1)
     shares = matrix.diagonal()[totals > 0] / totals[totals > 0]
     return {"read_as_asked": float(matrix.diagonal().sum() / totals.sum()), "worst_class": float(shares.min())}
@@ -39,9 +39,9 @@ def spread(values: Tensor) -> float | None:
 
 
 def variety(values: Tensor, read: Tensor, real: Tensor, real_labels: Tensor, num_classes: int) -> list[float | None]:
-    """By class, the spread of the samples (N, *shape) read as it over that of its real ones: 1 is as varied as they.
+    """Per class, the spread of the samples (N, *shape) predicted as it, divided by that of its real samples.
 
-    None where a class has too few samples to tell.
+    None for a class with too few samples.
     """
     found: list[float | None] = []
     for k in range(num_classes):

@@ -1,4 +1,4 @@
-"""How the discriminator of a run stands: whether it still tells real from generated samples."""
+"""Whether a run's discriminator still tells real from generated samples."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ganzoo_core.storage import tensor_files
 
 
 def load_discriminator(folder: RunFolder, generator: TrainedGenerator) -> Discriminator:
-    """The discriminator in a run's checkpoint. Raises `FileError` where there is none, or it does not fit.
+    """The discriminator in a run's checkpoint. Raises `FileError` if it is missing or does not fit.
 
-    Dropout is off. BatchNorm goes by the batch, as in training: its running averages mix real and generated samples.
+    Dropout is off. BatchNorm uses batch statistics, as in training: its running ones mix real and generated samples.
     """
     _, tensors = tensor_files.load(folder.checkpoint, "checkpoint")
     with torch.random.fork_rng(devices=[]):
@@ -42,7 +42,7 @@ def scores(discriminator: Discriminator, generator: TrainedGenerator, values: Te
 
 
 def accuracies(train: Tensor, held_out: Tensor | None, fake: Tensor, boundary: float | None) -> dict[str, float]:
-    """The shares told right, from logits. A critic (boundary None) is judged at the midpoint of its mean scores."""
+    """The accuracies, from logits. The threshold of a critic (boundary None) is the midpoint of its mean scores."""
     middle = float(train.mean() + fake.mean()) / 2 if boundary is None else boundary
     right = {
         "accuracy_train": train > middle,

@@ -1,4 +1,4 @@
-"""Judging a trained generator against real data."""
+"""Evaluating a trained generator against real data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.registry import find_source, registry
-from ganzoo_core.runs.plan import resolve, sourced
+from ganzoo_core.runs.plan import make_source, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.sampling.generate import generate
@@ -23,8 +23,8 @@ from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.class_report import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
 from ganzoo_tools.evaluation.discriminator_check import accuracies, load_discriminator, scores
 from ganzoo_tools.evaluation.neighbours import neighbours_picture
-from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reals, load_reals, quality
-from ganzoo_tools.evaluation.results import FORMULAS, Evaluation, Figure
+from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reference, load_reals, quality
+from ganzoo_tools.evaluation.results import FORMULAS, Evaluation, MetricValue
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,12 +42,13 @@ def evaluate(
     features: str | None = None,
     device: str = "auto",
     options: Mapping[str, str] | None = None,
-    reals: Reals | None = None,
+    reals: Reference | None = None,
 ) -> Evaluation:
-    """Judge a run or a generator.safetensors by n samples of each of so many sampling seeds, or as many as are real.
+    """Evaluate a run, or a generator.safetensors, on `n` samples for each of `seeds` sampling seeds.
 
-    `data` is by default what it was trained on, `options` are that data set's, as `--set` gives them. `reals`, made by
-    `load_reals`, serve many generators of one data set. Raises a `GanzooError`.
+    `n` is capped at the number of real samples. `data`: by default what it was trained on; `options`: that data set's,
+    as given to `--set`. `reals`, made by `load_reals`, can be shared by all generators of one data set. Raises
+    `GanzooError`.
     """
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, but is {seeds}")
@@ -60,32 +61,32 @@ def evaluate(
         where = data_folder(None if data_dir is None else Path(data_dir))
         reals = load_reals(found, where, n, features, pick_device(device))
     _check_fit(generator, reals)
-    n = min(n, len(reals.chosen))  # density and coverage are made for as many generated samples as real ones
-    judge = _Judge(generator, reals, folder, n)
+    n = min(n, len(reals.subset))  # density and coverage are made for as many generated samples as real ones
+    evaluator = _Evaluator(generator, reals, folder, n)
     for seed in range(seeds):
-        _log.info("judging %s samples of seed %d", f"{n:,}", seed)
-        judge.add(seed)
+        _log.info("evaluating %s samples of seed %d", f"{n:,}", seed)
+        evaluator.add(seed)
     floor = reals.floor
     return Evaluation(
         variant=generator.variant.name,
         step=generator.step,
         conditions=_conditions(reals, n, seeds),
-        figures={name: Figure(tuple(v), floor.get(name)) for name, v in judge.figures.items()},
+        figures={name: MetricValue(tuple(v), floor.get(name)) for name, v in evaluator.figures.items()},
         floor=reals.floor_is,
-        left_out=judge.left_out(),
-        classes=judge.classes(),
-        neighbours=judge.neighbours,
+        left_out=evaluator.left_out(),
+        classes=evaluator.classes(),
+        neighbours=evaluator.neighbours,
     )
 
 
-class _Judge:
-    """Collects the figures of one generator, seed by seed."""
+class _Evaluator:
+    """Collects the metrics of one generator, seed by seed."""
 
-    def __init__(self, generator: TrainedGenerator, reals: Reals, folder: RunFolder | None, n: int) -> None:
+    def __init__(self, generator: TrainedGenerator, reals: Reference, folder: RunFolder | None, n: int) -> None:
         self.generator, self.reals, self.n = generator, reals, n
         self.figures: dict[str, list[float]] = {}
         self.neighbours: Image | None = None
-        self._asked = _asked(reals.chosen.labels, n)
+        self._asked = _asked(reals.subset.labels, n)
         self._read: list[Tensor] = []
         self._varieties: list[list[float | None]] = []
         self._discriminator = None
@@ -96,18 +97,18 @@ class _Judge:
             except FileError as error:
                 self._no_discriminator = str(error)
         if self._discriminator is not None:
-            self._on_train = self._scores(reals.chosen.values, reals.chosen.labels)
+            self._on_train = self._scores(reals.subset.values, reals.subset.labels)
             held = reals.held_out
             self._on_held_out = None if held is None else self._scores(held.values, held.labels)
 
     def add(self, seed: int) -> None:
-        """Judge the n samples of one seed."""
+        """Evaluate the n samples of one seed."""
         asked = self._asked if self.generator.variant.conditional else None
         values = generate(self.generator.module, self.n, asked, seed, self.generator.device)
         if not bool(torch.isfinite(values).all()):
             raise DataError("the generator gives numbers that are not finite; its training failed")
         features = self.reals.extractor(values)
-        found = quality(self.reals.chosen.features, features) | self._class_figures(values, asked)
+        found = quality(self.reals.subset.features, features) | self._class_figures(values, asked)
         found |= self.reals.natural(values) | self.reals.copying(features[:NEIGHBOURS_OF])
         if self.neighbours is None:
             self.neighbours = neighbours_picture(self.reals, values[:NEIGHBOURS_OF], features[:NEIGHBOURS_OF])
@@ -123,18 +124,18 @@ class _Judge:
         return scores(self._discriminator, self.generator, values, labels)
 
     def _class_figures(self, values: Tensor, asked: Tensor | None) -> dict[str, float]:
-        labels, k = self.reals.chosen.labels, self.reals.spec.num_classes
+        labels, k = self.reals.subset.labels, self.reals.spec.num_classes
         if labels is None:
             return {}
         read = self.reals.read(values)
         self._read.append(read)
-        self._varieties.append(variety(values, read, self.reals.chosen.values, labels, k))
+        self._varieties.append(variety(values, read, self.reals.subset.values, labels, k))
         found = classes_present(read.bincount(minlength=k), labels.bincount(minlength=k))
         return found if asked is None else found | read_as_asked(confusion_matrix(asked, read, k))
 
     def classes(self) -> dict[str, Any] | None:
         """The report by class over all seeds so far."""
-        labels, k = self.reals.chosen.labels, self.reals.spec.num_classes
+        labels, k = self.reals.subset.labels, self.reals.spec.num_classes
         if labels is None:
             return None
         read, matrix = torch.cat(self._read), None
@@ -145,7 +146,7 @@ class _Judge:
         return ClassReport(self.reals.spec.classes, counts, real, matrix, self._varieties).to_dict()
 
     def left_out(self) -> dict[str, str]:
-        """Which figures there are not, and why."""
+        """Metrics that were not computed, and why."""
         spec, found = self.reals.spec, {}
         if not self.reals.labelled:
             found["classes"] = f"{spec.name} has no labels, so that nobody can read classes"
@@ -159,24 +160,24 @@ class _Judge:
 
 
 def _asked(labels: Tensor | None, n: int) -> Tensor | None:
-    """Classes (n,) to ask for, in the proportions of the real data."""
+    """The class (n,) to request for each sample, in the proportions of the real data."""
     return None if labels is None else labels[:n]
 
 
 def _data_source(
     folder: RunFolder | None, generator: TrainedGenerator, data: str | None, options: Mapping[str, str]
 ) -> DataSource:
-    """The data to judge by, as the run had it unless `data` names other."""
+    """The data to evaluate on: the run's own, unless `data` names another."""
     if data is None and folder is not None and not options:
         info = folder.metadata()
         return resolve(info.variant, info.settings).source
     name = data or (folder.metadata().settings["data"] if folder else generator.spec.name)
     cls, path = find_source(name)
     values = {key: cls.Options.parse(key, text) for key, text in options.items()}
-    return sourced(cls, registry().dataset(cls.name)[1], values, path)
+    return make_source(cls, registry().dataset(cls.name)[1], values, path)
 
 
-def _check_fit(generator: TrainedGenerator, reals: Reals) -> None:
+def _check_fit(generator: TrainedGenerator, reals: Reference) -> None:
     made, real = generator.spec, reals.spec
     for what in ("kind", "shape", "scale", "offset", *(["num_classes"] if generator.variant.conditional else [])):
         if getattr(made, what) != getattr(real, what):
@@ -186,7 +187,7 @@ def _check_fit(generator: TrainedGenerator, reals: Reals) -> None:
             )
 
 
-def _conditions(reals: Reals, n: int, seeds: int) -> dict[str, Any]:
+def _conditions(reals: Reference, n: int, seeds: int) -> dict[str, Any]:
     held = reals.held_out
     return {
         "data": reals.spec.name,
@@ -197,8 +198,8 @@ def _conditions(reals: Reals, n: int, seeds: int) -> dict[str, Any]:
         "resize": reals.extractor.resize,
         "reader": reals.reader,
         "samples": n,
-        "real": len(reals.chosen),
-        "real_neighbours": len(reals.everything),
+        "real": len(reals.subset),
+        "real_neighbours": len(reals.all),
         "held_out": None if held is None else len(held),
         "seeds": list(range(seeds)),
         "formulas": FORMULAS,

@@ -18,7 +18,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, shorten
 from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation.classifier import Classifier, channels_of, in_pieces
-from ganzoo_tools.evaluation.keeping import RECIPE
+from ganzoo_tools.evaluation.keeping import CLASSIFIER_VERSION
 
 VARIANCE = 100.0  # of the real data's features, all told
 
@@ -64,7 +64,7 @@ class Extractor:
 def of_classifier(model: Classifier, data_digest: str, device: torch.device) -> Extractor:
     """The last hidden layer, 128 units, of a classifier trained on the data set itself."""
     model.to(device)
-    return Extractor("classifier", model.features, _digest(model, data=data_digest, recipe=RECIPE), device)
+    return Extractor("classifier", model.features, _digest(model, data=data_digest, recipe=CLASSIFIER_VERSION), device)
 
 
 def of_random_network(spec: DataSpec, device: torch.device) -> Extractor:

@@ -1,4 +1,4 @@
-"""The classifier of a data set, trained once and kept."""
+"""The classifier of a data set, trained once and cached."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from ganzoo_core.errors import FileError
 from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation.classifier import Classifier, channels_of, train_classifier
 
-RECIPE = 1  # raise it where the classifier or its training changes: kept ones are then made anew
+CLASSIFIER_VERSION = 1  # raise it where the classifier or its training changes: kept ones are then made anew
 _log = logging.getLogger("ganzoo")
 
 
-def kept_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
+def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     """The classifier of a labelled data set.
 
-    It is read from the data folder, or the platform's cache folder where that can't be written; else it is trained
-    and kept there for the next time.
+    Read from the data folder, or the platform's cache folder if that is read-only; otherwise trained and saved there.
     """
-    header: dict[str, Any] = {"recipe": RECIPE, "data": dataset.spec.name, "data_digest": dataset.digest}
+    header: dict[str, Any] = {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
     homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
-    name = f"{header['data_digest']}-{RECIPE}.safetensors"
+    name = f"{header['data_digest']}-{CLASSIFIER_VERSION}.safetensors"
     for path in (home / name for home in homes):
         if path.is_file():
             try:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzoo_tools.evaluation.prdc import nearest
-from ganzoo_tools.evaluation.reference import Reals
+from ganzoo_tools.evaluation.reference import Reference
 from ganzoo_tools.exploration.table import table_picture
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN, TRAINING = 10, 3
 
 
-def neighbours_picture(reals: Reals, values: Tensor, features: Tensor) -> Image | None:
+def neighbours_picture(reals: Reference, values: Tensor, features: Tensor) -> Image | None:
     """The samples (N, *shape) whose features (N, D) come nearest to training ones, if they are images; else None.
 
     A row a sample, each of another class while there are such: itself, the training samples nearest to it, and the
@@ -25,11 +25,11 @@ def neighbours_picture(reals: Reals, values: Tensor, features: Tensor) -> Image 
     """
     if not reals.spec.has_pixels:
         return None
-    distances, _ = nearest(features, reals.everything.features)
+    distances, _ = nearest(features, reals.all.features)
     rows = _telling(distances, reals.read(values) if reals.labelled else None)
-    near = torch.cdist(features[rows], reals.everything.features).topk(TRAINING, largest=False).indices.cpu()
+    near = torch.cdist(features[rows], reals.all.features).topk(TRAINING, largest=False).indices.cpu()
     columns = ["generated", "training", *(f"training {k}" for k in range(2, TRAINING + 1))]
-    parts = [values[rows][:, None], reals.everything.values[near]]
+    parts = [values[rows][:, None], reals.all.values[near]]
     if reals.held_out is not None:
         columns.append("held-out")
         parts.append(reals.held_out.values[nearest(features[rows], reals.held_out.features)[1].cpu()][:, None])

@@ -1,4 +1,4 @@
-"""The real side of an evaluation: what samples are held against, and how real data itself fares."""
+"""The real data of an evaluation: what samples are compared with, and how real data itself scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganzoo_tools.evaluation.class_report import classes_present, confusion_matr
 from ganzoo_tools.evaluation.classifier import Classifier, in_pieces
 from ganzoo_tools.evaluation.distances import fid, kid
 from ganzoo_tools.evaluation.extractors import Extractor
-from ganzoo_tools.evaluation.keeping import kept_classifier
+from ganzoo_tools.evaluation.keeping import cached_classifier
 from ganzoo_tools.evaluation.prdc import nearest, nearest_distances, prdc
 
 LEAST = 100  # with fewer samples the figures are noise
@@ -29,7 +29,7 @@ Reader = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Side:
+class SampleSet:
     """Some real samples: `values` (N, *shape) in [-1, 1], their features (N, D) and their labels (N,)."""
 
     values: Tensor
@@ -39,17 +39,17 @@ class Side:
     def __len__(self) -> int:
         return len(self.values)
 
-    def part(self, rows: Tensor | slice) -> Side:
+    def part(self, rows: Tensor | slice) -> SampleSet:
         """Those rows."""
-        return Side(self.values[rows], self.features[rows], None if self.labels is None else self.labels[rows])
+        return SampleSet(self.values[rows], self.features[rows], None if self.labels is None else self.labels[rows])
 
 
-class Reals:
-    """What samples of one data set are judged by. Made once, it serves every generator of that data.
+class Reference:
+    """The real data that samples are evaluated on. Made once, it serves every generator of that data set.
 
-    `everything`: all training samples; `chosen`: at most n of them, which FID and the like compare with; `held_out`:
-    at most n that no training saw, where the data has such, else `no_held_out` says why not. Raises `DataError` for
-    too few samples.
+    `all`: all training samples; `subset`: at most n of them, which FID and the like compare with; `held_out`: at
+    most n outside the training data, if there are any, else `no_held_out` says why not. Raises `DataError` for too few
+    samples.
     """
 
     def __init__(
@@ -66,24 +66,29 @@ class Reals:
                 f"evaluate needs at least {LEAST} samples of each kind, but {train.spec.name} holds {len(train)} and "
                 f"n is {n}"
             )
-        self.spec, self.judge, self.digest, self.size = train.spec, train.judge, train.digest, len(train)
+        self.spec, self.exact_metrics, self.digest, self.size = (
+            train.spec,
+            train.exact_metrics,
+            train.digest,
+            len(train),
+        )
         rows = _shuffled(len(train))
         whole = train.batch(rows[:n] if extractor.slow else rows)  # the first n are the chosen ones
         features = extractor(whole["real"])
         self.extractor = extractor.fitted(features)
-        self.everything = Side(whole["real"], self.extractor.scaled(features), whole.get("labels"))
-        self.chosen = self.everything.part(slice(n))
-        self.held_out: Side | None = None
+        self.all = SampleSet(whole["real"], self.extractor.scaled(features), whole.get("labels"))
+        self.subset = self.all.part(slice(n))
+        self.held_out: SampleSet | None = None
         if held_out is not None:
             some = held_out.batch(_shuffled(len(held_out))[:n])
-            self.held_out = Side(some["real"], self.extractor(some["real"]), some.get("labels"))
+            self.held_out = SampleSet(some["real"], self.extractor(some["real"]), some.get("labels"))
         self.no_held_out = no_held_out
         self._classifier = classifier
 
     @property
     def labelled(self) -> bool:
-        """Whether classes can be read."""
-        return self.chosen.labels is not None
+        """Whether classes can be predicted."""
+        return self.subset.labels is not None
 
     @property
     def reader(self) -> str | None:
@@ -97,31 +102,31 @@ class Reals:
         if self._classifier is not None:
             read = partial(in_pieces, self._classifier, device=self.extractor.device)
             return read(values).argmax(dim=1).cpu()
-        assert self.chosen.labels is not None
-        return self.chosen.labels[nearest(self.extractor(values), self.chosen.features)[1].cpu()]
+        assert self.subset.labels is not None
+        return self.subset.labels[nearest(self.extractor(values), self.subset.features)[1].cpu()]
 
     @cached_property
     def floor_is(self) -> str:
         """What `floor` compares with what."""
         if self.held_out is None:
-            return f"two halves of the {len(self.chosen):,} real samples, one held against the other"
+            return f"two halves of the {len(self.subset):,} real samples, one held against the other"
         return f"{len(self.held_out):,} held-out real samples in the place of generated ones"
 
     @cached_property
     def floor(self) -> dict[str, float]:
         """What real samples score: no generator can be expected to do better."""
         if self.held_out is None:
-            half = len(self.chosen) // 2
-            found = quality(self.chosen.features[:half], self.chosen.features[half : 2 * half])
-            found["nearest_train"] = float(nearest_distances(self.everything.features, 1).median())
-            side = self.chosen
+            half = len(self.subset) // 2
+            found = quality(self.subset.features[:half], self.subset.features[half : 2 * half])
+            found["nearest_train"] = float(nearest_distances(self.all.features, 1).median())
+            side = self.subset
         else:
             side = self.held_out
-            found = quality(self.chosen.features, side.features)
-            distance, _ = nearest(side.features[:NEIGHBOURS_OF], self.everything.features)
+            found = quality(self.subset.features, side.features)
+            distance, _ = nearest(side.features[:NEIGHBOURS_OF], self.all.features)
             found["nearest_train"] = float(distance.median())
-            found["nearest_is_train"] = len(self.everything) / (len(self.everything) + len(side))
-        if self.judge is not None:
+            found["nearest_is_train"] = len(self.all) / (len(self.all) + len(side))
+        if self.exact_metrics is not None:
             found |= self.natural(side.values)
         if side.labels is not None:
             matrix = confusion_matrix(side.labels, self.read(side.values), self.spec.num_classes)
@@ -130,12 +135,12 @@ class Reals:
         return found
 
     def natural(self, values: Tensor) -> dict[str, float]:
-        """What the data set itself says of samples, where it is a distribution in closed form; else nothing."""
-        return {} if self.judge is None else self.judge(values * self.spec.scale + self.spec.offset)
+        """The data set's exact metrics of samples, if its distribution is known; else empty."""
+        return {} if self.exact_metrics is None else self.exact_metrics(values * self.spec.scale + self.spec.offset)
 
     def copying(self, features: Tensor) -> dict[str, float]:
-        """How near samples are to the training data, and the share that are nearer to it than to held-out data."""
-        to_train, _ = nearest(features, self.everything.features)
+        """How near samples are to the training data, and the share nearer to it than to held-out data."""
+        to_train, _ = nearest(features, self.all.features)
         found = {"nearest_train": float(to_train.median())}
         if self.held_out is not None:
             to_held_out, _ = nearest(features, self.held_out.features)
@@ -144,7 +149,7 @@ class Reals:
 
 
 def quality(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """What features (N, D) of real and (M, D) of generated samples tell of quality."""
+    """Quality metrics of features (N, D) of real and (M, D) of generated samples."""
     return {"fid": fid(real, fake), "kid": kid(real, fake)} | prdc(real, fake)
 
 
@@ -154,8 +159,8 @@ def load_reals(
     n: int,
     features: str | None = None,
     device: torch.device | None = None,
-) -> Reals:
-    """The real side for a data source. Raises `DataError` where the data can't be had or judged."""
+) -> Reference:
+    """The reference of a data source. Raises `DataError` if the data is unavailable or unsuitable."""
     device = device or torch.device("cpu")
     train = source.load(data_dir)
     held_out: Dataset | None = None
@@ -166,14 +171,14 @@ def load_reals(
         reason = str(error)
     labelled = train.labels is not None and train.spec.num_classes > 0
     pixels = train.spec.has_pixels
-    classifier = kept_classifier(train, data_dir).to(device) if labelled and pixels else None
+    classifier = cached_classifier(train, data_dir).to(device) if labelled and pixels else None
     if features == "inception":
         extractor = extractors.of_inception(train.spec, device)
     elif classifier is not None:
         extractor = extractors.of_classifier(classifier, train.digest, device)
     else:
         extractor = extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device)
-    return Reals(train, held_out, n, extractor, classifier, reason)
+    return Reference(train, held_out, n, extractor, classifier, reason)
 
 
 def _shuffled(size: int) -> Tensor:

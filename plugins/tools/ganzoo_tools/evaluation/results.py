@@ -1,4 +1,4 @@
-"""What an evaluation found, what its figures were measured under, and whether two may be compared."""
+"""The result of an evaluation, the conditions of its metrics, and whether two results are comparable."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ TITLES: dict[str, tuple[str, str | None]] = {
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure over the sampling seeds, beside what real data scores, where that can be said."""
+class MetricValue:
+    """One metric over the sampling seeds. `floor`: what real data scores, if known."""
 
     values: tuple[float, ...]
     floor: float | None = None
@@ -64,27 +64,27 @@ class Figure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a generator was judged. `conditions`: all that a figure depends on beside the generator.
+    """The result of evaluating a generator. `conditions`: all that a metric depends on besides the generator.
 
-    `left_out`: figures that there are not, and why. `floor`: what the figures' floors are. `classes`: by class.
-    `neighbours`: a picture of the samples nearest to the training data.
+    `left_out`: metrics that were not computed, and why. `floor`: how the real-data baseline was computed. `classes`:
+    results per class. `neighbours`: a picture of the samples nearest to the training data.
     """
 
     variant: str
     step: int
     conditions: dict[str, Any]
-    figures: dict[str, Figure]
+    figures: dict[str, MetricValue]
     floor: str
     left_out: dict[str, str] = field(default_factory=dict)
     classes: dict[str, Any] | None = None
     neighbours: Image | None = field(default=None, compare=False, repr=False)
 
-    def rows(self) -> list[tuple[str, Figure, str | None]]:
-        """Each figure with its title and the way that is better, as a table shows them."""
+    def rows(self) -> list[tuple[str, MetricValue, str | None]]:
+        """Each metric with its title and the better direction, as a table shows them."""
         return [(title(name), figure, better(name)) for name, figure in self.figures.items()]
 
     def class_rows(self) -> list[tuple[str, float | None, float, float, float | None]]:
-        """By class: its name, the shares read as asked, of the samples and of the real ones, and the variety."""
+        """Per class: its name, the share read as requested, its share of samples and of real data, the diversity."""
         if self.classes is None:
             return []
         names, asked = self.classes["names"], self.classes["read_as_asked"]
@@ -92,14 +92,14 @@ class Evaluation:
         return list(zip(names, asked or [None] * len(names), *shares, strict=True))
 
     def confusion_rows(self) -> list[tuple[str, list[float | None]]]:
-        """By class asked for: of its samples, the share that is read as each class; None for none."""
+        """Per requested class: the share of its samples that is read as each class; None without samples."""
         if self.classes is None or self.classes["confusion"] is None:
             return []
         pairs = zip(self.classes["names"], self.classes["confusion"], strict=True)
         return [(name, [count / sum(row) if count else None for count in row]) for name, row in pairs]
 
     def to_dict(self) -> dict[str, Any]:
-        """The evaluation as JSON values; each figure with its mean, spread and the way that is better."""
+        """The evaluation as JSON values; each metric with its mean, spread and better direction."""
         figures = {
             name: {
                 "mean": f.mean,
@@ -122,7 +122,7 @@ class Evaluation:
 
     @classmethod
     def read(cls, path: Path) -> Evaluation:
-        """The evaluation in a file that `save` wrote. Raises `FileError` where there is none, or it is damaged."""
+        """The evaluation in a file that `save` wrote. Raises `FileError` if it is missing or damaged."""
         try:
             values = json_files.read(path, _DEEPEST)
             figures = {name: _figure(figure) for name, figure in values["figures"].items()}
@@ -131,7 +131,7 @@ class Evaluation:
             raise FileError(f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {path.parent}") from error
 
     def save(self, folder: Path) -> Path:
-        """Write the evaluation into a folder, each file in one move, its picture beside it; returns the path."""
+        """Write the evaluation and its picture into a folder, each atomically; returns the path."""
         path = folder / evaluation_file(self.conditions["extractor"])
         if self.neighbours is not None:
             write_atomically(path.with_suffix(".png"), png_bytes(self.neighbours))
@@ -139,27 +139,27 @@ class Evaluation:
         return path
 
 
-def _figure(values: dict[str, Any]) -> Figure:
-    """A figure out of a file. Raises `ValueError` or `TypeError` where it holds no numbers."""
+def _figure(values: dict[str, Any]) -> MetricValue:
+    """A metric from a file. Raises `ValueError` or `TypeError` if it holds no numbers."""
     if not values["values"]:
         raise ValueError("a figure without values")
-    return Figure(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
+    return MetricValue(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
 
 
 def evaluation_file(features: str | None) -> str:
-    """The name of the file that an evaluation is kept in: figures of other features lie beside, not over it."""
+    """The name of an evaluation's file; each kind of features has its own."""
     return "evaluation-inception.json" if features == "inception" else "evaluation.json"
 
 
 def differing(first: Evaluation, second: Evaluation) -> list[str]:
-    """The conditions in which two evaluations differ, in words; none where their figures may be compared."""
+    """The conditions in which two evaluations differ, in words; empty if their metrics are comparable."""
     keys = [*first.conditions, *(key for key in second.conditions if key not in first.conditions)]
     pairs = [(key, first.conditions.get(key), second.conditions.get(key)) for key in keys]
     return [f"{key} ({a} and {b})" for key, a, b in pairs if a != b]
 
 
 def check_comparable(evaluations: Mapping[str, Evaluation]) -> None:
-    """Raise `DataError` where evaluations, by the name of what was judged, differ in what they were measured under."""
+    """Raise `DataError` if evaluations, by the name of what was evaluated, were made under different conditions."""
     (first, one), *others = evaluations.items()
     for name, other in others:
         if found := differing(one, other):
@@ -170,10 +170,10 @@ def check_comparable(evaluations: Mapping[str, Evaluation]) -> None:
 
 
 def title(name: str) -> str:
-    """What a figure is called on the screen."""
+    """The name of a metric on the screen."""
     return TITLES[name][0] if name in TITLES else name.replace("_", " ")
 
 
 def better(name: str) -> str | None:
-    """Which way a figure is better, "lower" or "higher"; None for neither."""
+    """The better direction of a metric, "lower" or "higher"; None if neither."""
     return TITLES[name][1] if name in TITLES else None

@@ -14,14 +14,14 @@ _SAMPLES, _PER_COORDINATE = 1024, 4
 _FEATURES = 4096  # numbers of a sample that are looked at
 
 
-def telling_directions(generator: TrainedGenerator, n: int = MOST) -> Tensor:
-    """The n directions (n, latent_dim), or all there are, of length 1, that change the samples most, strongest first.
+def principal_directions(generator: TrainedGenerator, n: int = MOST) -> Tensor:
+    """The n unit directions (n, latent_dim), or all there are, that change the samples most, strongest first.
 
-    The samples of some thousand latents are regressed on these, x = B z + c, and B's principal directions are the
-    answer. GANSpace (arXiv:2004.02546, section 2.2) does the same on the features of an inner layer, and SeFa
+    The samples of some thousand latents are regressed on these, x = B z + c, and the result is B's principal
+    directions. GANSpace (arXiv:2004.02546, section 2.2) does the same on the features of an inner layer, and SeFa
     (arXiv:2007.06600, equation 6) takes the first layer's weights for B. Here x is the sample itself, so that no layer
     of a stranger's network needs to be known, and what counts is what is seen. For normal latents B is the mean of the
-    Jacobian (Stein's lemma). Under labels, what the labels alone do is taken out first.
+    Jacobian (Stein's lemma). Under labels, the effect of the labels alone is removed first.
     """
     size = latents(generator.module, 1, 0).shape[1]
     count = max(_SAMPLES, _PER_COORDINATE * size)

@@ -1,4 +1,4 @@
-"""What the page can ask for: a latent, or one between two, under a label; and what the generator makes of it."""
+"""Requests of the page: a latent, or one between two, under a label; and the generator's samples for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.sampling.generate import decode
 from ganzoo_core.sampling.samples import label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
-from ganzoo_tools.exploration.directions import telling_directions
+from ganzoo_tools.exploration.directions import principal_directions
 from ganzoo_tools.exploration.sketch import sketch
 from ganzoo_tools.exploration.table import ways_picture
 from ganzoo_tools.exploration.walks import along, first_latent
@@ -28,61 +28,61 @@ _MOST_SEED = 2**53 - 1  # the largest that a browser's numbers hold exactly
 
 
 @dataclass(frozen=True)
-class Place:
-    """A latent: the first one of `seed`, moved by so much along each direction; those not named stay as they are."""
+class LatentPoint:
+    """A latent: the first of `seed`, moved along each direction by `moves`."""
 
     seed: int
     moves: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A latent at `start`, or at share `t` of the way from there to `end`, under the label of that index."""
+class LatentQuery:
+    """A latent at `start`, or at fraction `t` of the path from there to `end`, under the label of that index."""
 
-    start: Place
-    end: Place | None
+    start: LatentPoint
+    end: LatentPoint | None
     t: float
     label: int | None
 
 
 class Explorer:
-    """A generator, the directions of its latents, and what it makes of wishes. Threads may share it.
+    """A generator, its latent directions, and its samples for queries. Threads may share it.
 
-    Raises `DataError` where latents are no vectors.
+    Raises `DataError` if latents are not vectors.
     """
 
     def __init__(self, generator: TrainedGenerator) -> None:
         self.generator = generator
         first_latent(generator, 0)
-        self.directions = telling_directions(generator)
+        self.directions = principal_directions(generator)
         self._lock = threading.Lock()
 
-    def wish(self, query: Mapping[str, str]) -> Wish:
-        """What the query of an address asks for. Raises `SettingError` or `UnknownNameError` for what can't be."""
+    def parse_query(self, query: Mapping[str, str]) -> LatentQuery:
+        """Parse the query of an address. Raises `SettingError` or `UnknownNameError` if it is invalid."""
         known = {"seed", "moves", "label", "to_seed", "to_moves", "t", "large"}
         if unknown := sorted(query.keys() - known):
             raise SettingError(f"there is no {shorten(unknown[0], 40)!r} to ask for; known: {', '.join(sorted(known))}")
         end = None
         if "t" in query:
-            end = self._place(query, "to_seed", "to_moves")
+            end = self._point(query, "to_seed", "to_moves")
         t = _number("t", query.get("t", "0"), 0.0, 1.0)
-        return Wish(self._place(query, "seed", "moves"), end, t, self._label(query.get("label")))
+        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query.get("label")))
 
-    def latent(self, wish: Wish) -> Tensor:
-        """The latent (latent_dim,) of a wish."""
-        start = self._moved(wish.start)
-        if wish.end is None:
+    def latent(self, query: LatentQuery) -> Tensor:
+        """The latent (latent_dim,) of a query."""
+        start = self._moved(query.start)
+        if query.end is None:
             return start
-        return along(start, self._moved(wish.end), torch.tensor([wish.t], dtype=torch.float64), spherical=True)[0]
+        return along(start, self._moved(query.end), torch.tensor([query.t], dtype=torch.float64), spherical=True)[0]
 
-    def picture(self, wish: Wish, *, large: bool = False) -> bytes:
+    def picture(self, query: LatentQuery, *, large: bool = False) -> bytes:
         """The sample as a PNG: an image at its own size, or where it is to be `large` enlarged without smoothing.
 
         Points and curves: a sketch, which takes little time, or the plot with its axes.
         """
         spec = self.generator.spec
-        generator, z = self.generator, self.latent(wish)[None]
-        labels = None if wish.label is None else torch.tensor([wish.label])
+        generator, z = self.generator, self.latent(query)[None]
+        labels = None if query.label is None else torch.tensor([query.label])
         with self._lock:  # a generator may keep something while it runs
             values = decode(generator.module, z, labels, generator.device, piece=1)  # in a hurry
         if not spec.has_pixels and not large:
@@ -91,34 +91,34 @@ class Explorer:
             return png_bytes(ways_picture(values[None], spec, ("",), ("generated",), values[:0]))
         return png_bytes(cells(values, enlargement(spec, 1, _LARGE) if large else 1)[0])
 
-    def record(self, wish: Wish) -> dict[str, Any]:
-        """The latent as JSON values, with all that is needed to find it again."""
-        spec, label = self.generator.spec, wish.label
-        places = {"seed": wish.start.seed, "moves": wish.start.moves}
-        if wish.end is not None:
-            places |= {"to_seed": wish.end.seed, "to_moves": wish.end.moves, "t": wish.t}
+    def latent_json(self, query: LatentQuery) -> dict[str, Any]:
+        """The latent as JSON values, with everything needed to reproduce it."""
+        spec, label = self.generator.spec, query.label
+        points = {"seed": query.start.seed, "moves": query.start.moves}
+        if query.end is not None:
+            points |= {"to_seed": query.end.seed, "to_moves": query.end.moves, "t": query.t}
         return {
             "variant": self.generator.variant.name,
             "data": spec.name,
             "step": self.generator.step,
             "label": None if label is None else spec.classes[label],
-            **places,
-            "latent": self.latent(wish).tolist(),
+            **points,
+            "latent": self.latent(query).tolist(),
         }
 
-    def _moved(self, place: Place) -> Tensor:
-        z = first_latent(self.generator, place.seed)
-        moves = torch.tensor(place.moves, dtype=z.dtype)
+    def _moved(self, point: LatentPoint) -> Tensor:
+        z = first_latent(self.generator, point.seed)
+        moves = torch.tensor(point.moves, dtype=z.dtype)
         return z + moves @ self.directions[: len(moves)].to(z.dtype)
 
-    def _place(self, query: Mapping[str, str], seed: str, moves: str) -> Place:
+    def _point(self, query: Mapping[str, str], seed: str, moves: str) -> LatentPoint:
         text = query.get(seed, "0")
         if not (text.isascii() and text.isdecimal() and len(text) < 17 and int(text) <= _MOST_SEED):
             raise SettingError(f"{seed} must be a whole number from 0 to {_MOST_SEED}, but is {shorten(text, 40)!r}")
         amounts = [part for part in query.get(moves, "").split(",") if part]
         if len(amounts) > len(self.directions):
             raise SettingError(f"{moves} must be at most {len(self.directions)} numbers, but are {len(amounts)}")
-        return Place(int(text), tuple(_number(moves, part, -_FARTHEST, _FARTHEST) for part in amounts))
+        return LatentPoint(int(text), tuple(_number(moves, part, -_FARTHEST, _FARTHEST) for part in amounts))
 
     def _label(self, label: str | None) -> int | None:
         if label is not None:

@@ -119,11 +119,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, f"{_FILES[name]}; charset=utf-8", render(name, "ganzoo_tools"))
         elif name == "picture.png":
             started_s = time.perf_counter()
-            picture = explorer.picture(explorer.wish(query), large=query.get("large") == "1")
+            picture = explorer.picture(explorer.parse_query(query), large=query.get("large") == "1")
             spent = f"picture;dur={(time.perf_counter() - started_s) * 1000:.1f}"
             self._send(HTTPStatus.OK, "image/png", picture, {"Server-Timing": spent} | self._named("png", query))
         elif name == "latent.json":
-            record = json.dumps(explorer.record(explorer.wish(query)), indent=1).encode()
+            record = json.dumps(explorer.latent_json(explorer.parse_query(query)), indent=1).encode()
             self._send(HTTPStatus.OK, "application/json", record, self._named("json", query))
         else:
             self._refuse(HTTPStatus.NOT_FOUND, _NOTHING)

@@ -1,4 +1,4 @@
-"""Walks through a generator's latents: one coordinate moved, one latent turned into another, one under all labels."""
+"""Walks through a generator's latents: coordinates changed, two latents interpolated, one latent under all labels."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _STRAIGHT_BELOW = 1e-6  # the sine of an angle so small, or so near 180 degrees,
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Exploration:
-    """What a generator makes on its ways through the latents: a table of samples.
+    """A table of samples from a walk through the latents.
 
-    `samples`: the untouched sample first, where there is one; then, row by row, one for each of `rows` and `columns`,
+    `samples`: the unchanged sample first, if there is one; then, row by row, one for each of `rows` and `columns`,
     which are captions.
     """
 
@@ -43,12 +43,12 @@ class Exploration:
     columns: tuple[str, ...]
 
     def picture(self) -> Image:
-        """The table as one picture, the untouched sample at the left of each row; points and curves as a plot."""
+        """The table as one picture, with the unchanged sample at the left of each row; points and curves as a plot."""
         untouched, table = self._parts()
         return table_picture(table, self.samples.spec, self.rows, self.columns, untouched)
 
     def frames(self) -> list[Image]:
-        """A picture for each column, its caption above it; the rows stand side by side."""
+        """One picture per column, captioned; the rows stand side by side."""
         untouched, table = self._parts()
         columns = table.transpose(0, 1)[:, None]  # (C, 1, R, *shape)
         spec = self.samples.spec
@@ -67,9 +67,9 @@ class Exploration:
         )
 
     def save(self, path: Path | str) -> None:
-        """Write the picture (`.png`), an animation from column to column (`.gif`) or the samples (`.npz`).
+        """Write a picture (`.png`), an animation over the columns (`.gif`) or the samples (`.npz`).
 
-        Raises `FileError` for another suffix and where the file can't be written.
+        Raises `FileError` for another suffix or if the file can't be written.
         """
         path = Path(path)
         suffix = path.suffix.lower()
@@ -103,11 +103,11 @@ def coordinates(
     label: str | int | None = None,
     seed: int = 0,
 ) -> Exploration:
-    """What single coordinates do: the first latent of `seed`, one of its `positions` (from 0) set to each of `values`.
+    """The effect of single coordinates: the first latent of `seed`, one of its `positions` (from 0) set to each value.
 
-    A row a position, a column a value (VALUES by default). Without positions, those five whose move changes this
-    sample most. A conditional variant shows `label`, its first class by default. Raises `SettingError` for a position
-    or value that can't be, `DataError` where latents are no vectors, and what `sample` raises for a label.
+    One row per position, one column per value (VALUES by default). `positions` default to the five that change this
+    sample most. A conditional variant shows `label`, by default its first class. Raises `SettingError` for an invalid
+    position or value, `DataError` if latents are not vectors, and what `sample` raises for a label.
     """
     z = first_latent(generator, seed)
     values = VALUES if values is None else values
@@ -137,9 +137,9 @@ def interpolation(
     label: str | int | None = None,
     seed: int = 0,
 ) -> Exploration:
-    """The way from the first latent of `seed` to that of `seed + 1`, in so many steps, ends included.
+    """Interpolates from the first latent of `seed` to that of `seed + 1`, in `steps` steps, both ends included.
 
-    Raises `SettingError` for less than two steps; else as `coordinates`.
+    Raises `SettingError` for fewer than two steps; otherwise as `coordinates`.
     """
     if steps < 2:
         raise SettingError(f"an interpolation must have at least 2 steps, its ends, but has {steps}")
@@ -148,7 +148,7 @@ def interpolation(
 
 
 def across_labels(generator: TrainedGenerator, *, seed: int = 0) -> Exploration:
-    """The first latent of `seed` under every label. Raises `SettingError` where the variant takes none."""
+    """The first latent of `seed` under every label. Raises `SettingError` if the variant takes no labels."""
     generator.check_conditional()
     classes = generator.spec.classes
     labels = torch.arange(len(classes))
@@ -166,17 +166,17 @@ def moved(z: Tensor, positions: Sequence[int], values: Sequence[float]) -> Tenso
 
 
 def between(start: Tensor, end: Tensor, steps: int, spherical: bool) -> Tensor:
-    """The way (steps, latent_dim) from `start` to `end` (latent_dim,), both included exactly.
+    """The path (steps, latent_dim) from `start` to `end` (latent_dim,), both included exactly.
 
     Spherical: along the arc, sin((1 - t) w) / sin(w) start + sin(t w) / sin(w) end, w the angle between the two
-    (arXiv:1609.04468, section 2.1). Normal latents lie near a sphere; the straight way leads through its inside, where
-    the generator has never been. Vectors that span no arc are joined straight.
+    (arXiv:1609.04468, section 2.1). Normal latents lie near a sphere; a straight path leads through its inside, where
+    the generator was not trained. Vectors that span no arc are joined straight.
     """
     return along(start, end, torch.linspace(0, 1, steps, dtype=torch.float64), spherical)
 
 
 def along(start: Tensor, end: Tensor, shares: Tensor, spherical: bool) -> Tensor:
-    """The latents (N, latent_dim) at such shares (N,), from 0 to 1, of the way that `between` walks."""
+    """The latents (N, latent_dim) at fractions `shares` (N,), in [0, 1], of the path of `between`."""
     t = shares[:, None]
     a, b = start.double(), end.double()
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
@@ -189,7 +189,7 @@ def along(start: Tensor, end: Tensor, shares: Tensor, spherical: bool) -> Tensor
 
 
 def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> list[int]:
-    """The coordinates whose move from the lowest to the highest of VALUES changes the sample most, strongest first."""
+    """The coordinates that change the sample most between the lowest and highest of VALUES, strongest first."""
     copies = len(z), 1
     low, high = (_made(generator, z.repeat(copies).fill_diagonal_(x), label).values for x in (VALUES[0], VALUES[-1]))
     change = (high - low).flatten(1).abs().mean(dim=1)  # (latent_dim,)
@@ -199,7 +199,7 @@ def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int 
 def first_latent(generator: TrainedGenerator, seed: int) -> Tensor:
     """The latent (latent_dim,) of the first sample that `sample` makes from this seed.
 
-    Raises `DataError` where latents are no vectors.
+    Raises `DataError` if latents are not vectors.
     """
     z = latents(generator.module, 1, seed)
     if z.ndim != 2 or not z.is_floating_point():
@@ -211,7 +211,7 @@ def first_latent(generator: TrainedGenerator, seed: int) -> Tensor:
 
 
 def _made(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> Samples:
-    """What the generator makes of latents z (N, latent_dim), all under one label where it takes any."""
+    """The samples of latents z (N, latent_dim), all under one label if the generator takes labels."""
     labels = None
     if label is not None:
         generator.check_conditional()
