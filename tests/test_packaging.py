@@ -44,7 +44,7 @@ SHIPPED = [
     *sorted(ROOT.glob("*.md")),
     *PROJECTS[:1],
     ROOT / ".ci" / "run",
-    *chain(*(texts(ROOT / name) for name in FOLDERS)),
+    *(path for name in FOLDERS for path in texts(ROOT / name) if path.relative_to(ROOT).parts[2:3] != ("tests",)),
 ]
 
 
