@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import lock_descriptor
-
 from ganzoo_core.errors import FileError
 
 _WAYS_OUT = {
@@ -98,6 +96,8 @@ def try_lock(path: Path) -> BinaryIO | None:
     The lock ends when the returned file is closed or the process ends. Raises `FileError` if the file can't be made. If
     the file system has no locks, there is a warning, and nothing is locked.
     """
+    from filelock import lock_descriptor  # here, as it takes a tenth of `ganzoo list` to import
+
     with as_file_error(path):
         file = path.open("ab")
     try:

@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 
 from ganzoo_core.cli import main
 from ganzoo_core.hookspecs import VERSION
-from ganzoo_tools.scaffold.package import LICENCES, Names
+from ganzoo_tools.scaffold import LICENCES
+from ganzoo_tools.scaffold.package import Names
 
 ROOT = Path(__file__).parents[3]
 FRESH = {

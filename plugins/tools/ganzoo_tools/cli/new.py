@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from pathlib import Path
 
 import click
 
 from ganzoo_core.cli.output import note
 from ganzoo_core.hookspecs import hookimpl
-from ganzoo_tools.scaffold.package import LICENCES, new_package
+from ganzoo_tools.scaffold import LICENCES
 
 GANZOO_API = 1
 
@@ -44,6 +43,8 @@ def command(name: str, base: str | None, author: str | None, licence: str, folde
 
     The path of the new folder is printed on stdout.
     """
+    from ganzoo_tools.scaffold.package import new_package
+
     made, names = new_package(
         name, base=base, author=_git_user() if author is None else author, licence=licence, folder=folder
     )
@@ -60,6 +61,8 @@ def _as_path(folder: Path) -> str:
 
 def _git_user() -> str:
     """The name git signs commits with here, or nothing."""
+    import subprocess
+
     try:
         done = subprocess.run(
             ["git", "config", "user.name"], capture_output=True, text=True, errors="replace", timeout=5, check=False

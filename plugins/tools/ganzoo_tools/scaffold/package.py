@@ -15,9 +15,8 @@ from ganzoo_core.storage.files import as_file_error
 from ganzoo_tools.scaffold.base import Base, find_base
 from ganzoo_tools.scaffold.names import Names, refuse_taken
 
-__all__ = ["LICENCES", "Names", "new_package"]
+__all__ = ["Names", "new_package"]
 
-LICENCES = ("MIT", "BSD-3-Clause", "Apache-2.0", "none")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
