@@ -75,7 +75,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"ganzoo_core.{_LAZY[name]}"), name)
-    if name in MOVED:
+    if name in ("evaluate", "compare"):
         return _moved(name)
     raise AttributeError(f"module 'ganzoo_core' has no attribute {name!r}")
 
