@@ -101,8 +101,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages go to a terminal."""
     monkeypatch.setenv("TERM", "xterm-256color")
-    for name in ("output", "run", "sample"):
-        monkeypatch.setattr(importlib.import_module(f"ganzoo_core.cli.{name}"), "on_terminal", lambda: True)
+    # All are imported first: one that is imported later would take what stands in the first for its own, and keep it.
+    modules = [importlib.import_module(f"ganzoo_core.cli.{name}") for name in ("output", "run", "sample")]
+    for module in modules:
+        monkeypatch.setattr(module, "on_terminal", lambda: True)
 
 
 def ganzoo(*args: str) -> Result:
