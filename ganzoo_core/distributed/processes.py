@@ -30,6 +30,7 @@ from ganzoo_core.errors import SettingError, TrainingError, shorten
 _CONNECT = timedelta(seconds=30)  # gloo may take five times as long until it gives up
 _LOADING = timedelta(days=1)  # before the first step one process may have a million images to decode
 _PATIENCE_S = 120  # how long a step waits for the slowest process: a snapshot, a checkpoint
+_SAID_OF_LOSS = ("gloo", "pair closure")  # gloo does not name itself in all that it says
 _WIDTHS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -237,7 +238,7 @@ def lost_process_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, dist.DistError) or "gloo" in str(error):
+        if isinstance(error, dist.DistError) or any(words in str(error) for words in _SAID_OF_LOSS):
             raise LostProcessError(f"another process of this run is gone: {shorten(error)}") from error
         raise
 

@@ -224,6 +224,8 @@ def test_devices_that_processes_cannot_share_are_refused(monkeypatch, kind, word
 def test_what_torch_says_of_a_loss_is_a_sentence():
     with pytest.raises(LostProcessError, match="another process of this run is gone: .*by peer"), lost_process_errors():
         raise RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer")
+    with pytest.raises(LostProcessError, match="is gone: Application timeout"), lost_process_errors():
+        raise RuntimeError("Application timeout caused pair closure")  # gloo's, of a link that was cut
     with pytest.raises(RuntimeError, match="shapes"), lost_process_errors():
         raise RuntimeError("shapes differ")
 
