@@ -56,24 +56,26 @@ def _obstacle(players: list[Player], loss: Loss, dataset: Dataset, device: torch
 class CudaGraph:
     """A function's work on the GPU, to be repeated on the same tensors."""
 
+    def __init__(self) -> None:
+        # One for warm-up and capture: autograd hands a gradient over on the stream of the parameter's first use.
+        self.stream = torch.cuda.Stream()
+
     def capture(self, function: Callable[[], Any]) -> Any:
         """Call the function; its kernels are captured, not run. Returns its result: tensors to be filled later."""
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, stream=self.stream):
             return function()
 
     def replay(self) -> None:
         """Run the kernels."""
         self.graph.replay()
 
-    @staticmethod
-    def on_side_stream(function: Callable[[], Any]) -> Any:
-        """Call the function on a side stream: what is captured later must have run before."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+    def on_side_stream(self, function: Callable[[], Any]) -> Any:
+        """Call the function on the stream of the capture: what is captured later must have run before."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
             result = function()
-        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(self.stream)
         return result
 
 
