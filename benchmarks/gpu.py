@@ -69,6 +69,7 @@ def main(
     dataset = source(path=path).load(data_folder(data_dir)).to(torch.device(device))
     names = [mode.strip() for mode in modes.split(",")]
     table = Table("variant", f"{names[0]}, steps/s", *(f"{name}, ratio" for name in names[1:]))
+    rows = []
     for variant in variants:
         variant_class = registry().variant(variant)[0]
         rates: dict[str, list[float]] = {name: [] for name in names}
@@ -81,10 +82,11 @@ def main(
                 rates[name].append(steps_per_s(engine, seconds))
         first = rates[names[0]]
         ratios = {n: spread([b / a for a, b in zip(first, rates[n], strict=True)]) for n in names[1:]}
-        if as_json:
-            print(json.dumps({"variant": variant, "steps_per_s": statistics.median(first), **ratios}), flush=True)
+        rows.append({"variant": variant, "steps_per_s": statistics.median(first), **ratios})
         table.add_row(variant, shown(spread(first), "{:.1f}"), *(shown(ratios[n], "{:.2f}") for n in names[1:]))
-    if not as_json:
+    if as_json:
+        print(json.dumps(rows))
+    else:
         Console(width=160).print(table)
 
 
