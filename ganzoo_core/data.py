@@ -28,7 +28,9 @@ class Dataset:
     `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64 or
     None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `exact_metrics`: computes metrics of
     generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
-    `left_out`: why each skipped file was skipped, by file name. `judge`: the old name of `exact_metrics`, deprecated.
+    `left_out`: why each skipped file was skipped, by file name. `contents`: a digest of all samples, from a source that
+    knows one without reading them. `guard`: called before samples are read; raises `DataError` where they can no longer
+    be, as when the file that they are mapped from was cut short. `judge`: the old name of `exact_metrics`, deprecated.
     """
 
     spec: DataSpec
@@ -38,6 +40,8 @@ class Dataset:
     exact_metrics: Callable[[Tensor], dict[str, float]] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     judge: InitVar[Callable[[Tensor], dict[str, float]] | None] = None
+    contents: str | None = field(default=None, kw_only=True)
+    guard: Callable[[], None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self, judge: Callable[[Tensor], dict[str, float]] | None) -> None:
         if judge is not None:
@@ -49,9 +53,21 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies the data: 16 hexadecimal digits over all of it; of large columns, over evenly spaced rows."""
-        found = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
-        for column in (self.samples, self.labels, *self.extra.values()):
+        """Identifies the data: 16 hexadecimal digits over all of it; of large columns, over evenly spaced rows.
+
+        What a folder is called does not count, so that one that was moved is the same.
+        """
+        return self.digest_as(self.spec.name.partition(":")[0], self.contents)
+
+    def digest_as(self, name: str, contents: str | None = None) -> str:
+        """The digest under another name, and over these `contents` in place of the samples, where given."""
+        spec = self.spec.to_dict() | {"name": name}
+        found = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+        if contents is not None:
+            found.update(contents.encode())
+        else:
+            self._check_readable()
+        for column in (self.samples if contents is None else None, self.labels, *self.extra.values()):
             if column is not None:
                 _digest_rows(found, column)
         return found.hexdigest()[:16]
@@ -64,16 +80,23 @@ class Dataset:
         """
         labels = None if self.labels is None else self.labels.to(device)
         extra = {name: column.to(device) for name, column in self.extra.items()}
+        self._check_readable()
         samples = self.samples.to(device) if _fits(self.samples, device) else self.samples
-        return replace(self, samples=samples, labels=labels, extra=extra)
+        guard = self.guard if samples is self.samples else None
+        return replace(self, samples=samples, labels=labels, extra=extra, guard=guard)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """The samples at `indices` (B,): "real" (B, *shape) float32 in [-1, 1], "labels" (B,), and the extras."""
+        self._check_readable()
         real = self.samples[indices.to(self.samples.device)].to(indices.device)
         if real.dtype == torch.uint8:
             real = real.to(torch.float32).div_(127.5).sub_(1)
         columns = {"real": real} | {name: column[indices] for name, column in self.extra.items()}
         return columns if self.labels is None else columns | {"labels": self.labels[indices]}
+
+    def _check_readable(self) -> None:
+        if self.guard is not None:
+            self.guard()
 
 
 def _digest_rows(digest: hashlib._Hash, column: Tensor) -> None:
@@ -92,16 +115,26 @@ def _fits(samples: Tensor, device: torch.device) -> bool:
 class BatchOrder:
     """Which samples batch number b holds: the b-th slice of an endless sequence of shuffled epochs.
 
-    A pure function of (seed, b). Every sample comes once per epoch; a batch may span two. Raises `DataError` if the
-    batch is larger than the data set.
+    A pure function of (seed, b). Every sample comes once per epoch; a batch may span two. With `balance` an epoch holds
+    each class equally often instead. Raises `DataError` if the batch is larger than the data set, or for classes to be
+    balanced that are not there.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device, *, balance: bool = False
+    ) -> None:
         self.size = len(dataset)
         if batch_size > self.size:
             raise DataError(
                 f"batch_size must be at most {self.size}, the size of {dataset.spec.name}, but is {batch_size}"
             )
+        self._labels: Tensor | None = None
+        if balance:
+            if dataset.labels is None:
+                raise DataError(f"balance=true needs labels, but {dataset.spec.name} has none; leave it out")
+            self._labels = dataset.labels.cpu()
+            classes = len(self._labels.unique())
+            self.size = math.ceil(self.size / classes) * classes
         self.batch_size = batch_size
         self.seed = seed
         self.device = device
@@ -118,5 +151,21 @@ class BatchOrder:
         if number not in self._epochs:
             rng = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
             self._epochs = {k: v for k, v in self._epochs.items() if k == number - 1}
-            self._epochs[number] = torch.randperm(self.size, generator=rng).to(self.device)
+            order = torch.randperm(self.size if self._labels is None else len(self._labels), generator=rng)
+            if self._labels is not None:
+                order = _balanced(order, self._labels, self.size, rng)
+            self._epochs[number] = order.to(self.device)
         return self._epochs[number]
+
+
+def _balanced(order: Tensor, labels: Tensor, size: int, rng: torch.Generator) -> Tensor:
+    """Of shuffled samples (N,) so many (size,) that each class comes equally often, and once in each round of them.
+
+    A large class gives some of its samples, others in each epoch, and a small one all of its own several times.
+    """
+    in_classes = order[labels[order].argsort(stable=True)]
+    counts = labels.unique(return_counts=True)[1].tolist()
+    rounds = size // len(counts)
+    columns = [one.repeat(math.ceil(rounds / len(one)))[:rounds] for one in in_classes.split(counts)]
+    rows = torch.stack(columns, dim=1)  # (rounds, classes)
+    return rows.gather(1, torch.rand(rows.shape, generator=rng).argsort(dim=1)).flatten()

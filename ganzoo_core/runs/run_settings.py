@@ -12,6 +12,7 @@ class RunSettings(Settings):
     """The settings of a run that are neither the variant's nor the data set's."""
 
     data: str = option("digits", "name of the data set, or folder:PATH; the variant may have another default")
+    balance: bool = option(False, "draw each class of the data equally often, however many samples it has")
     seed: int = option(0, "where all that is random comes from", minimum=0)
     device: str = option("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from ganzoo_core.storage.files import write_atomically
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.console import RenderableType
+
+_NUMBER = r"\d{1,18}(?!\d)"  # longer ones name no class, and Python may refuse to read them
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,13 +103,20 @@ def default_labels(spec: DataSpec, n: int) -> Tensor:
 
 
 def label_indices(spec: DataSpec, labels: Sequence[str | int]) -> list[int]:
-    """Turn class names or indices into indices. Raises `UnknownNameError` for an unknown one."""
-    found = []
-    for label in labels:
-        if str(label) in spec.classes:
-            found.append(spec.classes.index(str(label)))
-        elif str(label).isdecimal() and int(label) < spec.num_classes:
-            found.append(int(label))
-        else:
-            raise UnknownNameError("label", str(label), spec.classes)
-    return found
+    """Turn class names or indices into indices.
+
+    Where names begin with numbers (01, 02; 7-up), a number is one of those and never an index: it would be off by one.
+    Raises `UnknownNameError` for an unknown label.
+    """
+    numbers = [int(found[0]) if (found := re.match(_NUMBER, name)) else None for name in spec.classes]
+    if not any(number is not None for number in numbers):
+        numbers = [*range(spec.num_classes)]
+    return [_label_index(spec, str(label), numbers) for label in labels]
+
+
+def _label_index(spec: DataSpec, label: str, numbers: Sequence[int | None]) -> int:
+    if label in spec.classes:
+        return spec.classes.index(label)
+    if re.fullmatch(_NUMBER, label) and numbers.count(int(label)) == 1:
+        return numbers.index(int(label))
+    raise UnknownNameError("label", label, spec.classes)

@@ -42,7 +42,7 @@ class Engine:
         self.device = pick_device(run.device)
         self.processes.check_device(self.device)
         keep_freed_memory()
-        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device)
+        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device, balance=run.balance)
         self.accumulate = run.accumulate
         rng = default_generator(self.device)
         rank, size = self.processes.rank, self.processes.size

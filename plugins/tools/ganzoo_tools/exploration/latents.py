@@ -125,7 +125,7 @@ class Explorer:
             self.generator.check_conditional()
         if not self.generator.variant.conditional:
             return None
-        return label_indices(self.generator.spec, [0 if label is None else label])[0]
+        return label_indices(self.generator.spec, [self.generator.spec.classes[0] if label is None else label])[0]
 
 
 def _number(name: str, text: str, low: float, high: float) -> float:

@@ -216,6 +216,6 @@ def _made(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> Sa
     if label is not None:
         generator.check_conditional()
     if generator.variant.conditional:
-        (index,) = label_indices(generator.spec, [0 if label is None else label])
+        (index,) = label_indices(generator.spec, [generator.spec.classes[0] if label is None else label])
         labels = torch.full((len(z),), index)
     return Samples(decode(generator.module, z, labels, generator.device), generator.spec, labels)
