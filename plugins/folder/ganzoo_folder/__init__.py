@@ -26,17 +26,12 @@ class Folder(DataSource):
     Options = FolderOptions
 
     def load(self, data_dir: Path, split: Split = "train") -> Dataset:
-        """Every readable image, decoded once and kept in a cache. Raises `DataError`, also for split "test"."""
-        if split == "test":
-            raise DataError(
-                "folder has no held-out part: its only split is 'train', but 'test' was asked for; "
-                "use 'train', or data that has both, such as mnist"
-            )
+        """Every readable image, decoded once and kept in a cache. Raises `DataError`, also for a missing split."""
         if self.path is None:
             raise DataError("the data set folder needs a path: --data folder:PATH")
         from ganzoo_folder.folder import load
 
-        return load(self.path, self.options, data_dir)
+        return load(self.path, self.options, data_dir, split)
 
 
 @hookimpl

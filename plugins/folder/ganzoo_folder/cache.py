@@ -1,73 +1,45 @@
 """The cache of an image folder: every image decoded once, in parallel, to one file that is mapped, never read whole.
 
-A cache is `folder-cache/<what was asked>-<what was found>/` with samples.u8, the pixels in a row, and index.json. It
-is built under a lock in a folder of another name, which gets its own once all is on the disk: what bears the name of
-a cache is whole.
+A cache is `folder-cache/<what was asked>-<what was found>/` with samples.u8, the pixels in a row, index.json, which
+tells what they were made from, and about.json for people. It is built under a lock in a folder of another name, which
+gets its own once all is on the disk: what bears the name of a cache is whole. When one is opened, its pixels and the
+images must still be what they were: see stamps.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
-import math
-import mmap
 import os
 import shutil
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
 import platformdirs
-import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
 from ganzoo_core.storage.names import few, visible
 from ganzoo_folder.decode import decode, is_grey
+from ganzoo_folder.listing import Listing
+from ganzoo_folder.reading import ROUND, Cached, digest, found_digest, in_rounds, read
+from ganzoo_folder.stamps import content_digest
+from ganzoo_folder.upkeep import tidy
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import FolderOptions
 
 _DECODER_VERSION = 2  # raise it where decoding changes: old caches are then made anew
-_ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up
-_ROUND_BYTES = 2**26
+_ROUND_BYTES = 2**26  # of pixels; of large images fewer are handed to the pool at a time
 _REPORT_EVERY_S = 5.0
 _log = logging.getLogger("ganzoo")
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class ImageFile(NamedTuple):
-    """A file by its name below the folder, its label, and what tells that it has changed."""
-
-    name: str
-    label: int
-    size: int
-    mtime_ns: int
-
-
-class Listing(NamedTuple):
-    """What a folder holds; no classes where the images lie in it directly."""
-
-    root: Path
-    classes: tuple[str, ...]
-    images: list[ImageFile]
-
-
-class Cached(NamedTuple):
-    """The readable images in the listing's order, (N, C, S, S) uint8, and the reasons why others are not, by name."""
-
-    samples: Tensor
-    bad: dict[str, str]
 
 
 def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
@@ -76,43 +48,58 @@ def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
     Raises `DataError` where the cache can't be kept, where no image or none of a class can be read, and for the first
     bad image where on_bad_image is "stop".
     """
-    asked = _digest([_DECODER_VERSION, os.fspath(listing.root), options.image_size, options.channels])
-    name = f"{asked}-{_digest(listing.images)}"
-    homes = [data_dir / "folder-cache", Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"]
-    for home in homes:
-        if found := _read(home / name, listing, options):
+    asked = _asked(listing, options)
+    found, why = None, ""
+    for home in _homes(data_dir):
+        found, why = read(home, asked, listing, options)
+        if found or why:
             break
-    else:
-        home = _writable(homes)
+    if found is None:
+        home = _writable(data_dir)
         try:
             with _alone(home / f".{asked}.lock", listing.root):
-                found = _read(home / name, listing, options) or _make(home, asked, name, listing, options)
+                found, why = read(home, asked, listing, options)  # another process may have made it meanwhile
+                if found is None:
+                    if why:
+                        _log.warning("%s: %s; the images are decoded anew", visible(listing.root), why)
+                    found = _make(home, asked, listing, options)
         except OSError as error:
             raise DataError(
                 f"the decoded images can't be kept in {home} ({error.strerror}); name another place with --data-dir"
             ) from error
+    tidy(home)
     for bad, reason in found.bad.items():
         _stop_at(listing.root / bad, reason, options)
     return found
 
 
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=8).hexdigest()
+def _asked(listing: Listing, options: FolderOptions) -> str:
+    decoded = {name: value for name, value in options.to_dict().items() if name != "on_bad_image"}
+    return digest([_DECODER_VERSION, os.fspath(listing.root), listing.split, decoded])
 
 
-def _writable(homes: list[Path]) -> Path:
-    """The first of the folders that can be written to."""
-    for home in homes:
+def _homes(data_dir: Path) -> Iterator[Path]:
+    """Where caches may lie: in the data folder, else in the user's own place, if this user has one."""
+    yield data_dir / "folder-cache"
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"
+
+
+def _writable(data_dir: Path) -> Path:
+    """The first of the folders that can be written to; a line says so where it is not the first."""
+    reasons: list[str] = []
+    for home in _homes(data_dir):
         try:
             home.mkdir(parents=True, exist_ok=True)
-        except OSError:
+        except OSError as error:
+            reasons.append(f"{home} ({error.strerror})")
             continue
         if os.access(home, os.W_OK | os.X_OK):
+            if reasons:
+                _log.warning("the decoded images can't be kept in %s; they are kept in %s", visible(reasons[0]), home)
             return home
-    raise DataError(
-        f"the decoded images can't be kept: neither {homes[0]} nor {homes[1]} can be written; "
-        f"name another place with --data-dir"
-    )
+        reasons.append(f"{home} (it can't be written to)")
+    raise DataError(f"the decoded images can't be kept in {' or '.join(reasons)}; name another place with --data-dir")
 
 
 @contextlib.contextmanager
@@ -130,7 +117,7 @@ def _alone(path: Path, root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _make(home: Path, asked: str, name: str, listing: Listing, options: FolderOptions) -> Cached:
+def _make(home: Path, asked: str, listing: Listing, options: FolderOptions) -> Cached:
     """Build the cache and put it in place; whoever does holds the lock. What it stands in for goes."""
     scratch = home / f".{asked}.building"
     shutil.rmtree(scratch, ignore_errors=True)  # a killed process's
@@ -138,33 +125,50 @@ def _make(home: Path, asked: str, name: str, listing: Listing, options: FolderOp
         shutil.rmtree(stale, ignore_errors=True)  # whoever has it mapped keeps it
     scratch.mkdir()
     try:
-        _build(scratch, listing, options)
-        scratch.rename(home / name)
+        found = _build(scratch, listing, options)
+        scratch.rename(home / f"{asked}-{found}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     sync_folder(home)
-    made = _read(home / name, listing, options)
+    made, why = read(home, asked, listing, options)
     if made is None:
-        raise OSError(None, "what was just written there can't be read")
+        raise OSError(None, f"what was just written there can't be read: {why}")
     return made
 
 
-def _build(folder: Path, listing: Listing, options: FolderOptions) -> None:
-    """Write samples.u8 and index.json, and have them on the disk."""
+def _build(folder: Path, listing: Listing, options: FolderOptions) -> str:
+    """Write the files of a cache, have them on the disk, and give a digest of what was found."""
+    checked_ns = time.time_ns()
+    paths = [listing.root / image.name for image in listing.images]
     with (
         warnings.catch_warnings(action="ignore"),  # Pillow's, which name no file
         ThreadPoolExecutor() as pool,
-        open(folder / "samples.u8", "xb") as samples,
-        open(folder / "index.json", "xb") as index,
     ):
-        paths = [listing.root / image.name for image in listing.images]
-        channels = options.channels or (1 if all(_in_rounds(pool, is_grey, paths, _ROUND)) else 3)
-        bad = _write_samples(samples, pool, listing, options, channels)
-        _check_labels(listing, bad)
-        index.write(json.dumps({"channels": channels, "bad": bad}).encode())
-        for file in (samples, index):
-            file.flush()
-            os.fsync(file.fileno())
+        # Before they are decoded: of an image that changes meanwhile the digest is then the old one, and found wrong.
+        digests = list(in_rounds(pool, content_digest, paths, ROUND))
+        channels = options.channels or (1 if all(in_rounds(pool, is_grey, paths, ROUND)) else 3)
+        with open(folder / "samples.u8", "xb") as samples:
+            bad = _write_samples(samples, pool, listing, options, channels)
+            _on_disk(samples)
+    _check_labels(listing, bad)
+    with open(folder / "samples.u8", "rb") as samples:
+        contents = content_digest(samples)
+    files = [
+        [image.name, image.stamp, digest, bad.get(image.name)]
+        for image, digest in zip(listing.images, digests, strict=True)
+    ]
+    index = {"checked_ns": checked_ns, "channels": channels, "contents": contents, "stamp": None, "files": files}
+    about = {"folder": os.fspath(listing.root), "split": listing.split, "images": len(files), **options.to_dict()}
+    for name, values in {"index.json": index, "about.json": about}.items():
+        with open(folder / name, "xb") as file:
+            file.write(json.dumps(values).encode())
+            _on_disk(file)
+    return found_digest(index)
+
+
+def _on_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _write_samples(
@@ -175,8 +179,8 @@ def _write_samples(
     bad: dict[str, str] = {}
     said_s, where = time.monotonic(), visible(listing.root)
     paths = [listing.root / image.name for image in listing.images]
-    at_once = min(_ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
-    results = _in_rounds(pool, one, paths, at_once)
+    at_once = min(ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
+    results = in_rounds(pool, one, paths, at_once)
     for done, (image, pixels) in enumerate(zip(listing.images, results, strict=True)):
         if time.monotonic() - said_s > _REPORT_EVERY_S:
             said_s = time.monotonic()
@@ -187,12 +191,6 @@ def _write_samples(
         else:
             file.write(pixels.tobytes())  # not mapped: a full disk is then an error and not the end of the process
     return bad
-
-
-def _in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:
-    """As `pool.map`, which would take in a hundred thousand at once."""
-    for start in range(0, len(items), at_once):
-        yield from pool.map(function, items[start : start + at_once])
 
 
 def _stop_at(path: Path, reason: str, options: FolderOptions) -> None:
@@ -206,36 +204,5 @@ def _check_labels(listing: Listing, bad: dict[str, str]) -> None:
         raise DataError(f"none of the {len(bad)} images in {listing.root} can be read: {named}")
     present = {image.label for image in listing.images if image.name not in bad}
     for label, name in enumerate(listing.classes):
-        if label not in present:
+        if label not in present and listing.split != "test":
             raise DataError(f"no image of the class folder {name!r} in {listing.root} can be read; mend or remove it")
-
-
-def _read(cache: Path, listing: Listing, options: FolderOptions) -> Cached | None:
-    """What a cache holds; None where it is not there or not whole."""
-    try:
-        index = json.loads((cache / "index.json").read_bytes())
-        bad = {str(name): str(reason) for name, reason in index["bad"].items()}
-        kept = len(listing.images) - len(bad)
-        shape = (kept, int(index["channels"]), options.image_size, options.image_size)
-        return Cached(_mapped(cache / "samples.u8", shape), bad)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
-    """The file as a tensor of that shape, uint8, on pages that the system reads on need and drops at will.
-
-    Copy on write: nothing goes back to the file. Raises `OSError`, and `ValueError` where its size is another.
-    """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size != math.prod(shape):
-            raise ValueError(f"{path} does not hold {shape}")
-        if sys.platform == "win32":
-            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        else:
-            # Without room set aside for copies, which are never made: a set may be larger than memory and swap.
-            unreserved = getattr(mmap, "MAP_NORESERVE", 0x4000) if sys.platform == "linux" else 0
-            protection = mmap.PROT_READ | mmap.PROT_WRITE
-            pages = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | unreserved, prot=protection)
-            pages.madvise(mmap.MADV_RANDOM)  # a batch is spread: to read ahead would fill memory with what is not asked
-    return torch.frombuffer(pages, dtype=torch.uint8).view(shape)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,11 +17,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from folders import BLUE, RED, caches, colour_of, load, save
+from folders import BLUE, GREEN, RED, caches, colour_of, load, save
 
 from ganzoo_core.data import BatchOrder
 from ganzoo_core.errors import DataError
-from ganzoo_folder import cache
+from ganzoo_folder import cache, reading
 
 pytestmark = pytest.mark.usefixtures("user_cache")
 
@@ -59,13 +62,134 @@ def test_changed_files_are_noticed_and_the_stale_cache_goes(images):
         ("index.json", b'{"channels": 3, "bad": {"a.png": "it is empty"}}'),
     ],
 )
-def test_a_damaged_cache_is_made_anew(images, file, content):
+def test_a_damaged_cache_is_made_anew(images, file, content, caplog):
     save(images / "a.png")
     load(images)
     (cache,) = caches(images.parent / "data")
     (cache / file).write_bytes(content)
     assert colour_of(load(images).samples[0]) == RED
     assert caches(images.parent / "data") == [cache]
+    assert caplog.messages == [f"{images}: the cache {cache} is damaged, or was changed; the images are decoded anew"]
+
+
+def rewritten(path: Path, content: bytes) -> None:
+    """Other bytes, of the same size and with the old times, as far as a program can set them back."""
+    before = path.stat()
+    assert before.st_size == len(content)
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def age(cache: Path) -> None:
+    """As if all had been made long before it was looked at: from now on stamps are trusted."""
+    index = json.loads((cache / "index.json").read_bytes())
+    index["checked_ns"] += 10**12
+    (cache / "index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_images_rewritten_with_the_same_size_and_time_are_noticed(images, aged, caplog):
+    save(images / "a.bmp", RED)
+    save(images / "b.bmp", GREEN)
+    digest = load(images).digest
+    load(images)
+    if aged:
+        age(*caches(images.parent / "data"))
+    blue = save(images.parent / "blue.bmp", BLUE).read_bytes()
+    rewritten(images / "a.bmp", blue)
+    data = load(images)
+    assert [colour_of(sample) for sample in data.samples] == [BLUE, GREEN] and data.digest != digest
+    assert caplog.messages == [
+        f"{images}: 1 of 2 images were changed since they were decoded; the images are decoded anew"
+    ]
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_pixels_changed_in_the_cache_are_noticed(images, aged, caplog):
+    save(images / "a.png")
+    load(images)
+    load(images)
+    (cache,) = caches(images.parent / "data")
+    if aged:
+        age(cache)
+    rewritten(cache / "samples.u8", bytes(8 * 8 * 3))
+    assert colour_of(load(images).samples[0]) == RED
+    assert caplog.messages == [f"{images}: the cache {cache} is damaged, or was changed; the images are decoded anew"]
+
+
+def test_an_index_that_was_changed_is_noticed(images):
+    for name in "ab":
+        save(images / f"{name}.png", RED if name == "a" else BLUE)
+    (images / "c.png").touch()
+    load(images)
+    (cache,) = caches(images.parent / "data")
+    text = (cache / "index.json").read_text()
+    (cache / "index.json").write_text(text.replace('"it is empty"', "null").replace('", null', '", "it is bad"', 1))
+    data = load(images)
+    assert data.left_out == {"c.png": "it is empty"} and colour_of(data.samples[0]) == RED
+
+
+def test_what_was_touched_or_restored_is_read_again_and_not_decoded(images, monkeypatch):
+    save(images / "a.png")
+    load(images)
+    (cache_folder,) = caches(images.parent / "data")
+    shutil.copy(cache_folder / "samples.u8", images.parent / "copy")
+    os.replace(images.parent / "copy", cache_folder / "samples.u8")
+    os.utime(images / "a.png", ns=(0, 12345))
+    monkeypatch.setattr(cache, "decode", None)
+    assert colour_of(load(images).samples[0]) == RED
+
+
+def test_files_whose_stamps_can_be_trusted_are_not_read(images, monkeypatch):
+    save(images / "a.png")
+    load(images)
+    load(images)
+    age(*caches(images.parent / "data"))
+    monkeypatch.setattr(reading, "content_digest", None)
+    assert colour_of(load(images).samples[0]) == RED
+
+
+@pytest.mark.parametrize("harm", [lambda path: os.truncate(path, 10), lambda path: path.write_bytes(bytes(8 * 8 * 3))])
+def test_a_cache_that_is_cut_short_or_changed_while_in_use_ends_in_a_sentence(images, harm):
+    save(images / "a.png")
+    data = load(images)
+    (cache,) = caches(images.parent / "data")
+    os.utime(cache / "samples.u8", ns=(0, 0))
+    data = load(images)
+    assert data.batch(torch.tensor([0]))["real"][0, 0, 0, 0] == 1
+    harm(cache / "samples.u8")
+    with pytest.raises(DataError, match=r"samples.u8 were changed or cut short while in use; run again, or resume"):
+        data.batch(torch.tensor([0]))
+
+
+def test_a_cache_that_goes_while_in_use_does_no_harm(images):
+    save(images / "a.png")
+    data = load(images)
+    shutil.rmtree(*caches(images.parent / "data"))
+    assert data.batch(torch.tensor([0]))["real"][0, 0, 0, 0] == 1
+
+
+def test_caches_of_deleted_folders_and_old_ones_go_but_none_in_use(images):
+    kept = images.parent / "data"
+    for name in ("gone", "old", "used", "fresh"):
+        (images.parent / name).mkdir()
+        save(images.parent / name / "a.png")
+    in_use = load(images.parent / "used")
+    for name in ("gone", "old", "fresh"):
+        load(images.parent / name)
+    shutil.rmtree(images.parent / "gone")
+    (kept / "folder-cache" / ".1234.building").mkdir()  # of a killed process
+    for folder in caches(kept):
+        name = Path(json.loads((folder / "about.json").read_bytes())["folder"]).name
+        for file in folder.iterdir() if name != "fresh" else ():
+            if file.name != "samples.u8" or name != "used":  # the time of what is in use is watched
+                os.utime(file, (0, 0))
+    gc.collect()
+    save(images / "a.png")
+    load(images)
+    left = {Path(json.loads((cache / "about.json").read_bytes())["folder"]).name for cache in caches(kept)}
+    assert left == {"used", "fresh", "images"} and len(in_use) == 1
+    assert not list((kept / "folder-cache").glob("*.building"))
 
 
 STALLING_BUILD = """
@@ -123,18 +247,26 @@ def test_of_several_that_ask_at_once_one_decodes(images, monkeypatch):
     assert len(caches(images.parent / "data")) == 1
 
 
-def test_an_unwritable_data_folder_falls_back_to_the_users_cache(images, user_cache):
+def test_an_unwritable_data_folder_falls_back_to_the_users_cache(images, user_cache, caplog):
     save(images / "a.png")
     (images.parent / "data").touch()
-    assert len(load(images)) == 1
+    with caplog.at_level(logging.WARNING):
+        assert len(load(images)) == 1
     assert len(caches(user_cache)) == 1
+    (message,) = caplog.messages
+    assert re.fullmatch(r".* can't be kept in .*data/folder-cache \(Not a directory\); they are kept in .*", message)
+    caplog.clear()
+    load(images)
+    assert caplog.messages == []
 
 
 def test_no_place_for_the_cache(images, user_cache):
     save(images / "a.png")
     (images.parent / "data").touch()
     user_cache.parent.touch()
-    with pytest.raises(DataError, match=r"can't be kept: neither .* nor .* can be written; name another place"):
+    with pytest.raises(
+        DataError, match=r"can't be kept in .*data/folder-cache \(Not a dir.* or .*user.* with --data-dir$"
+    ):
         load(images)
 
 
@@ -192,7 +324,8 @@ def test_a_set_may_be_larger_than_memory(tmp_path):
     path, n = tmp_path / "samples.u8", 2**40
     with path.open("wb") as file:
         file.truncate(n)
-    samples = cache._mapped(path, (n // 4, 1, 2, 2))
+    with path.open("rb") as file:
+        samples = reading._mapped(file, (n // 4, 1, 2, 2))
     assert samples[torch.tensor([0, n // 4 - 1])].sum() == 0
 
 

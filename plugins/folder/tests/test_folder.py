@@ -318,11 +318,103 @@ def test_an_empty_class_folder(images):
 
 
 def test_folders_inside_class_folders(images):
-    for split in ("test", "train"):
-        (images / split).mkdir()
-        save(images / split / "cat" / "a.png")
-    with pytest.raises(DataError, match=r"^the class folder 'test' in .* holds folders \('cat'\), but must"):
+    (images / "kitten").mkdir()
+    save(images / "kitten" / "cat" / "a.png")
+    with pytest.raises(DataError, match=r"^the class folder 'kitten' in .* holds folders \('cat'\), but must"):
         load(images)
+
+
+def held_out(images: Path):
+    return Folder(FolderOptions(image_size=8), images).load(images.parent / "data", "test")
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "val"), ("train", "valid"), ("train", "testing")])
+def test_train_and_test_are_splits_and_not_classes(images, names):
+    for name, classes in zip(names, [("cat", "dog", "emu"), ("dog",)], strict=True):
+        (images / name).mkdir()
+        for number, class_name in enumerate(classes):
+            save(images / name / class_name / "a.png", (9 * number, 0, 0))
+    data = load(images)
+    assert (data.spec.name, data.spec.classes, len(data)) == ("folder:images", ("cat", "dog", "emu"), 3)
+    test = held_out(images)
+    assert test.labels.tolist() == [1] and test.spec == data.spec
+
+
+def test_splits_without_classes_and_grey_ones(images):
+    for split, colour in (("train", RED), ("test", 7), ("val", 9)):
+        save(images / split / "a.png", colour, mode="RGB" if split == "train" else "L")
+    assert (len(load(images)), load(images).labels) == (1, None)
+    assert colour_of(held_out(images).samples[0]) == (7, 7, 7)  # colour, as the training part
+
+
+def test_a_class_called_train_is_one(images):
+    for name in ("bus", "car", "train"):
+        save(images / name / "a.png")
+    assert load(images).spec.classes == ("bus", "car", "train")
+
+
+def test_splits_that_do_not_fit(images):
+    (images / "train").mkdir()
+    (images / "test").mkdir()
+    save(images / "train" / "cat" / "a.png")
+    save(images / "test" / "dog" / "a.png")
+    with pytest.raises(DataError, match=r"has classes that the training part lacks \('dog'\); remove them, or add"):
+        held_out(images)
+    (images / "test" / "dog" / "a.png").rename(images / "test" / "a.png")
+    with pytest.raises(DataError, match=r"^of the splits of .* one holds class folders and the other images; make"):
+        held_out(images)
+    (images / "testing").mkdir()
+    with pytest.raises(DataError, match=r"holds 'test' and 'testing', which are the same split; keep one$"):
+        load(images)
+
+
+def test_classes_are_in_natural_order(images):
+    for name in ("10", "9", "1", "02", "2", "a10", "a9b"):
+        save(images / name / "a.png")
+    assert load(images).spec.classes == ("1", "02", "2", "9", "10", "a9b", "a10")
+
+
+def test_small_and_unequal_classes_are_told(images, caplog):
+    caplog.set_level(logging.INFO)
+    for name, count in (("cat", 6), ("dog", 2), ("emu", 1)):
+        for number in range(count):
+            save(images / name / f"{number}.png")
+    load(images)
+    assert caplog.messages == [
+        f"{images}: 1 of 3 classes hold a single image: 'emu'",
+        f"{images}: its 3 classes differ in size ('cat' 6, 'dog' 2, 'emu' 1); --set balance=true draws each equally "
+        "often",
+    ]
+
+
+def test_what_systems_leave_behind_is_no_class(images, caplog):
+    save(images / "cat" / "a.png")
+    for name in ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", ".ipynb_checkpoints"):
+        (images / name).mkdir()
+        save(images / name / "a.png")
+    (images / "cat" / "@eaDir").mkdir()
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._a.png"):
+        (images / "cat" / name).touch()
+    caplog.set_level(logging.INFO)
+    data = load(images)
+    assert data.spec.classes == ("cat",) and len(data) == 1
+    names = ["$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"]
+    names += ["cat/@eaDir", "cat/Thumbs.db", "cat/desktop.ini"]
+    assert data.left_out == dict.fromkeys(names, "a system made it, no person")
+    assert caplog.messages[0] == (
+        f"{images}: 8 left out as made by a system and not by a person: '$RECYCLE.BIN', '@eaDir', "
+        "'System Volume Information', ..."
+    )
+
+
+def test_a_folder_that_was_moved_is_the_same_data(images):
+    save(images / "cat" / "a.png")
+    before = load(images)
+    images.rename(images.parent / "elsewhere")
+    after = load(images.parent / "elsewhere")
+    assert after.spec.name == "folder:elsewhere" and after.digest == before.digest
+    (images.parent / "elsewhere" / "cat").rename(images.parent / "elsewhere" / "dog")
+    assert load(images.parent / "elsewhere").digest != before.digest
 
 
 def test_a_class_name_that_is_no_text(images):
