@@ -13,6 +13,7 @@ import inspect
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -322,9 +323,25 @@ def find_source(name: str) -> tuple[type[DataSource], Path | None]:
     Raises `UnknownNameError`, `DataError` if a path is missing, or `PluginError` if its plugin is broken.
     """
     head, colon, rest = name.partition(":")
-    source, _ = registry().dataset(head)
+    try:
+        source, _ = registry().dataset(head)
+    except UnknownNameError as error:
+        _check_no_path(name, error)
+        raise
     if source.takes_path and not rest:
         raise DataError(f"the data set {head!r} needs a path: --data {head}:PATH")
     if colon and not source.takes_path:
         raise UnknownNameError("data set", name, registry().datasets())
     return source, Path(os.path.expanduser(rest)) if rest else None  # Path.expanduser raises for ~nobody
+
+
+def _check_no_path(name: str, error: UnknownNameError) -> None:
+    """Raise `DataError` where a path stands in the place of a data set's name."""
+    path = os.path.expanduser(name)
+    takers = [cls.name for cls, _ in registry().datasets().values() if cls.takes_path]
+    if takers and os.path.exists(path):
+        is_folder = os.path.isdir(path)
+        named = " or ".join(shlex.quote(f"{taker}:{name if is_folder else 'FOLDER'}") for taker in takers)
+        what = "a folder" if is_folder else "a file"
+        way_out = "name it" if is_folder else "unpack it if it is an archive, and name the folder"
+        raise DataError(f"{name!r} is {what} and no data set; {way_out} with --data {named}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +26,14 @@ class KeyValue(click.ParamType):
         return key.strip().replace("-", "_"), text.strip()
 
 
+class UserPath(click.Path):
+    """A path in which `~` is the user's home, also where no shell has put it in: within quotes, or after `=`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What `click.Path` makes of it."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 set_option = click.option(
@@ -36,6 +46,6 @@ data_option = click.option(
 )
 
 data_dir_option = click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    "--data-dir", type=UserPath(file_okay=False, path_type=Path), metavar="DIR",
     help="Where data sets are stored; GANZOO_DATA sets it too.",
 )  # fmt: skip

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
+from ganzoo_core.cli.options import UserPath
+
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath(path_type=Path))
 def command(run: Path) -> None:
     """Rewrite the report of a run: one file that needs no network or server.
 
@@ -17,4 +18,4 @@ def command(run: Path) -> None:
     """
     from ganzoo_core.report.run_page import write_report
 
-    click.echo(write_report(Path(os.path.expanduser(run))))
+    click.echo(write_report(run))

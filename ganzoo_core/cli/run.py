@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.callbacks import RunInfo
-from ganzoo_core.cli.options import data_dir_option, data_option, set_option
+from ganzoo_core.cli.options import UserPath, data_dir_option, data_option, set_option
 from ganzoo_core.cli.output import draw, note, on_terminal, print_path
 from ganzoo_core.cli.progress import Progress
 from ganzoo_core.display.progress import figures
@@ -44,13 +44,13 @@ _NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress",
 @click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile.")
 @set_option
 @click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
+    "--config", type=UserPath(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
     help="Settings from a file; --set and flags override it.",
 )  # fmt: skip
 @click.option("--snapshots", metavar="N,N,...", help="The steps at which to draw samples.")
 @click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Resume the run in this folder.")
+@click.option("--out", type=UserPath(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
+@click.option("--resume", type=UserPath(path_type=Path), metavar="DIR", help="Resume the run in this folder.")
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import default_output, draw, on_terminal, print_path
 from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
@@ -28,7 +29,7 @@ _MOST_DRAWN = 1000
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Same seed, same samples."
 )
 @click.option(
-    "-o", "output", type=click.Path(), metavar="FILE",
+    "-o", "output", type=UserPath(), metavar="FILE",
     help="A picture (.png), arrays (.npz), an empty or new folder for a PNG each (DIR/), or the snapshots of a run in "
     "motion (.gif); by default samples-seed<N>.png, in the run folder where SOURCE is one.",
 )  # fmt: skip

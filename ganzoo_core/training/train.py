@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
-from ganzoo_core.training.resume import check_same_data, resumed_plan
+from ganzoo_core.training.resume import check_same_data, load_again, resumed_plan
 from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
 
@@ -55,6 +56,7 @@ def train(
     if isinstance(processes, ProcessGroup) and processes.rank:
         return Run(follow(processes, data_dir))
     texts = texts or {}
+    out, resume = (path and os.path.expanduser(path) for path in (out, resume))
     if resume is None and (begun := begun_run()):
         resume, out = begun, None
     if seconds is not None:
@@ -106,8 +108,8 @@ def _resume(
             return Run(path)
         if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
             seconds = metadata.seconds
-        dataset = load_data(plan.source, data_dir, processes)
-        check_same_data(path, metadata, dataset, texts)
+        dataset = load_again(plan, lambda: load_data(plan.source, data_dir, processes))
+        dataset = check_same_data(path, metadata, dataset, texts)
         engine = Engine(plan.variant, dataset, plan.run, processes)
         if step:
             engine.restore(step, tensors, folder.checkpoint)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli.options import data_dir_option, json_option, set_option
+from ganzoo_core.cli.options import UserPath, data_dir_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table
 from ganzoo_core.errors import Interrupted
 from ganzoo_core.hookspecs import hookimpl
@@ -40,7 +40,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="With --variants: train each with the seeds 0 to N-1; 1 by default, without a spread.",
 )  # fmt: skip
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    "--out", type=UserPath(file_okay=False, path_type=Path), metavar="DIR",
     help="With --variants: where to train; an existing folder is resumed.",
 )  # fmt: skip
 @click.option(
@@ -49,7 +49,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 )  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
 @set_option
-@click.option("-o", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="The page.")
+@click.option("-o", "page", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.html", help="The page.")
 @json_option
 def command(
     runs: tuple[str, ...],

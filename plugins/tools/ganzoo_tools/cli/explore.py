@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.errors import SettingError
 from ganzoo_core.hookspecs import hookimpl
@@ -49,7 +50,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="Use the latent of the first sample of this seed.",
 )  # fmt: skip
 @click.option(
-    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE",
     help="A picture (.png), an animation (.gif) or arrays (.npz); by default explore-seed<N>.png or the like, in the "
     "run folder where SOURCE is one.",
 )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import note
 from ganzoo_core.hookspecs import hookimpl
 from ganzoo_tools.scaffold import LICENCES
@@ -32,7 +33,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     metavar="|".join(LICENCES), help="Which licence file to write.",
 )  # fmt: skip
 @click.option(
-    "-o", "folder", type=click.Path(path_type=Path), metavar="DIR",
+    "-o", "folder", type=UserPath(path_type=Path), metavar="DIR",
     help="The folder to make, which must not exist; by default ganzoo-NAME, here.",
 )  # fmt: skip
 def command(name: str, base: str | None, author: str | None, licence: str, folder: Path | None) -> None:
