@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import math
 import os
+import re
 import socket
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -16,13 +19,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torchvision import datasets as published
-from torchvision.datasets.utils import download_and_extract_archive
+from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 
 _TIMEOUT_S = 30.0
+_LOOKED_AT = 512  # bytes, to tell what a file is
+_GZIP = b"\x1f\x8b"
 _CIFAR10_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 _CIFAR10_MIRRORS = ["https://www.cs.toronto.edu/~kriz/"]
 _IDX = {"mnist": published.MNIST, "fashion-mnist": published.FashionMNIST, "kmnist": published.KMNIST}
@@ -51,21 +56,56 @@ def load(spec: DataSpec, folder: Path, archives: dict[str, str]) -> Dataset:
 
 def _fetch(name: str, missing: list[Path], wanted: set[str]) -> None:
     """Bring the missing files out of the archives `wanted`, each put in place whole, so that an interrupted or a
-    second fetch does no harm."""
+    second fetch does no harm. An archive that is there and not the published one is left as it is."""
     folder = missing[0].parent
+    archives = _archives(name, wanted)
+    wrong = {file: why for archive in archives if (why := _fault(file := folder / archive.name, archive.md5))}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch, _polite_network():
-            for archive in _archives(name, wanted):
-                _fetch_archive(archive, folder, scratch)
+            for archive in archives:
+                _fetch_archive(archive, folder, scratch, is_there=folder / archive.name not in wrong)
             for path in Path(scratch).rglob("*"):
                 if path.name in {target.name for target in missing}:
                     os.replace(path, folder / path.name)
     except (OSError, RuntimeError, HTTPException) as error:
+        reason = f"{name} could not be fetched ({_reason(error)})"
+        if wrong:
+            faults = ", ".join(f"{file} is not what was published: {why}" for file, why in wrong.items())
+            raise DataError(f"{faults}; replace it, or delete it and see to a network: {reason}") from error
         raise DataError(
-            f"{name} could not be fetched ({_reason(error)}); put {', '.join(sorted(wanted))} into {folder}, "
-            f"or use --data digits, which needs no network"
+            f"{reason}; put {', '.join(sorted(wanted))} into {folder}, or use --data digits, which needs no network"
         ) from error
+
+
+def _fault(path: Path, md5: str) -> str:
+    """What is wrong with a published archive that the user has put there; nothing where it is right or not there."""
+    if not path.is_file() or check_integrity(path, md5):
+        return ""
+    with path.open("rb") as file:
+        start = file.read(_LOOKED_AT)
+    if start[:2] != _GZIP:
+        return _kind(start) or "it is not packed by gzip; if it was unpacked, take .gz off its name"
+    try:
+        with gzip.open(path) as packed:
+            while packed.read(2**20):
+                pass
+    except EOFError:
+        return f"its end is missing, after {path.stat().st_size:,} bytes"
+    except (OSError, zlib.error):
+        return "it is damaged within"
+    return "it is another archive, by its md5 digest"
+
+
+def _kind(start: bytes) -> str:
+    """What begins so and is no data; nothing where that is unknown."""
+    if not start:
+        return "it is empty"
+    if re.match(rb"(\xef\xbb\xbf)?\s*<[!?a-z]", start, re.IGNORECASE):
+        return "it is a web page, such as an error of the server"
+    if start[:2] == _GZIP:
+        return "it is packed by gzip still; add .gz to its name"
+    return "it is a zip archive" if start[:4] == b"PK\3\4" else ""
 
 
 def _archives(name: str, wanted: set[str]) -> list[_Archive]:
@@ -76,10 +116,10 @@ def _archives(name: str, wanted: set[str]) -> list[_Archive]:
     return [_Archive(file, _CIFAR10_MD5, _CIFAR10_MIRRORS) for file in wanted]
 
 
-def _fetch_archive(archive: _Archive, folder: Path, scratch: str) -> None:
+def _fetch_archive(archive: _Archive, folder: Path, scratch: str, *, is_there: bool) -> None:
     """Unpack the archive into `scratch`, from `folder` where the user has put it there, else from the first mirror
     that answers."""
-    root = folder if (folder / archive.name).is_file() else scratch
+    root = folder if is_there and (folder / archive.name).is_file() else scratch
     for mirror in archive.mirrors:
         try:
             download_and_extract_archive(mirror + archive.name, root, scratch, archive.name, archive.md5)
@@ -129,7 +169,10 @@ def _read_records(paths: list[Path], spec: DataSpec) -> tuple[np.ndarray, np.nda
 
 def _parsed(path: Path, spec: DataSpec, parse: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     try:
-        return parse(np.fromfile(path, dtype=np.uint8))
+        raw = np.fromfile(path, dtype=np.uint8)
+        if kind := _kind(raw[:_LOOKED_AT].tobytes()):
+            raise ValueError(kind)
+        return parse(raw)
     except (OSError, ValueError) as error:
         raise _damaged(path, spec, str(error)) from error
 
@@ -138,7 +181,10 @@ def _parse_idx(raw: np.ndarray, dimensions: int) -> np.ndarray:
     """The array of bytes that an idx file holds: two zeros, type 8, the dimensions, each size, the bytes."""
     start = 4 + 4 * dimensions
     if raw[:4].tolist() != [0, 0, 8, dimensions]:
-        raise ValueError(f"it is no idx file of {dimensions} dimensions")
+        begins = raw[:4].tobytes().hex(" ")
+        raise ValueError(
+            f"it is no idx file of {dimensions} dimensions: it begins {begins}, not 00 00 08 {dimensions:02}"
+        )
     sizes = np.frombuffer(raw[4:start].tobytes(), dtype=">u4").tolist()
     if len(raw) == start or len(raw) - start != math.prod(sizes):
         raise ValueError(f"it should hold {' x '.join(map(str, sizes))} bytes, but holds {max(0, len(raw) - start)}")

@@ -49,8 +49,8 @@ def check_same_data(path: Path, metadata: RunMetadata, dataset: Dataset, texts: 
         spec = replace(spec, name=metadata.data.name)
     if spec.classes != metadata.data.classes and sorted(spec.classes) == sorted(metadata.data.classes):
         raise SettingError(
-            f"{path} was begun with the classes in another order (by an older ganzoo, which put 10 before 2); resume it "
-            f"with that one ({metadata.ganzoo}), or begin a new run"
+            f"{path} was begun with the classes in another order, by an older ganzoo, which put 10 before 2; resume it "
+            f"with {metadata.ganzoo}, or begin a new run"
         )
     if differences := _differences(metadata.data.to_dict(), spec.to_dict()):
         raise SettingError(

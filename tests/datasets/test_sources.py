@@ -27,6 +27,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Registry
 
+LABELS, IMAGES = "train-labels-idx1-ubyte", "train-images-idx3-ubyte"
 REAL_DATA = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
@@ -232,14 +233,55 @@ def test_an_archive_put_there_by_hand_needs_no_network(tmp_path, no_network, mon
     assert not list(folder.glob(".fetching-*"))
 
 
-LABELS, IMAGES = "train-labels-idx1-ubyte", "train-images-idx3-ubyte"
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it is empty"),
+        (b"<html>404</html>", "it is a web page, such as an error of the server"),
+        (b"PK\3\4....", "it is a zip archive"),
+        (idx(np.zeros((2, 28, 28))), "it is not packed by gzip; if it was unpacked, take .gz off its name"),
+        (gzip.compress(bytes(range(256)))[:200], "its end is missing, after 200 bytes"),
+        (gzip.compress(bytes(999))[:-8] + bytes(8), "it is damaged within"),
+        (gzip.compress(b"it"), "it is another archive, by its md5 digest"),
+    ],
+)
+def test_an_archive_that_is_there_but_wrong_is_told_apart(content, why, tmp_path, no_network):
+    path = tmp_path / "MNIST" / "raw" / f"{IMAGES}.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        Mnist().load(tmp_path)
+    assert str(caught.value) == (
+        f"{path} is not what was published: {why}; replace it, or delete it and see to a network: "
+        "mnist could not be fetched (Name or service not known)"
+    )
+    assert path.read_bytes() == content
+
+
+def test_a_wrong_archive_of_cifar10_is_told_too_and_fetched_anew(tmp_path, monkeypatch, no_network):
+    path = tmp_path / "cifar-10-batches-bin" / "cifar-10-binary.tar.gz"
+    path.parent.mkdir()
+    path.write_bytes(b"<html>")
+    with pytest.raises(DataError, match=r"cifar-10-binary.tar.gz is not what was published: it is a web page"):
+        Cifar10().load(tmp_path)
+    cifar10_files(tmp_path / "made")
+    with tarfile.open(tmp_path / "whole.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "made", "cifar-10-batches-bin")
+    packed = (tmp_path / "whole.tar.gz").read_bytes()
+    monkeypatch.setattr(downloads, "_CIFAR10_MD5", hashlib.md5(packed).hexdigest())
+    serve(monkeypatch, {"cifar-10-binary.tar.gz": packed})
+    assert len(Cifar10().load(tmp_path)) == 15 and path.read_bytes() == b"<html>"
 
 
 @pytest.mark.parametrize(
     ("file", "content", "why"),
     [
-        (IMAGES, b"", "it is no idx file of 3 dimensions"),
-        (IMAGES, b"<html>not found</html>", "it is no idx file of 3 dimensions"),
+        (IMAGES, b"", "it is empty"),
+        (IMAGES, b"\n<!DOCTYPE html><p>not found", "it is a web page, such as an error of the server"),
+        (IMAGES, gzip.compress(b"it"), "it is packed by gzip still; add .gz to its name"),
+        (LABELS, b"PK\3\4....", "it is a zip archive"),
+        (IMAGES, idx(np.zeros(12)), "it is no idx file of 3 dimensions: it begins 00 00 08 01, not 00 00 08 03"),
+        (LABELS, b"ab", "it is no idx file of 1 dimensions: it begins 61 62, not 00 00 08 01"),
         (IMAGES, idx(np.zeros((12, 28, 28)))[:-1], "it should hold 12 x 28 x 28 bytes, but holds 9407"),
         (IMAGES, idx(np.zeros((12, 28, 28)))[:8], "it should hold 12 bytes, but holds 0"),
         (IMAGES, idx(np.zeros((0, 28, 28))), "it should hold 0 x 28 x 28 bytes, but holds 0"),
@@ -260,7 +302,8 @@ def test_a_damaged_idx_file_is_named_with_the_reason(file, content, why, tmp_pat
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "it should hold records of 3073 bytes, but holds 0 bytes"),
+        (b"", "it is empty"),
+        (b"<HTML>", "it is a web page, such as an error of the server"),
         (bytes(3072), "it should hold records of 3073 bytes, but holds 3072 bytes"),
         (bytes([10]) + bytes(3072), "it has the label 10, but there are 10 classes"),
     ],

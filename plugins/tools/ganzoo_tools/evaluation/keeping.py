@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     Read from the data folder, or the platform's cache folder if that is read-only; otherwise trained and saved there.
     """
     header: dict[str, Any] = {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
-    homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
+    homes = list(_homes(data_dir))
     name = f"{header['data_digest']}-{CLASSIFIER_VERSION}.safetensors"
     for path in (home / name for home in homes):
         if path.is_file():
@@ -34,15 +36,24 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
                 _log.warning("%s; the classifier is trained again", error)
     _log.info("training a classifier of %s to judge with, once", dataset.spec.name)
     model = train_classifier(dataset)
-    for home in homes:
+    for number, home in enumerate(homes):
         try:
             home.mkdir(parents=True, exist_ok=True)
             tensor_files.save(home / name, "classifier", header, model.state_dict())
-            return model
         except (OSError, FileError):
             continue
-    _log.warning("the classifier can't be kept in %s or %s; it will be trained again", *homes)
+        if number:
+            _log.warning("the classifier can't be kept in %s; it is kept in %s", homes[0], home)
+        return model
+    _log.warning("the classifier can't be kept in %s; it will be trained again", " or ".join(map(str, homes)))
     return model
+
+
+def _homes(data_dir: Path) -> Iterator[Path]:
+    """Where classifiers may lie: in the data folder, else in the user's own place, if this user has one."""
+    yield data_dir / "classifiers"
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"
 
 
 def _read(path: Path, dataset: Dataset) -> Classifier:
