@@ -191,7 +191,5 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the caches of image folders go when the data folder can't have them: not the user's own place."""
-    from ganzoo_folder import cache
-
-    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "user" / name))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "user" / name))
     return tmp_path / "user" / "ganzoo"

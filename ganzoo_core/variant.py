@@ -7,7 +7,7 @@ import networks, losses and optimizers when they are called.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -53,6 +53,11 @@ class DataSource(ABC):
     def is_local(self, data_dir: Path) -> bool:
         """Whether loading works without a network."""
         return True
+
+    @classmethod
+    def caches(cls, data_dir: Path) -> Mapping[Path, str]:
+        """The folders in which it keeps what makes loading faster, and what each is for: `ganzoo data` shows them."""
+        return {}
 
     @abstractmethod
     def load(self, data_dir: Path, split: Literal["train", "test"] = "train") -> Dataset:

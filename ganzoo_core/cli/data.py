@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import click
@@ -18,11 +21,12 @@ from ganzoo_core.variant import DataSource
 @data_dir_option
 @json_option
 def command(data_dir: Path | None, as_json: bool) -> None:
-    """List every data set, and whether it is already on this machine."""
+    """List every data set, whether it is already on this machine, and the caches of decoded images."""
     folder = data_folder(data_dir)
     found = [_describe(cls, plugin, folder) for cls, plugin in registry().datasets().values()]
+    caches = [cache for cls, _ in registry().datasets().values() for cache in _caches(cls, folder)]
     if as_json:
-        print_json({"data_dir": str(folder), "datasets": found})
+        print_json({"data_dir": str(folder), "datasets": found, "caches": caches})
         return
     rows = [
         (
@@ -37,6 +41,10 @@ def command(data_dir: Path | None, as_json: bool) -> None:
         for d in found
     ]
     print_table(("data", "kind", "shape", "classes", "size", "here", "origin"), rows)
+    if caches:
+        click.echo()
+        rows = [(c["data"], c["holds"], f"{c['bytes'] / 1e6:,.1f} MB", c["used"][:10], c["path"]) for c in caches]
+        print_table(("cache", "holds", "size", "last used", "folder"), rows)
     note(f"data folder: {folder}")
 
 
@@ -63,6 +71,23 @@ def _is_local(cls: type[DataSource], folder: Path) -> bool | None:
         return cls().is_local(folder)
     except Exception:  # noqa: BLE001 - a stranger's data set must not take the others out of the list
         return None
+
+
+def _caches(cls: type[DataSource], folder: Path) -> list[dict[str, Any]]:
+    """What a data set keeps, as JSON values; nothing where asking fails, as in `_is_local`."""
+    found = []
+    with contextlib.suppress(Exception):
+        for path, holds in cls.caches(folder).items():
+            files = [file.stat() for file in path.rglob("*")]
+            used_s = max((stat.st_mtime for stat in files), default=0.0)
+            found.append({
+                "data": cls.name,
+                "holds": holds,
+                "bytes": sum(stat.st_size for stat in files if S_ISREG(stat.st_mode)),
+                "used": datetime.fromtimestamp(used_s, UTC).isoformat(timespec="seconds"),
+                "path": str(path),
+            })  # fmt: skip
+    return found
 
 
 def _count(classes: list[str] | None) -> int | str | None:

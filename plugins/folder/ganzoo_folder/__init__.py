@@ -25,6 +25,14 @@ class Folder(DataSource):
     takes_path = True
     Options = FolderOptions
 
+    @classmethod
+    def caches(cls, data_dir: Path) -> dict[Path, str]:
+        """A cache for each folder, split and size that was asked for."""
+        from ganzoo_folder.upkeep import about_caches, homes
+
+        found = {path: about for home in homes(data_dir) for path, about in about_caches(home).items()}
+        return {path: _in_words(about) for path, about in found.items()}
+
     def load(self, data_dir: Path, split: Split = "train") -> Dataset:
         """Every readable image, decoded once and kept in a cache. Raises `DataError`, also for a missing split."""
         if self.path is None:
@@ -32,6 +40,15 @@ class Folder(DataSource):
         from ganzoo_folder.folder import load
 
         return load(self.path, self.options, data_dir, split)
+
+
+def _in_words(about: dict[str, object]) -> str:
+    known = {"images", "folder", "split", "image_size"} <= about.keys()
+    if not known:
+        return "of an older ganzoo"
+    return " ".join(str(part) for part in (
+        f"{about['images']} images of {about['folder']}", about["split"], f"at {about['image_size']}",
+    ) if part)  # fmt: skip
 
 
 @hookimpl

@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from ganzoo_core.errors import DataError
@@ -31,7 +30,7 @@ from ganzoo_folder.decode import decode, is_grey
 from ganzoo_folder.listing import Listing
 from ganzoo_folder.reading import ROUND, Cached, digest, found_digest, in_rounds, read
 from ganzoo_folder.stamps import content_digest
-from ganzoo_folder.upkeep import tidy
+from ganzoo_folder.upkeep import homes, tidy
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import FolderOptions
@@ -50,7 +49,7 @@ def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
     """
     asked = _asked(listing, options)
     found, why = None, ""
-    for home in _homes(data_dir):
+    for home in homes(data_dir):
         found, why = read(home, asked, listing, options)
         if found or why:
             break
@@ -78,17 +77,10 @@ def _asked(listing: Listing, options: FolderOptions) -> str:
     return digest([_DECODER_VERSION, os.fspath(listing.root), listing.split, decoded])
 
 
-def _homes(data_dir: Path) -> Iterator[Path]:
-    """Where caches may lie: in the data folder, else in the user's own place, if this user has one."""
-    yield data_dir / "folder-cache"
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        yield Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"
-
-
 def _writable(data_dir: Path) -> Path:
     """The first of the folders that can be written to; a line says so where it is not the first."""
     reasons: list[str] = []
-    for home in _homes(data_dir):
+    for home in homes(data_dir):
         try:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from ganzoo_core.errors import DataError
 
-_KEPT_DAYS = 30
+_KEPT_S = 30 * 86_400
 
 
 class Guard:
@@ -45,38 +46,41 @@ class Guard:
         return None
 
 
-class CacheFolder(NamedTuple):
-    """A cache on the disk: whose it is, if it says so, its size, and when it was last used."""
-
-    path: Path
-    about: dict[str, object]
-    bytes: int
-    used_s: float
+def homes(data_dir: Path) -> Iterator[Path]:
+    """Where caches may lie: in the data folder, else in the user's own place, if this user has one."""
+    yield data_dir / "folder-cache"
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"
 
 
-def cache_folders(home: Path) -> Iterator[CacheFolder]:
-    """Those in a folder."""
+def about_caches(home: Path) -> dict[Path, dict[str, object]]:
+    """The caches in a folder, and what each says of itself, which is nothing for an older ganzoo's."""
+    found: dict[Path, dict[str, object]] = {}
     for path in sorted(home.glob("[!.]*-*")):
-        about: dict[str, object] = {}
-        with contextlib.suppress(OSError, ValueError):
-            about = dict(json.loads((path / "about.json").read_bytes()))
-        with contextlib.suppress(OSError):
-            files = [entry.stat() for entry in os.scandir(path)]
-            used_s = max((stat.st_mtime for stat in files), default=path.stat().st_mtime)
-            yield CacheFolder(path, about, sum(stat.st_size for stat in files), used_s)
+        found[path] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            found[path] = dict(json.loads((path / "about.json").read_bytes()))
+    return found
 
 
 def tidy(home: Path) -> None:
     """Delete caches of folders that are gone, and those that nobody has used for a month; none that is in use."""
-    for cache in cache_folders(home):
-        source = cache.about.get("folder")
+    for path, about in about_caches(home).items():
+        source = about.get("folder")
         is_gone = isinstance(source, str) and not os.path.lexists(source)
-        if (is_gone or time.time() - cache.used_s > _KEPT_DAYS * 86_400) and not _is_held(cache.path / "samples.u8"):
-            shutil.rmtree(cache.path, ignore_errors=True)
-
+        if (is_gone or _unused_s(path) > _KEPT_S) and not _is_held(path / "samples.u8"):
+            shutil.rmtree(path, ignore_errors=True)
     for scratch in home.glob(".*.building"):  # of a killed process, which another folder's next build would not clear
         with contextlib.suppress(Timeout, OSError), FileLock(home / f"{scratch.stem}.lock", timeout=0):
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unused_s(cache: Path) -> float:
+    """How long nobody has opened it; whoever does touches about.json."""
+    try:
+        return time.time() - max(file.stat().st_mtime for file in [cache, *cache.iterdir()])
+    except OSError:  # another process is deleting it
+        return 0
 
 
 def hold(file: BinaryIO) -> None:

@@ -21,7 +21,7 @@ from folders import BLUE, GREEN, RED, caches, colour_of, load, save
 
 from ganzoo_core.data import BatchOrder
 from ganzoo_core.errors import DataError
-from ganzoo_folder import cache, reading
+from ganzoo_folder import Folder, cache, reading
 
 pytestmark = pytest.mark.usefixtures("user_cache")
 
@@ -184,6 +184,10 @@ def test_caches_of_deleted_folders_and_old_ones_go_but_none_in_use(images):
         for file in folder.iterdir() if name != "fresh" else ():
             if file.name != "samples.u8" or name != "used":  # the time of what is in use is watched
                 os.utime(file, (0, 0))
+        if name != "fresh":
+            os.utime(folder, (0, 0))
+    (kept / "folder-cache" / "12-34").mkdir()  # of an older ganzoo
+    os.utime(kept / "folder-cache" / "12-34", (0, 0))
     gc.collect()
     save(images / "a.png")
     load(images)
@@ -338,3 +342,23 @@ def test_nothing_is_read_ahead(images):
     mapped = maps[maps.index(str(cache / "samples.u8")) :]
     assert "rr" in re.search(r"VmFlags:(.*)", mapped)[1].split()  # "random read" of proc(5)
     assert len(data) == 1
+
+
+def test_caches_are_shown_with_what_they_hold(images):
+    save(images / "a.png")
+    load(images)
+    (images.parent / "data" / "folder-cache" / "12-34").mkdir()
+    (made,) = (path for path in caches(images.parent / "data") if path.name != "12-34")
+    assert Folder.caches(images.parent / "data") == {
+        images.parent / "data" / "folder-cache" / "12-34": "of an older ganzoo",
+        made: f"1 images of {images} at 8",
+    }
+
+
+def test_a_user_without_a_home_needs_none_with_a_data_folder(images, monkeypatch):
+    def homeless(name):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", homeless)
+    save(images / "a.png")
+    assert len(load(images)) == 1 and len(Folder.caches(images.parent / "data")) == 1
