@@ -18,11 +18,11 @@ def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], text
     """The original run's plan, with the given steps and `texts`. Raises `SettingError` for other differences."""
     stored = metadata.settings
     _check_fits(path, metadata)
-    requested = resolve(metadata.variant, stored | values).stored_settings()
-    free = {"steps"}
-    if ":" in stored["data"] and _source(stored["data"]) == _source(requested["data"]):
-        free.add("data")  # it may have been moved: what it holds is compared
-    if differences := _differences(stored, {key: requested[key] for key in values if key not in free}):
+    new = {"data": values.get("data", stored["data"])}
+    if _source(new["data"]) == _source(stored["data"]):  # a folder may have been moved: what it holds is compared
+        requested = resolve(metadata.variant, stored | values).stored_settings()
+        new = {key: requested[key] for key in values if key not in ("steps", "data")}
+    if differences := _differences(stored, new):
         raise SettingError(
             f"{path} was begun with other settings: {differences}; to change one knowingly, name it in --set"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from torch import nn
 
 from ganzoo_core import registry
 from ganzoo_core.cli import main
+from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import one_line, print_table
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
@@ -399,6 +401,35 @@ def test_data_as_a_table_reads_the_environment(zoo: list[FakeEntryPoint], tmp_pa
     assert ["dots", "points", "2", "none", "1,797", "no", "made", "up"] in lines
     assert ["folder:PATH", "images", "-", "-", "-", "-", "your", "machine"] in lines
     assert f"data folder: {tmp_path}\n" in result.stderr
+
+
+def test_data_shows_what_is_kept(zoo: list[FakeEntryPoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "a").write_bytes(bytes(2_000_000))
+    os.utime(kept / "a", (0, 86_400))
+    (cls,) = (cls for cls, _ in registry.registry().datasets().values() if cls.takes_path)
+    monkeypatch.setattr(cls, "caches", classmethod(lambda cls, folder: {folder / "kept": "3 images"}))
+    assert as_json("data", "--data-dir", str(tmp_path))["caches"] == [
+        {"data": "folder", "holds": "3 images", "bytes": 2_000_000, "used": "1970-01-02T00:00:00+00:00",
+         "path": str(kept)},
+    ]  # fmt: skip
+    lines = [line.split()[:6] for line in ganzoo("data", "--data-dir", str(tmp_path)).stdout.splitlines()]
+    assert ["folder", "3", "images", "2.0", "MB", "1970-01-02"] in lines
+    monkeypatch.setattr(cls, "caches", classmethod(lambda cls, folder: 1 / 0))
+    assert as_json("data", "--data-dir", str(tmp_path))["caches"] == []
+
+
+def test_every_path_of_every_command_takes_the_tilde(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    with click.Context(main) as context:
+        commands = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    paths = [p for command in commands.values() for p in command.params if isinstance(p.type, click.Path)]
+    assert len(paths) > 8
+    for parameter in paths:
+        assert isinstance(parameter.type, UserPath), parameter
+    assert UserPath(path_type=Path).convert("~/x", None, None) == Path("/home/me/x")
+    assert UserPath().convert("~nobody-of-that-name/x/", None, None) == "~nobody-of-that-name/x/"
 
 
 # show

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -142,3 +144,57 @@ def test_batches_of_samples_that_stay_go_to_the_gpu(monkeypatch):
     cuda = torch.device("cuda")
     real = plain.to(cuda).batch(torch.tensor([5, 0], device=cuda))["real"]
     assert real.device.type == "cuda" and torch.equal(real.cpu(), plain.batch(torch.tensor([5, 0]))["real"])
+
+
+def unequal(counts: tuple[int, ...]) -> Dataset:
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    spec = DataSpec("unequal", (1,), tuple("abcdef"[: len(counts)]), kind="points")
+    return Dataset(spec, torch.arange(len(labels))[:, None].float(), labels)
+
+
+def test_balanced_batches_hold_each_class_equally_often() -> None:
+    data = unequal((17, 5, 1))
+    batches = BatchOrder(data, 6, 0, CPU, balance=True)
+    assert batches.size == 24
+    seen: list[int] = []
+    for b in range(8):  # two epochs
+        chosen = batches.indices(b)
+        assert data.labels[chosen].bincount().tolist() == [2, 2, 2]
+        seen += chosen.tolist()
+    assert {row for row in seen if row >= 17} == set(range(17, 23)), "of a small class all come"
+    assert len({row for row in seen[:24] if row < 17}) == 8, "of a large one none twice in an epoch"
+    assert [data.labels[batches.indices(b)].tolist() for b in range(4)] != [[0, 1, 2, 0, 1, 2]] * 4, "in no fixed order"
+
+
+def test_a_balanced_batch_depends_on_seed_and_number_alone() -> None:
+    data = unequal((7, 2))
+    in_order = [BatchOrder(data, 4, 3, CPU, balance=True).indices(b).tolist() for b in range(9)]
+    one = BatchOrder(data, 4, 3, CPU, balance=True)
+    for b in [8, 0, 5, 5, 2]:
+        assert one.indices(b).tolist() == in_order[b]
+    assert BatchOrder(data, 4, 4, CPU, balance=True).indices(0).tolist() != in_order[0]
+
+
+def test_balancing_needs_labels() -> None:
+    with pytest.raises(DataError) as caught:
+        BatchOrder(Dataset(DataSpec("dots", (2,), kind="points"), torch.zeros(9, 2)), 2, 0, CPU, balance=True)
+    assert str(caught.value) == "balance=true needs labels, but dots has none; leave it out"
+
+
+def test_the_guard_is_asked_before_samples_are_read() -> None:
+    def refuse() -> None:
+        raise DataError("cut short")
+
+    guarded = replace(images(), guard=refuse)
+    for read in (lambda: guarded.batch(torch.tensor([0])), lambda: guarded.digest, lambda: guarded.to(CPU)):
+        with pytest.raises(DataError, match=r"^cut short$"):
+            read()
+    assert replace(guarded, guard=list).to(CPU).guard is list
+    assert replace(guarded, guard=list).to(torch.device("meta")).guard is None, "a copy needs none"
+
+
+def test_contents_stand_for_the_samples_in_the_digest() -> None:
+    one, other = replace(images(), contents="a"), replace(images(), contents="b")
+    assert len({one.digest, other.digest, images().digest, replace(one, labels=None).digest}) == 4
+    named = [replace(one, spec=replace(one.spec, name=name)).digest for name in ("folder:x", "folder:y", "pairs:x")]
+    assert named[0] == named[1] != named[2]

@@ -549,6 +549,26 @@ def test_find_source_with_and_without_a_path(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("sources")
+def test_a_path_in_the_place_of_a_name_is_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my photos").mkdir()
+    (tmp_path / "photos.zip").touch()
+    for name, way_out in {
+        "./my photos": "is a folder and no data set; name it with --data 'pile:./my photos'",
+        "my photos": "is a folder and no data set; name it with --data 'pile:my photos'",
+        "~/my photos": "is a folder and no data set; name it with --data 'pile:~/my photos'",
+        "photos.zip": "is a file and no data set; unpack it if it is an archive, and name the folder with --data "
+        "pile:FOLDER",
+    }.items():
+        with pytest.raises(DataError) as caught:
+            find_source(name)
+        assert str(caught.value).startswith(f"{name!r} {way_out}")
+    with pytest.raises(UnknownNameError):
+        find_source("./nowhere")
+
+
+@pytest.mark.usefixtures("sources")
 @pytest.mark.parametrize("name", ["pile", "pile:"])
 def test_a_source_that_needs_a_path_says_so(name: str) -> None:
     with pytest.raises(DataError) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import struct
 from pathlib import Path
@@ -15,7 +16,9 @@ import ganzoo_core as ganzoo
 from ganzoo_core import data
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.errors import SettingError
+from ganzoo_core.errors import DataError, SettingError
+from ganzoo_folder import Folder
+from ganzoo_folder.options import FolderOptions
 
 
 def dots(n: int = 10, **columns) -> Dataset:
@@ -101,6 +104,66 @@ def test_other_classes_are_refused_by_whatever_name(images):
             SettingError, match=r"other data: classes was \['cat', 'dog'\] and would be \['cat', 'fox'\]"
         ):
             ganzoo.train(resume=run.folder, steps=3, texts=texts)
+
+
+def test_a_folder_that_was_moved_is_named_anew_and_goes_on(images):
+    run, straight = begun(images), begun(images)
+    ganzoo.train(resume=straight.folder, steps=3)
+    before = run.info
+    moved = images.rename(images.parent / "moved")
+    with pytest.raises(
+        DataError, match=r"images \(No such file.*; if it was moved, say where it is now: --data folder"
+    ):
+        ganzoo.train(resume=run.folder, steps=3)
+    ganzoo.train(resume=run.folder, steps=3, data=f"folder:{moved}")
+    after = run.info
+    assert (after["data"], after["data_digest"]) == (before["data"], before["data_digest"])
+    assert after["settings"]["data"] == f"folder:{moved}"
+    assert after["changes"][0]["settings"] == {"data": f"folder:{moved}", "steps": 3}
+    weights = [(one.folder / "generator.safetensors").read_bytes() for one in (run, straight)]
+    assert weights[0] == weights[1]
+
+
+def test_a_moved_folder_of_other_images_is_refused(images):
+    run = begun(images)
+    moved = images.rename(images.parent / "moved")
+    Image.new("L", (8, 8), 81).save(moved / "dog" / "2.png")
+    with pytest.raises(SettingError, match="was begun on other samples of folder:moved: data_digest was '"):
+        ganzoo.train(resume=run.folder, steps=3, data=f"folder:{moved}")
+    with pytest.raises(SettingError, match="begun with other settings: data was 'folder:.*' and would be 'digits'"):
+        ganzoo.train(resume=run.folder, steps=3, data="digits")
+
+
+def altered(run: ganzoo.Run, **values) -> None:
+    """As if another ganzoo had begun it."""
+    path = run.folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_run_of_a_folder_from_before_its_name_left_the_digest_goes_on(images):
+    run = begun(images)
+    source = Folder(FolderOptions(image_size=8), images).load(images.parent / "data")
+    altered(run, data_digest=source.digest_as("folder:images"))
+    assert ganzoo.train(resume=run.folder, steps=3).records()[-1]["step"] == 3
+
+
+def test_a_run_with_the_classes_in_another_order_is_refused(images):
+    run = begun(images)
+    altered(run, data=run.info["data"] | {"classes": ["dog", "cat"]})
+    with pytest.raises(SettingError, match="begun with the classes in another order, by an older ganzoo, which put 10"):
+        ganzoo.train(resume=run.folder, steps=3)
+
+
+def test_a_balanced_run_that_was_resumed_ends_as_an_uninterrupted_one(images):
+    for k in range(3):
+        (images / "dog" / f"{k}.png").unlink()
+    how = {"data": f"folder:{images}", "image_size": 8, "batch_size": 4, "device": "cpu", "width": 2, "balance": True}
+    straight, run = ganzoo.train("toy", steps=6, **how), ganzoo.train("toy", steps=2, **how)
+    ganzoo.train(resume=run.folder, steps=6)
+    weights = [(one.folder / "generator.safetensors").read_bytes() for one in (run, straight)]
+    assert weights[0] == weights[1]
+    plain = ganzoo.train("toy", steps=6, **(how | {"balance": False}))
+    assert (plain.folder / "generator.safetensors").read_bytes() != weights[0]
 
 
 def test_of_a_text_beside_each_image_some_are_named(images, monkeypatch):

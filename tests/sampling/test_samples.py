@@ -14,8 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.errors import DataError, FileError, GanzooError
-from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.errors import DataError, FileError, GanzooError, UnknownNameError
+from ganzoo_core.sampling.samples import Samples, label_indices
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one"))
 RING = DataSpec("ring", (2,), kind="points", scale=2.0, offset=1.0)
@@ -115,3 +115,45 @@ def test_the_terminal_is_kept_within_its_width(digits: Samples, width: int) -> N
         assert max(sum(segment.cell_length for segment in line) for line in lines) <= width
         assert any("▀" in segment.text for line in lines for segment in line)
     assert "…" not in "".join(segment.text for line in lines for segment in line)
+
+
+@pytest.mark.parametrize(
+    ("classes", "label", "index"),
+    [
+        (("01", "02", "03"), "02", 1),
+        (("01", "02", "03"), "2", 1),
+        (("01", "02", "03"), 2, 1),
+        (("1", "2", "10"), "10", 2),
+        (("1", "2", "10"), "002", 1),
+        (("001.Albatross", "002.Auk"), "2", 1),
+        (("2", "cat"), "2", 0),
+        (("2", "02"), "02", 1),
+        (("cat", "dog", "emu"), "2", 2),
+        (("cat", "dog", "emu"), 0, 0),
+        (("x=1", "x=2"), "1", 1),
+        (("cat", "dog"), "dog", 1),
+    ],
+)
+def test_a_label_is_a_name_a_number_that_names_begin_with_or_an_index(classes, label, index) -> None:
+    assert label_indices(DataSpec("x", (1, 2, 2), classes), [label]) == [index]
+
+
+@pytest.mark.parametrize(
+    ("classes", "label"),
+    [
+        (("01", "02", "03"), "0"),
+        (("1", "2", "10"), "0"),
+        (("1", "2", "10"), "3"),
+        (("2", "02", "cat"), "0002"),
+        (("7-up", "7-down"), "7"),
+        (("2", "cat"), "1"),
+        (("cat", "dog"), "2"),
+        (("cat", "dog"), "-1"),
+        (("cat", "dog"), "1.0"),
+        (("cat", "dog"), "9" * 5000),
+        (("9" * 5000, "dog"), "5"),
+    ],
+)
+def test_a_number_that_names_no_class_is_refused_and_never_an_index_of_numbered_ones(classes, label) -> None:
+    with pytest.raises(UnknownNameError, match=r"^there is no label called '"):
+        label_indices(DataSpec("x", (1, 2, 2), classes), [label])

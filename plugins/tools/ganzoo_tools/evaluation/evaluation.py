@@ -185,6 +185,11 @@ def _check_fit(generator: TrainedGenerator, reals: Reference) -> None:
                 f"the generator was trained on {made.name} and can't be judged by {real.name}: their {what} must be "
                 f"the same, but are {getattr(made, what)} and {getattr(real, what)}; name its own data with --data"
             )
+    if generator.variant.conditional and made.classes != real.classes and sorted(made.classes) == sorted(real.classes):
+        raise DataError(
+            f"the generator's classes are in another order than those of {real.name}, as an older ganzoo put 10 before "
+            f"2; evaluate it with the ganzoo that trained it"
+        )
 
 
 def _conditions(reals: Reference, n: int, seeds: int) -> dict[str, Any]:
