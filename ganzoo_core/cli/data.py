@@ -43,8 +43,8 @@ def command(data_dir: Path | None, as_json: bool) -> None:
     print_table(("data", "kind", "shape", "classes", "size", "here", "origin"), rows)
     if caches:
         click.echo()
-        rows = [(c["data"], c["holds"], f"{c['bytes'] / 1e6:,.1f} MB", c["used"][:10], c["path"]) for c in caches]
-        print_table(("cache", "holds", "size", "last used", "folder"), rows)
+        kept = [(c["data"], c["holds"], f"{c['bytes'] / 1e6:,.1f} MB", c["used"][:10], c["path"]) for c in caches]
+        print_table(("cache", "holds", "size", "last used", "folder"), kept)
     note(f"data folder: {folder}")
 
 

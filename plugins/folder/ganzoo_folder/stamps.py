@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 _SETTLED_NS = 2 * 10**9  # file systems count time in steps of up to two seconds
 
@@ -28,7 +29,7 @@ class Stamp(NamedTuple):
         return max(self.mtime_ns, self.ctime_ns) + _SETTLED_NS < at_ns
 
 
-def content_digest(file: Path | BinaryIO) -> str:
+def content_digest(file: Path | BufferedReader) -> str:
     """A digest of all bytes of a file; empty where it can't be read."""
     if isinstance(file, Path):
         try:

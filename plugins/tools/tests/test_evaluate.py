@@ -8,8 +8,10 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,7 +28,7 @@ from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation import extractors, keeping, neighbours
 from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.discriminator_check import accuracies, load_discriminator
-from ganzoo_tools.evaluation.evaluation import evaluate
+from ganzoo_tools.evaluation.evaluation import _check_fit, evaluate
 from ganzoo_tools.evaluation.reference import Reference, load_reals
 from ganzoo_tools.evaluation.results import TITLES, Evaluation, MetricValue, check_comparable, differing
 
@@ -196,7 +198,11 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
     (tmp_path / "data").write_text("no folder")
     dataset = Digits().load(Path())
     keeping.cached_classifier(dataset, tmp_path / "data")
-    assert list((tmp_path / "cache" / "ganzoo" / "classifiers").iterdir())
+    kept = tmp_path / "cache" / "ganzoo" / "classifiers"
+    assert list(kept.iterdir())
+    assert caplog.messages[-1] == (
+        f"the classifier can't be kept in {tmp_path / 'data' / 'classifiers'}; it is kept in {kept}"
+    )
     (tmp_path / "cache" / "ganzoo" / "classifiers").rename(tmp_path / "gone")
     (tmp_path / "cache" / "ganzoo" / "classifiers").write_text("no folder either")
     with caplog.at_level(logging.WARNING, "ganzoo"):
@@ -279,6 +285,17 @@ def test_a_folder_of_images_is_judged_with_the_options_of_its_run(tmp_path):
         folder / "generator.safetensors", n=100, seeds=1, data=data, options={"image_size": "16", "channels": "1"}
     )
     assert alone.conditions == found.conditions and alone.figures["fid"] == found.figures["fid"]
+
+
+@pytest.mark.parametrize("reordered", [("b", "a"), ("a", "b")])
+def test_classes_in_another_order_are_refused(reordered):
+    spec = DataSpec("folder:x", (1, 8, 8), ("a", "b"))
+    generator = SimpleNamespace(spec=replace(spec, classes=reordered), variant=SimpleNamespace(conditional=True))
+    if reordered == spec.classes:
+        _check_fit(generator, SimpleNamespace(spec=spec))
+        return
+    with pytest.raises(DataError, match=r"^the generator's classes are in another order than those of folder:x, as an"):
+        _check_fit(generator, SimpleNamespace(spec=spec))
 
 
 def test_what_does_not_fit_is_refused_in_a_sentence(folders, digits):
