@@ -22,6 +22,7 @@ from folders import BLUE, GREEN, RED, caches, colour_of, load, save
 from ganzoo_core.data import BatchOrder
 from ganzoo_core.errors import DataError
 from ganzoo_folder import Folder, cache, reading
+from ganzoo_folder.stamps import Stamp
 
 pytestmark = pytest.mark.usefixtures("user_cache")
 
@@ -104,6 +105,11 @@ def test_images_rewritten_with_the_same_size_and_time_are_noticed(images, aged, 
     ]
 
 
+def test_a_stamp_is_trusted_once_two_seconds_have_passed():
+    stamp = Stamp(1, 10**9, 5 * 10**9, 7)
+    assert [stamp.is_settled(at_ns) for at_ns in (6 * 10**9, 7 * 10**9, 7 * 10**9 + 1)] == [False, False, True]
+
+
 @pytest.mark.parametrize("aged", [False, True])
 def test_pixels_changed_in_the_cache_are_noticed(images, aged, caplog):
     save(images / "a.png")
@@ -178,6 +184,7 @@ def test_caches_of_deleted_folders_and_old_ones_go_but_none_in_use(images):
     for name in ("gone", "old", "fresh"):
         load(images.parent / name)
     shutil.rmtree(images.parent / "gone")
+    shutil.rmtree(images.parent / "used")
     (kept / "folder-cache" / ".1234.building").mkdir()  # of a killed process
     for folder in caches(kept):
         name = Path(json.loads((folder / "about.json").read_bytes())["folder"]).name
@@ -192,7 +199,12 @@ def test_caches_of_deleted_folders_and_old_ones_go_but_none_in_use(images):
     save(images / "a.png")
     load(images)
     left = {Path(json.loads((cache / "about.json").read_bytes())["folder"]).name for cache in caches(kept)}
-    assert left == {"used", "fresh", "images"} and len(in_use) == 1
+    assert left == {"used", "fresh", "images"}
+    assert in_use.batch(torch.tensor([0]))["real"][0, 0, 0, 0] == 1
+    del in_use
+    gc.collect()
+    load(images)
+    assert len(caches(kept)) == 2
     assert not list((kept / "folder-cache").glob("*.building"))
 
 
