@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo_core.errors import GanzooError, Interrupted, TrainingError
+from ganzoo_core.storage.names import shell_word
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -123,5 +124,5 @@ def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) 
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return (
         f"process {rank} of {processes} {how}, so the others were ended too; the last checkpoint is whole, go on with: "
-        f"ganzoo run --resume {folder}"
+        f"ganzoo run --resume {shell_word(folder)}"
     )
