@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine
@@ -23,6 +24,17 @@ def data_folder(given: Path | None) -> Path:
     named = given or os.environ.get("GANZOO_DATA")
     if named:
         return Path(os.path.expanduser(named))
+    return cache_folder()
+
+
+def cache_folder() -> Path:
+    """The platform's folder for what can be made again; a temporary one of the user's where he has no home.
+
+    Such is the user of a container whose number no one gave a name.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("ganzoo"))
+    try:
+        return Path(platformdirs.user_cache_dir("ganzoo"))
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"ganzoo-{os.getuid()}"

@@ -7,7 +7,6 @@ import math
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -21,6 +20,7 @@ from torchvision.datasets.utils import download_and_extract_archive
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
+from ganzoo_core.storage.files import unfinished_folder
 
 _TIMEOUT_S = 30.0
 _CIFAR10_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -55,10 +55,10 @@ def _fetch(name: str, missing: list[Path], wanted: set[str]) -> None:
     folder = missing[0].parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch, _polite_network():
+        with unfinished_folder(folder, ".fetching-") as scratch, _polite_network():
             for archive in _archives(name, wanted):
                 _fetch_archive(archive, folder, scratch)
-            for path in Path(scratch).rglob("*"):
+            for path in scratch.rglob("*"):
                 if path.name in {target.name for target in missing}:
                     os.replace(path, folder / path.name)
     except (OSError, RuntimeError, HTTPException) as error:
@@ -76,7 +76,7 @@ def _archives(name: str, wanted: set[str]) -> list[_Archive]:
     return [_Archive(file, _CIFAR10_MD5, _CIFAR10_MIRRORS) for file in wanted]
 
 
-def _fetch_archive(archive: _Archive, folder: Path, scratch: str) -> None:
+def _fetch_archive(archive: _Archive, folder: Path, scratch: Path) -> None:
     """Unpack the archive into `scratch`, from `folder` where the user has put it there, else from the first mirror
     that answers."""
     root = folder if (folder / archive.name).is_file() else scratch

@@ -97,6 +97,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+    os.environ["PYTHONSAFEPATH"] = "1"  # a random.py where the user stands is no part of a run
     logging.disable(logging.ERROR)  # what torch's launcher says is said below, in one sentence
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as logs:
         config = LaunchConfig(

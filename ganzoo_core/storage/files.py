@@ -8,12 +8,14 @@ import logging
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ganzoo_core.errors import FileError
 
+_LOCK = ".lock"
 _WAYS_OUT = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space, ask for a larger quota, or write elsewhere",
@@ -88,6 +90,24 @@ def remove_leftovers(folder: Path) -> None:
     with as_file_error(folder):
         for path in folder.rglob(".*-????????.tmp"):
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unfinished_folder(place: Path, prefix: str) -> Iterator[Path]:
+    """A new folder somewhere in `place`, to fill and to move away; it vanishes at the end.
+
+    What killed processes left there under the same prefix goes too; what others still fill is locked.
+    """
+    for left in place.glob(f"{prefix}*"):
+        if left.is_dir() and not left.is_symlink() and (lock := try_lock(left / _LOCK)) is not None:
+            lock.close()
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as own, contextlib.ExitStack() as locked:
+        if (lock := try_lock(Path(own) / _LOCK)) is not None:
+            locked.enter_context(lock)
+        folder = Path(own) / "new"  # a folder within, as the temporary one is closed to everybody else
+        folder.mkdir()
+        yield folder
 
 
 def try_lock(path: Path) -> BinaryIO | None:

@@ -24,11 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
-import platformdirs
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from ganzoo_core.datasets import cache_folder
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
 from ganzoo_core.storage.names import few, visible
@@ -78,7 +78,7 @@ def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
     """
     asked = _digest([_DECODER_VERSION, os.fspath(listing.root), options.image_size, options.channels])
     name = f"{asked}-{_digest(listing.images)}"
-    homes = [data_dir / "folder-cache", Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"]
+    homes = [data_dir / "folder-cache", cache_folder() / "folder-cache"]
     for home in homes:
         if found := _read(home / name, listing, options):
             break

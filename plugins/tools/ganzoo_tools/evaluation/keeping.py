@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import cache_folder
 from ganzoo_core.errors import FileError
 from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation.classifier import Classifier, channels_of, train_classifier
@@ -24,7 +24,7 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     Read from the data folder, or the platform's cache folder if that is read-only; otherwise trained and saved there.
     """
     header: dict[str, Any] = {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
-    homes = [data_dir / "classifiers", Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"]
+    homes = [data_dir / "classifiers", cache_folder() / "classifiers"]
     name = f"{header['data_digest']}-{CLASSIFIER_VERSION}.safetensors"
     for path in (home / name for home in homes):
         if path.is_file():
