@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import io
 import os
-import sys
 from typing import Any
 
 import click
 
 from ganzoo_core.cli.output import log_noted
+from ganzoo_core.cli.surroundings import Ended, check_working_folder, ended_by_signals, open_closed_streams
 from ganzoo_core.distributed.launch import report
 from ganzoo_core.errors import GanzooError, UnknownNameError
 from ganzoo_core.hookspecs import MOVED, VERSION
@@ -24,6 +23,11 @@ _COMMANDS = ("list", "show", "data", "run", "sample", "report", "check", "plugin
 
 class Zoo(click.Group):
     """A click group that imports a command's module on first need, and shows no traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """As click does, with streams that all exist."""
+        open_closed_streams()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The core's commands in the order a newcomer meets them, then those of plugins."""
@@ -64,6 +68,7 @@ class Zoo(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error in one of several processes is reported by their launcher."""
         try:
+            check_working_folder()
             return self._invoke(ctx)
         except click.ClickException as error:
             report(error.message, error.__cause__)
@@ -72,7 +77,7 @@ class Zoo(click.Group):
     def _invoke(self, ctx: click.Context) -> Any:
         """Run the command; any error ends as one line on stderr and exit code 1."""
         try:
-            with log_noted():
+            with ended_by_signals(), log_noted():
                 return super().invoke(ctx)
         except click.ClickException as error:
             # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
@@ -80,8 +85,9 @@ class Zoo(click.Group):
             raise
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click's own business: --help, a closed pipe
-        except KeyboardInterrupt:
-            raise click.ClickException("stopped by Ctrl-C") from None
+        except KeyboardInterrupt as error:
+            name = str(error) if isinstance(error, Ended) else "Ctrl-C"
+            raise click.ClickException(f"stopped by {name}") from None
         except (GanzooError, OSError) as error:
             raise click.ClickException(one_line(error)) from error
         except Exception as error:
@@ -100,6 +106,3 @@ def main() -> None:
 
     Begin with `ganzoo run cgan`. Results go to stdout, progress and messages to stderr.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows "?" rather than an error
-            stream.reconfigure(errors="replace")

@@ -83,9 +83,13 @@ def print_path(path: Path) -> None:
 
 
 def note(message: str = "") -> None:
-    """Print a message to stderr, as it is no result. Nothing in it controls the terminal except line breaks."""
+    """Print a message to stderr, as it is no result. Nothing in it controls the terminal except line breaks.
+
+    A full disk or a reader that left must not end a run.
+    """
     # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
-    click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
+    with contextlib.suppress(OSError):
+        click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -104,8 +108,7 @@ def log_noted() -> Iterator[None]:
 
 class _Notes(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError):  # a reader that left must not end the run
-            note(one_line(record.getMessage()))
+        note(one_line(record.getMessage()))
 
 
 def on_terminal() -> bool:

@@ -44,7 +44,7 @@ class Progress(Callback):
         self.run_progress = RunProgress(run, self._clock)
         self._line_s = self._clock()
         for line in header(run):
-            self._say(line)
+            note(line)
         if can_move():
             from ganzoo_core.display.live_panel import LivePanel
 
@@ -85,13 +85,7 @@ class Progress(Callback):
         parts = [f"step {run_progress.step:,}/{run_progress.run.total_steps:,}", figures(run_progress.record)]
         if run_progress.left_s is not None:
             parts.append(f"{duration(run_progress.left_s)} left")
-        self._say("  ".join(part for part in parts if part))
-
-    def _say(self, line: str) -> None:
-        try:
-            note(line)
-        except OSError:
-            self._say = lambda line: None  # type: ignore[method-assign]  # a reader that left must not end the run
+        note("  ".join(part for part in parts if part))
 
 
 def _is_conditional(run: RunInfo) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import shutil
 import textwrap
 import tomllib
@@ -21,7 +20,7 @@ from ganzoo_core.distributed.launch import launch, worker_rank
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.registry import registry
-from ganzoo_core.storage.names import one_line, visible
+from ganzoo_core.storage.names import one_line, shell_word, visible
 
 if TYPE_CHECKING:
     from ganzoo_core.display.progress import RunProgress
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
 _NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts", "processes")
+_LARGEST_TOML = 1 << 20
+_LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for ever
 
 
 @click.command("run")
@@ -129,8 +130,8 @@ def _names(settings: dict[str, Any]) -> set[str]:
 def _read_toml(path: Path) -> dict[str, Any]:
     """The settings in a TOML file. Raises `FileError` where it can't be read, `SettingError` for what is no setting."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested too deep
+        values = tomllib.loads(_text(path))
+    except (ValueError, RecursionError) as error:  # not TOML, or nested too deep
         raise FileError(f"{path} is not valid TOML: {error}") from error
     for name in _NO_SETTINGS:
         if name in values:
@@ -141,6 +142,21 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if type(epochs) is not int or epochs < 1:
         raise SettingError(f"{path}: epochs must be a whole number of at least 1, but is {epochs!r}")
     return values
+
+
+def _text(path: Path) -> str:
+    """The text of a settings file, of a size that a parser is done with. Raises `FileError`."""
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_TOML + 1)
+    if len(data) > _LARGEST_TOML:
+        raise FileError(f"{path} must be at most {_LARGEST_TOML:,} bytes of settings, but is larger")
+    try:
+        text = data.decode("utf-8-sig")  # Notepad begins a file with a mark
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} must be UTF-8, but {error.reason} at byte {error.start}; save it as UTF-8") from error
+    if (longest := max(len(line.partition("=")[0]) for line in text.split("\n"))) > _LONGEST_KEY:
+        raise FileError(f"{path}: a key must be at most {_LONGEST_KEY:,} characters, but one has {longest:,}")
+    return text
 
 
 def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
@@ -158,7 +174,7 @@ def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
         note(f"samples    {visible(progress.picture)}")
     if (page := run.folder / "report.html").exists():
         note(f"report     {visible(page)}")
-    folder = visible(shlex.quote(str(run.folder)))
+    folder = shell_word(run.folder)
     note(f"\nnext       ganzoo sample {folder}{_label(info)}")
     note(f"           ganzoo run --resume {folder} --steps {2 * info.total_steps}")
 
@@ -168,4 +184,4 @@ def _label(run: RunInfo) -> str:
     cls, _ = registry().variant(run.variant)
     if not (cls.conditional and run.data.classes):
         return ""
-    return f" --label {visible(shlex.quote(run.data.classes[min(3, run.data.num_classes - 1)]))}"
+    return f" --label {shell_word(run.data.classes[min(3, run.data.num_classes - 1)])}"

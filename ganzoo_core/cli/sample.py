@@ -14,6 +14,7 @@ from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.names import shell_word
 
 _MOST_DRAWN = 1000
 
@@ -68,7 +69,9 @@ def _animate(source: str, output: Path) -> None:
         )
     snapshots = RunFolder.open(folder).snapshots()
     if not snapshots:
-        raise FileError(f"{folder} has no snapshots in samples/ to show; train it: ganzoo run --resume {folder}")
+        raise FileError(
+            f"{folder} has no snapshots in samples/ to show; train it: ganzoo run --resume {shell_word(folder)}"
+        )
     from ganzoo_core.drawing.gifs import snapshots_gif
 
     write_atomically(output, snapshots_gif(snapshots))

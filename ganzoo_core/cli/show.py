@@ -20,7 +20,7 @@ from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.settings import Settings
-from ganzoo_core.storage.names import one_line
+from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.variant import DataSource, Variant
 
 
@@ -101,7 +101,7 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
     click.echo(one_line(f"{shown['paper']} ({shown['year']}), from {shown['package']} {shown['version']}"))
     click.echo(one_line(f"takes {', '.join(shown['kinds'])}; {needs}"))
     if shown["weights"]:
-        click.echo(one_line(f"comes with trained weights: ganzoo sample {shown['name']}"))
+        click.echo(one_line(f"comes with trained weights: ganzoo sample {shell_word(shown['name'])}"))
     click.echo()
     value = "value" if with_values else "default"
     print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])

@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
@@ -24,6 +23,7 @@ from torchvision.datasets.utils import check_integrity, download_and_extract_arc
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
+from ganzoo_core.storage.files import unfinished_folder
 
 _TIMEOUT_S = 30.0
 _LOOKED_AT = 512  # bytes, to tell what a file is
@@ -62,10 +62,10 @@ def _fetch(name: str, missing: list[Path], wanted: set[str]) -> None:
     wrong = {file: why for archive in archives if (why := _fault(file := folder / archive.name, archive.md5))}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch, _polite_network():
+        with unfinished_folder(folder, ".fetching-") as scratch, _polite_network():
             for archive in archives:
                 _fetch_archive(archive, folder, scratch, is_there=folder / archive.name not in wrong)
-            for path in Path(scratch).rglob("*"):
+            for path in scratch.rglob("*"):
                 if path.name in {target.name for target in missing}:
                     os.replace(path, folder / path.name)
     except (OSError, RuntimeError, HTTPException) as error:
@@ -116,7 +116,7 @@ def _archives(name: str, wanted: set[str]) -> list[_Archive]:
     return [_Archive(file, _CIFAR10_MD5, _CIFAR10_MIRRORS) for file in wanted]
 
 
-def _fetch_archive(archive: _Archive, folder: Path, scratch: str, *, is_there: bool) -> None:
+def _fetch_archive(archive: _Archive, folder: Path, scratch: Path, *, is_there: bool) -> None:
     """Unpack the archive into `scratch`, from `folder` where the user has put it there, else from the first mirror
     that answers."""
     root = folder if is_there and (folder / archive.name).is_file() else scratch

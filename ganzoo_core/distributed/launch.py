@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo_core.errors import GanzooError, Interrupted, TrainingError
+from ganzoo_core.storage.names import shell_word
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -96,6 +97,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+    os.environ["PYTHONSAFEPATH"] = "1"  # a random.py where the user stands is no part of a run
     logging.disable(logging.ERROR)  # what torch's launcher says is said below, in one sentence
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as logs:
         config = LaunchConfig(
@@ -123,5 +125,5 @@ def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) 
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return (
         f"process {rank} of {processes} {how}, so the others were ended too; the last checkpoint is whole, go on with: "
-        f"ganzoo run --resume {folder}"
+        f"ganzoo run --resume {shell_word(folder)}"
     )

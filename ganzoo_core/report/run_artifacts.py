@@ -10,6 +10,7 @@ from ganzoo_core.drawing.loss_chart import loss_picture
 from ganzoo_core.report.run_page import write_report
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.names import shell_word
 
 
 class RunArtifacts(Callback):
@@ -43,5 +44,5 @@ class RunArtifacts(Callback):
         except Exception as error:  # noqa: BLE001 - a plugin's own, when the page asks it for samples
             logging.getLogger("ganzoo").warning(
                 "report.html was not written: %s: %s; try again with: ganzoo report %s",
-                type(error).__name__, error, self.folder.path,
+                type(error).__name__, error, shell_word(self.folder.path),
             )  # fmt: skip

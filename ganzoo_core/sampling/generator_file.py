@@ -21,6 +21,7 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device, to_device
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage import tensor_files, untrusted
+from ganzoo_core.storage.names import shell_word
 from ganzoo_core.storage.tensor_files import TensorFile
 from ganzoo_core.variant import Variant
 
@@ -70,7 +71,9 @@ def _find(source: str | Path) -> Path | Traversable:
     if path.is_dir():
         folder = RunFolder.open(path)
         if not folder.generator.exists():
-            raise FileError(f"{path} has no generator.safetensors yet; train it: ganzoo run --resume {path}")
+            raise FileError(
+                f"{path} has no generator.safetensors yet; train it: ganzoo run --resume {shell_word(path)}"
+            )
         return folder.generator
     if path.exists():
         return path
@@ -82,7 +85,7 @@ def _find(source: str | Path) -> Path | Traversable:
         ) from error
     weights = plugin.weights(str(source))
     if weights is None:
-        raise FileError(f"{source} ships no weights; train it first: ganzoo run {source}")
+        raise FileError(f"{source} ships no weights; train it first: ganzoo run {shell_word(source)}")
     with resources.as_file(weights) as file:
         name = tensor_files.read_header(file, "generator")[0].get("variant")
     if name != source:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,7 @@ from PIL import Image
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import png_bytes
 from ganzoo_core.errors import DataError, FileError
-from ganzoo_core.storage.files import as_file_error, replaced, sync_folder
+from ganzoo_core.storage.files import as_file_error, replaced, sync_folder, unfinished_folder
 from ganzoo_core.storage.names import few, file_name
 
 _LEAST_DIGITS = 6
@@ -133,24 +132,33 @@ def class_folders(spec: DataSpec) -> list[str]:
 
 @contextlib.contextmanager
 def _filled(path: Path) -> Iterator[Path]:
-    """A new folder whose contents move into the new or empty folder `path` at the end, or vanish where that fails.
+    """A new folder which becomes the new folder `path` at the end, at once, or whose contents move into the empty one.
 
-    It lies inside, as `path` may be a disk of its own, or where the user stands. Raises `FileError`.
+    An empty one stays, as it may be a disk of its own, or where the user stands. Raises `FileError`.
     """
     with as_file_error(path):
         is_new = not path.exists()
-        path.mkdir(parents=True, exist_ok=True)
-        if found := sorted(name for name in os.listdir(path) if not name.startswith(".")):
+        place = path.parent if is_new else path
+        place.mkdir(parents=True, exist_ok=True)
+        if not is_new and (found := sorted(name for name in os.listdir(path) if not name.startswith("."))):
             raise FileError(f"{path} is not empty: it holds {few(found)}; name a new or an empty folder")
-        try:
-            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path) as unfinished:
-                yield Path(unfinished)
-                with os.scandir(unfinished) as entries:
-                    for entry in entries:
-                        os.rename(entry.path, path / entry.name)
-        except BaseException:
+        with unfinished_folder(place, ".unfinished-") as folder:
+            yield folder
             if is_new:
-                with contextlib.suppress(OSError):
-                    path.rmdir()
-            raise
-    sync_folder(path)
+                folder.rename(path)
+            else:
+                _move_contents(folder, path)
+    sync_folder(place)
+
+
+def _move_contents(folder: Path, path: Path) -> None:
+    """Move all or nothing, unless the process is killed meanwhile."""
+    names = os.listdir(folder)
+    try:
+        for name in names:
+            (folder / name).rename(path / name)
+    except BaseException:
+        for name in names:
+            if (path / name).exists() and not (folder / name).exists():
+                (path / name).rename(folder / name)
+        raise

@@ -8,12 +8,16 @@ import logging
 import os
 import secrets
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ganzoo_core.errors import FileError
 
+_LOCK = ".lock"
+_TRIES, _TRY_EVERY_S = 100, 0.01
 _WAYS_OUT = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space, ask for a larger quota, or write elsewhere",
@@ -88,6 +92,35 @@ def remove_leftovers(folder: Path) -> None:
     with as_file_error(folder):
         for path in folder.rglob(".*-????????.tmp"):
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unfinished_folder(place: Path, prefix: str) -> Iterator[Path]:
+    """A new folder somewhere in `place`, to fill and to move away; it vanishes at the end.
+
+    What killed processes left there under the same prefix goes too; what others still fill is locked.
+    """
+    for left in place.glob(f"{prefix}*"):
+        if left.is_dir() and not left.is_symlink() and (lock := try_lock(left / _LOCK)) is not None:
+            lock.close()
+            shutil.rmtree(left, ignore_errors=True)
+    with contextlib.ExitStack() as locked:
+        own = tempfile.mkdtemp(prefix=prefix, dir=place)
+        locked.callback(_remove, own)
+        if (lock := try_lock(Path(own) / _LOCK)) is not None:
+            locked.enter_context(lock)
+        folder = Path(own) / "new"  # a folder within, as the temporary one is closed to everybody else
+        folder.mkdir()
+        yield folder
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder also while a thread still writes into it, which a signal has kept others from waiting for."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+        time.sleep(_TRY_EVERY_S)
 
 
 def try_lock(path: Path) -> BinaryIO | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
 
@@ -20,6 +21,11 @@ def visible(value: object) -> str:
 def one_line(value: object) -> str:
     """`visible` for prose: a line break or tab and the spaces around it become one space; none stand at the ends."""
     return visible(_BREAKS.sub(" ", str(value)).strip())
+
+
+def shell_word(value: object) -> str:
+    """A path or a name as a command to copy has it: quoted for a shell where that is needed, and `visible`."""
+    return visible(shlex.quote(str(value)))
 
 
 def file_name(text: str, instead: str) -> str:

@@ -26,6 +26,7 @@ from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import export
 from ganzoo_core.sampling.samples import Samples, default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage.names import shell_word
 from ganzoo_core.training.collapse_warning import CollapseWarning
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.find_nan import find_first_nan
@@ -205,7 +206,7 @@ class Trainer:
         end = f"{self.total_steps}" if self.seconds is None else f"as many as {duration(self.seconds)} allow"
         return (
             f"stopped by {self.stop.signal.name} at step {self.engine.step} of {end}, all saved; "
-            f"go on with: ganzoo run --resume {self.folder.path}"
+            f"go on with: ganzoo run --resume {shell_word(self.folder.path)}"
         )
 
     def _run_info(self, folder: RunFolder) -> RunInfo:

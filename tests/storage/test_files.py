@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import logging
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.storage.files import try_lock, write_atomically
+from ganzoo_core.storage.files import try_lock, unfinished_folder, write_atomically
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -119,6 +122,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatc
 
 LOCKED = """
 import sys
+import threading
 from pathlib import Path
 from ganzoo_core.storage.files import try_lock
 lock = try_lock(Path(sys.argv[1]))
@@ -162,3 +166,30 @@ def test_without_locks_there_is_a_warning_and_no_lock(
 def test_a_lock_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"could not write .*/missing/.lock: No such file or directory; make the"):
         try_lock(tmp_path / "missing" / ".lock")
+
+
+def test_an_unfinished_folder_vanishes_though_a_thread_still_writes(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def write(folder: Path) -> None:
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (folder / str(number)).touch()
+                begun.set()
+
+    with unfinished_folder(tmp_path, ".unfinished-") as folder:
+        thread = threading.Thread(target=write, args=(folder,))
+        thread.start()
+        assert begun.wait(10)
+    thread.join()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unfinished_folder_leaves_those_alone_that_others_fill(tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-killed" / "new").mkdir(parents=True)
+    (tmp_path / ".unfinished-link").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine").mkdir()
+    with unfinished_folder(tmp_path, ".unfinished-") as one, unfinished_folder(tmp_path, ".unfinished-") as other:
+        assert one.is_dir() and other.is_dir() and one != other
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-link", "mine"]
+    assert list((tmp_path / "mine").iterdir()) == []

@@ -8,13 +8,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import platformdirs
 from filelock import FileLock, Timeout
 
+from ganzoo_core.datasets import cache_folder
 from ganzoo_core.errors import DataError
 
 _KEPT_S = 30 * 86_400
@@ -46,11 +45,9 @@ class Guard:
         return None
 
 
-def homes(data_dir: Path) -> Iterator[Path]:
-    """Where caches may lie: in the data folder, else in the user's own place, if this user has one."""
-    yield data_dir / "folder-cache"
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        yield Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"
+def homes(data_dir: Path) -> list[Path]:
+    """Where caches may lie: in the data folder, else in the user's own place."""
+    return [data_dir / "folder-cache", cache_folder() / "folder-cache"]
 
 
 def about_caches(home: Path) -> dict[Path, dict[str, object]]:

@@ -84,7 +84,8 @@ class Evaluator:
         found = self.evaluation(folder)
         if not (page := folder.path / "report.html").exists() or page.stat().st_mtime < _kept_at(folder):
             write_report(folder.path)
-        evaluations = {path: Evaluation.read(path / evaluation_file(None)) for path in folder.path.glob("stages/*s")}
+        files = folder.path.glob(f"stages/*s/{evaluation_file(None)}")  # a stage that was killed has none
+        evaluations = {file.parent: Evaluation.read(file) for file in files}
         stages = [
             StageResult(
                 float(path.name.removesuffix("s")),
@@ -111,8 +112,9 @@ class Evaluator:
         """Evaluate a run at its current step, and save that beside later results."""
         path = folder.path / "stages" / f"{until_s:g}s"
         if not (path / evaluation_file(None)).exists():
+            found = replace(self.evaluation(folder), neighbours=None)
             path.mkdir(parents=True, exist_ok=True)
-            replace(self.evaluation(folder), neighbours=None).save(path)
+            found.save(path)
 
     def _is_asked_for(self, kept: Evaluation) -> bool:
         """Whether a kept evaluation was made with the samples asked for, or with as many as there are."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import cache_folder
 from ganzoo_core.errors import FileError
 from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation.classifier import Classifier, channels_of, train_classifier
@@ -26,7 +24,7 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
     Read from the data folder, or the platform's cache folder if that is read-only; otherwise trained and saved there.
     """
     header: dict[str, Any] = {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
-    homes = list(_homes(data_dir))
+    homes = [data_dir / "classifiers", cache_folder() / "classifiers"]
     name = f"{header['data_digest']}-{CLASSIFIER_VERSION}.safetensors"
     for path in (home / name for home in homes):
         if path.is_file():
@@ -47,13 +45,6 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
         return model
     _log.warning("the classifier can't be kept in %s; it will be trained again", " or ".join(map(str, homes)))
     return model
-
-
-def _homes(data_dir: Path) -> Iterator[Path]:
-    """Where classifiers may lie: in the data folder, else in the user's own place, if this user has one."""
-    yield data_dir / "classifiers"
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        yield Path(platformdirs.user_cache_dir("ganzoo")) / "classifiers"
 
 
 def _read(path: Path, dataset: Dataset) -> Classifier:

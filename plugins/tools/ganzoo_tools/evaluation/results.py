@@ -13,6 +13,7 @@ from ganzoo_core.drawing.pictures import png_bytes
 from ganzoo_core.errors import DataError, FileError
 from ganzoo_core.storage import json_files
 from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.names import shell_word
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,7 +129,9 @@ class Evaluation:
             figures = {name: _figure(figure) for name, figure in values["figures"].items()}
             return cls(**values | {"figures": figures})
         except (FileError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FileError(f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {path.parent}") from error
+            raise FileError(
+                f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {shell_word(path.parent)}"
+            ) from error
 
     def save(self, folder: Path) -> Path:
         """Write the evaluation and its picture into a folder, each atomically; returns the path."""

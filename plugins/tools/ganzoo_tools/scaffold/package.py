@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from datetime import date
 from pathlib import Path
 from string import Template
 
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.hookspecs import API_VERSION, CORE_PACKAGE, VERSION
-from ganzoo_core.storage.files import as_file_error
+from ganzoo_core.storage.files import as_file_error, unfinished_folder
 from ganzoo_tools.scaffold.base import Base, find_base
 from ganzoo_tools.scaffold.names import Names, refuse_taken
 
@@ -108,8 +107,7 @@ def _quoted(text: str) -> str:
 
 def _write(target: Path, texts: dict[str, str]) -> None:
     """Write all files beside the target, then move them there at once: whole, or not at all."""
-    with as_file_error(target), tempfile.TemporaryDirectory(prefix=".ganzoo-new-", dir=target.parent) as temporary:
-        folder = Path(temporary) / "package"  # a folder within, as the temporary one is closed to everybody else
+    with as_file_error(target), unfinished_folder(target.parent, ".ganzoo-new-") as folder:
         for name, text in texts.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
