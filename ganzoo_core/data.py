@@ -118,5 +118,5 @@ class BatchOrder:
         if number not in self._epochs:
             rng = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
             self._epochs = {k: v for k, v in self._epochs.items() if k == number - 1}
-            self._epochs[number] = torch.randperm(self.size, generator=rng).to(self.device)
+            self._epochs[number] = torch.randperm(self.size, generator=rng, device="cpu").to(self.device)
         return self._epochs[number]
