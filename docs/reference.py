@@ -68,7 +68,7 @@ FOR_TOOLS = (
     "storage.tensor_files", "datasets", "datasets.sources", "runs.plan", "runs.metadata", "runs.records",
     "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
-    "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
+    "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
     "cli.options", "cli.output",
 )  # fmt: skip

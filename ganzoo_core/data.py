@@ -151,7 +151,9 @@ class BatchOrder:
         if number not in self._epochs:
             rng = torch.Generator().manual_seed(derive_seed(self.seed, "order", number))
             self._epochs = {k: v for k, v in self._epochs.items() if k == number - 1}
-            order = torch.randperm(self.size if self._labels is None else len(self._labels), generator=rng)
+            order = torch.randperm(
+                self.size if self._labels is None else len(self._labels), generator=rng, device="cpu"
+            )
             if self._labels is not None:
                 order = _balanced(order, self._labels, self.size, rng)
             self._epochs[number] = order.to(self.device)
@@ -168,4 +170,4 @@ def _balanced(order: Tensor, labels: Tensor, size: int, rng: torch.Generator) ->
     rounds = size // len(counts)
     columns = [one.repeat(math.ceil(rounds / len(one)))[:rounds] for one in in_classes.split(counts)]
     rows = torch.stack(columns, dim=1)  # (rounds, classes)
-    return rows.gather(1, torch.rand(rows.shape, generator=rng).argsort(dim=1)).flatten()
+    return rows.gather(1, torch.rand(rows.shape, generator=rng, device="cpu").argsort(dim=1)).flatten()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+# Threads of a program share torch's default generators: whoever draws from one is alone with them until it is done.
+alone = threading.RLock()
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:

@@ -329,7 +329,10 @@ def test_settings_that_make_a_network_far_larger_than_the_file(plugin_site, tmp_
         path = changed(run.folder, tmp_path / "x", "generator", lambda t: None, config=config | large)
         message = refused(load_generator, path, saved)
         assert message is not None
-        assert "the settings in its header make one far larger than the file" in message or "making it fails" in message
+        assert (
+            "the settings that it came with make networks far larger than the file" in message
+            or "making it fails" in message
+        )
     path = changed(run.folder, tmp_path / "x", "generator", lambda t: None, config=config | {"width": 2**62})
     with pytest.raises(FileError, match=r"does not fit this generator: making it fails \(\w+Error: .*written by"):
         ganzoo.load(path)

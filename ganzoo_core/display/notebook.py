@@ -12,7 +12,7 @@ from typing import Any
 
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.display.progress import RunProgress, figures, stretched
-from ganzoo_core.drawing.words import duration
+from ganzoo_core.drawing.words import duration, figure
 from ganzoo_core.report.page import render
 from ganzoo_core.runs.records import accuracy_of, losses_of
 from ganzoo_core.runs.run_folder import RunFolder
@@ -78,7 +78,7 @@ def progress_html(progress: RunProgress) -> str:
     """A run in progress, as an HTML fragment."""
     record = progress.record
     curves = [
-        (f"{player[0].upper()} loss", f"{loss:.3f}", _points(progress.losses[player].means, None))
+        (f"{player[0].upper()} loss", figure(loss), _points(progress.losses[player].means, None))
         for player, loss in losses_of(record).items()
     ]
     if (share := accuracy_of(record)) is not None:

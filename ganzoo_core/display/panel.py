@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganzoo_core.display.progress import MovingHistory, RunProgress, sparkline
-from ganzoo_core.drawing.words import duration
+from ganzoo_core.drawing.words import duration, figure
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.records import accuracy_of, losses_of
 from ganzoo_core.storage.names import one_line
@@ -82,7 +82,7 @@ class RunPanel:
             )
         ]
         for player, loss in losses_of(progress.record).items():
-            lines.append(_line(f"{player[0].upper()} loss", Sparkline(progress.losses[player]), f"{loss:.3f}"))
+            lines.append(_line(f"{player[0].upper()} loss", Sparkline(progress.losses[player]), figure(loss)))
         if (share := accuracy_of(progress.record)) is not None:
             lines.append(_line("D right", Sparkline(progress.accuracy, (0.0, 1.0)), f"{share:.0%}"))
         return [*lines, Text("  ".join(self._speed()), no_wrap=True, overflow="ellipsis")]

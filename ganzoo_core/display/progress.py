@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ganzoo_core.callbacks import RunInfo
+from ganzoo_core.drawing.words import figure
 from ganzoo_core.runs.records import accuracy_of, losses_of
 
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -72,7 +73,7 @@ class RunProgress:
 
 def figures(record: dict[str, float]) -> str:
     """Both losses, D's mean probability on real and fake, and the speed, as far as the record holds them."""
-    losses = [f"{name[0].upper()} {loss:z.3f}" for name, loss in losses_of(record).items()]
+    losses = [f"{name[0].upper()} {figure(loss)}" for name, loss in losses_of(record).items()]
     parts = [f"loss {' '.join(losses)}"] if losses else []
     if record.get("d_real") is not None and record.get("d_fake") is not None:
         parts.append(f"D(real) {record['d_real']:.2f} D(fake) {record['d_fake']:.2f}")

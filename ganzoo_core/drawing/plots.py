@@ -41,7 +41,8 @@ def points_picture(
     figure, axes = new_figure(5, 5.2, title)
     if real is not None:
         # Chosen at random, but always the same: every k-th could miss whole classes of data in order.
-        chosen = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[:MOST_REAL_POINTS]
+        rng = torch.Generator().manual_seed(0)
+        chosen = torch.randperm(len(real), generator=rng, device="cpu")[:MOST_REAL_POINTS]
         x, y = natural_units(real[chosen], spec).T
         axes.scatter(x, y, s=7, color=REAL, linewidths=0, label="real")
     for name, colour, mask in _by_class(len(values), spec, labels):
@@ -54,7 +55,7 @@ def points_picture(
 
 def _by_class(n: int, spec: DataSpec, labels: Tensor | None) -> list[tuple[str | None, str, Tensor]]:
     if labels is None:
-        return [("generated", BLUE, torch.ones(n, dtype=torch.bool))]
+        return [("generated", BLUE, torch.ones(n, dtype=torch.bool, device="cpu"))]
     present = sorted(set(labels.tolist()))
     # A legend of more than ten colours can't be read: then only the colours tell.
     names = [class_name(spec, k) if len(present) <= len(PALETTE) else None for k in present]

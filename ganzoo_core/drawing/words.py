@@ -14,8 +14,22 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+LARGE = 1e9  # from here on a number is written by its powers of ten: 1.5e22
+
+
+def figure(value: float) -> str:
+    """A number as a run shows it while it trains: to three decimals, a large one as 1.5e22."""
+    return f"{value:z.3f}" if abs(value) < 1e6 else _short(value)
+
+
+def _short(value: float) -> str:
+    return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
+
+
 def number(value: float) -> str:
-    """A number to three digits, from a thousand on to the whole: 0.0457, −12.3, 45,312."""
+    """A number to three digits, from a thousand on to the whole, a large one by its powers: 0.0457, 45,312, 1.5e22."""
+    if abs(value) >= LARGE:
+        return _short(value).replace("-", "−")
     exact = Decimal(repr(float(value)))  # rounded half up, as the pages' script does
     if abs(value) >= 1000:
         text = f"{exact.to_integral_value(ROUND_HALF_UP):,f}"

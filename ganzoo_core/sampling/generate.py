@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.interfaces import Generator
-from ganzoo_core.seeds import derive_seed
+from ganzoo_core.sampling.surroundings import undisturbed
+from ganzoo_core.seeds import alone, derive_seed
 
 # Latents are drawn, and images made, in pieces of this many: sample i of a seed is the same however many are asked for.
 _PIECE = 64
@@ -19,6 +20,7 @@ def generate(
     return decode(module, latents(module, n, seed, first), labels, device)
 
 
+@undisturbed()
 @torch.no_grad()
 def latents(module: Generator, n: int, seed: int, first: int = 0) -> Tensor:
     """n latents (n, latent_dim) of a seed, on the CPU, from number `first` on, which is a multiple of `_PIECE`."""
@@ -29,6 +31,7 @@ def latents(module: Generator, n: int, seed: int, first: int = 0) -> Tensor:
     return torch.cat(pieces)[:n]
 
 
+@undisturbed()
 @torch.inference_mode()
 def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.device, *, piece: int = _PIECE) -> Tensor:
     """What a generator makes of latents z (N, latent_dim) and labels (N,): (N, *shape) float32 in [-1, 1] on the CPU.
@@ -42,6 +45,8 @@ def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.de
     for start in range(0, len(z), piece):
         rows = torch.arange(start, start + piece).clamp(max=len(z) - 1)  # the last piece is filled up
         wanted = None if labels is None else labels[rows].to(device)
-        pieces.append(module(z[rows].to(device), wanted).float().cpu()[: len(z) - start])
+        with alone:
+            made = module(z[rows].to(device), wanted)
+        pieces.append(made.float().cpu()[: len(z) - start])
     module.train(was_training)
     return torch.cat(pieces)

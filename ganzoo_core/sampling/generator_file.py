@@ -19,6 +19,7 @@ from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device, to_device
+from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage import tensor_files, untrusted
 from ganzoo_core.storage.names import shell_word
@@ -49,6 +50,7 @@ def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec
     tensor_files.save(path, "generator", describe(plugin, variant, spec, step), module.state_dict())
 
 
+@undisturbed()
 def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
     """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
@@ -97,14 +99,12 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     """The variant and the data in a file's header. Names in it are looked up, never imported."""
     path, header = file.path, file.header
     tensor_files.check_fields(path, header, _FIELDS)
-    name, package = header["variant"], header["package"]
+    name = header["variant"]
     patterns = {"variant": _NAME, "package": _NAME, "package_version": _VERSION}  # which become part of messages
     for field, pattern in patterns.items():
         if not pattern.fullmatch(header[field]):
             raise FileError(f"{path} is damaged: its header lacks or garbles {field}")
-    variant_class, plugin = installed(name, package, f"{path} holds weights")
-    if _canonical(package) != _canonical(plugin.package):
-        raise FileError(f"{path} holds weights of the {name} of {package}, but the {name} here is of {plugin.package}")
+    variant_class, plugin = installed(header, path, "holds weights")
     try:
         spec = DataSpec.from_dict(header["data"])
         _check_size(spec)
@@ -119,14 +119,27 @@ def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:
     return variant, plugin, spec
 
 
-def installed(name: str, package: str, what: str) -> tuple[type[Variant], Plugin]:
-    """The variant that a file names, and its plugin. Raises `PluginError` if its package is not installed."""
+def installed(header: dict[str, Any], path: Path, what: str) -> tuple[type[Variant], Plugin]:
+    """The variant that a file names, and its plugin; `what` says what `path` is.
+
+    Raises `PluginError` if its package is not installed, `FileError` if another package has the variant here.
+    """
+    name, package = header["variant"], header["package"]
     try:
-        return registry().variant(name)
+        found, plugin = registry().variant(name)
     except UnknownNameError as error:
         raise PluginError(
-            f"{what} of the variant {name!r}, whose package is not installed: pip install {package}"
+            f"{path} {what} of the variant {name!r}, whose package is not installed: pip install {package}"
         ) from error
+    if _canonical(package) != _canonical(plugin.package):
+        raise FileError(f"{path} {what} of the {name} of {package}, but the {name} here is of {plugin.package}")
+    return found, plugin
+
+
+def warn_of_other_version(path: Path, header: dict[str, Any], plugin: Plugin, what: str) -> None:
+    """Say where another version of the variant's package is installed than `path` was made with, and what may come."""
+    if _series(header["package_version"]) != _series(plugin.version):
+        _log.warning("%s: %s; %s", path, origin(header, plugin), what)
 
 
 def _check_size(spec: DataSpec) -> None:
@@ -143,8 +156,7 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
         raise FileError(f"{error}; {origin(file.header, plugin)}") from error
     tensors = {f"generator.{name}": tensor for name, tensor in file.tensors().items()}
     tensor_files.load_into(module, tensors, "generator", file.path)
-    if _series(file.header["package_version"]) != _series(plugin.version):
-        _log.warning("%s: %s; its samples may be others than there", file.path, origin(file.header, plugin))
+    warn_of_other_version(file.path, file.header, plugin, "its samples may be others than there")
     return module
 
 

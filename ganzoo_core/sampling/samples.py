@@ -99,7 +99,7 @@ def default_count(spec: DataSpec, conditional: bool) -> int:
 
 def default_labels(spec: DataSpec, n: int) -> Tensor:
     """Labels (n,) int64 that cycle through all classes."""
-    return torch.arange(n) % spec.num_classes
+    return torch.arange(n, device="cpu") % spec.num_classes
 
 
 def label_indices(spec: DataSpec, labels: Sequence[str | int]) -> list[int]:

@@ -71,9 +71,9 @@ class TrainedGenerator:
         if labels:
             self.check_conditional()
             cycle = label_indices(self.spec, labels)
-            return n or 8 * len(cycle), torch.tensor(cycle)
+            return n or 8 * len(cycle), torch.tensor(cycle, device="cpu")
         n = n or default_count(self.spec, self.variant.conditional)
-        return n, torch.arange(self.spec.num_classes) if self.variant.conditional else None
+        return n, torch.arange(self.spec.num_classes, device="cpu") if self.variant.conditional else None
 
     def _pieces(
         self, n: int, cycle: Tensor | None, seed: int, progress: Callable[[int, int], None] | None = None
@@ -86,7 +86,7 @@ class TrainedGenerator:
 
     def _made(self, first: int, n: int, cycle: Tensor | None, seed: int) -> Samples:
         """n samples from number `first` on."""
-        labels = None if cycle is None else cycle[torch.arange(first, first + n) % len(cycle)]
+        labels = None if cycle is None else cycle[torch.arange(first, first + n, device="cpu") % len(cycle)]
         return Samples(generate(self.module, n, labels, seed, self.device, first), self.spec, labels)
 
     def check_conditional(self) -> None:

@@ -123,12 +123,22 @@ def load_into(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: 
 
     Raises `FileError` where names, shapes or dtypes differ, or a number is not finite.
     """
-    found = {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
-    shapes, dtypes = {k: tuple(t.shape) for k, t in found.items()}, {k: t.dtype for k, t in found.items()}
+    found = part(tensors, prefix)
+    shapes, dtypes = forms(found)
     check_fit(path, prefix, module.state_dict(), shapes, dtypes)
     for name, tensor in found.items():
         check_finite(path, f"{prefix}.{name}", tensor)
     module.load_state_dict(found)
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors named `prefix.*`, by the rest of their names."""
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def forms(tensors: dict[str, Tensor]) -> tuple[dict[str, tuple[int, ...]], dict[str, torch.dtype]]:
+    """The shapes and the dtypes of tensors, by name."""
+    return {k: tuple(t.shape) for k, t in tensors.items()}, {k: t.dtype for k, t in tensors.items()}
 
 
 def check_finite(path: Path, name: str, tensor: Tensor) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.nn.modules.module import (
 
 from ganzoo_core.errors import FileError, GanzooError, shorten
 from ganzoo_core.interfaces import Generator
+from ganzoo_core.seeds import alone
 from ganzoo_core.storage.tensor_files import TensorFile, check_fit
 
 # A network holds more while it is built than its file does: layers without weights, weights that are parametrised.
@@ -31,20 +33,10 @@ def build(new: Callable[[], Generator], file: TensorFile) -> Generator:
     It is made on the meta device first, where nothing is allocated, and compared with the file there. Raises
     `FileError` where it does not fit, grows far beyond what the file holds, or can't be made.
     """
-    numbers = sum(math.prod(shape) for shape in file.shapes.values())
-    most_parts, most_numbers = 10 * len(file.shapes) + _SPARE_PARTS, 4 * numbers + _SPARE_NUMBERS
-    with torch.random.fork_rng(devices=[]):
+    with alone, torch.random.fork_rng(devices=[]):
+        check(new, "generator", file.path, file.shapes, file.dtypes)
         try:
-            with torch.device("meta"), _bounded(file, most_parts, math.inf):
-                network = new()
-        except FileError:
-            raise
-        except Exception:  # noqa: BLE001 - a network that reads its own numbers can't be made there; it is bounded below
-            pass
-        else:
-            check_fit(file.path, "generator", network.state_dict(), file.shapes, file.dtypes)
-        try:
-            with _bounded(file, most_parts, most_numbers):
+            with bounded(file.path, file.shapes):
                 return new()
         except FileError:
             raise
@@ -53,11 +45,39 @@ def build(new: Callable[[], Generator], file: TensorFile) -> Generator:
             raise FileError(f"{file.path} does not fit this generator: making it fails ({reason})") from error
 
 
+def check(
+    new: Callable[[], nn.Module],
+    what: str,
+    path: Path,
+    shapes: dict[str, tuple[int, ...]],
+    dtypes: Mapping[str, torch.dtype | None],
+) -> bool:
+    """Raise `FileError` where the network that `new` makes does not fit these tensors. Nothing is allocated for it.
+
+    Returns whether it could be made so; one that reads its own numbers can't, and is to be made `bounded`.
+    """
+    with alone, torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"), bounded(path, shapes, math.inf):
+                network = new()
+        except FileError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever a stranger's settings do to a network
+            return False
+        check_fit(path, what, network.state_dict(), shapes, dtypes)
+        return True
+
+
 @contextlib.contextmanager
-def _bounded(file: TensorFile, most_parts: int, most_numbers: float) -> Iterator[None]:
-    """Raise `FileError` once this thread has registered more modules and tensors, or numbers in them, than that."""
+def bounded(path: Path, shapes: dict[str, tuple[int, ...]], most_numbers: float | None = None) -> Iterator[None]:
+    """Raise `FileError` once this thread makes networks that hold far more than the file's tensors of these shapes.
+
+    It counts modules and tensors, and the numbers in them, which may be `most_numbers` if that is given.
+    """
     thread = threading.get_ident()
-    parts = numbers = 0
+    parts, most_parts = 0, 10 * len(shapes) + _SPARE_PARTS
+    numbers = 0
+    most = 4 * sum(map(math.prod, shapes.values())) + _SPARE_NUMBERS if most_numbers is None else most_numbers
 
     def count(module: nn.Module, name: str, part: Any) -> None:
         nonlocal parts, numbers
@@ -65,9 +85,9 @@ def _bounded(file: TensorFile, most_parts: int, most_numbers: float) -> Iterator
             return
         parts += 1
         numbers += part.numel() if isinstance(part, Tensor) else 0
-        if parts > most_parts or numbers > most_numbers:
+        if parts > most_parts or numbers > most:
             raise FileError(
-                f"{file.path} does not fit this generator: the settings in its header make one far larger than the file"
+                f"{path} does not fit: the settings that it came with make networks far larger than the file"
             )
 
     with contextlib.ExitStack() as stack:

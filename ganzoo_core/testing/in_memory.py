@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 
 from ganzoo_core.data import Dataset
@@ -14,6 +13,7 @@ from ganzoo_core.interfaces import Networks, Player
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import Variant
@@ -32,9 +32,9 @@ def train_steps(
     accumulate=2`. Raises as `ganzoo.train`.
     """
     run = {name: settings.pop(name) for name in _OF_THE_RUN & settings.keys()}
-    data = _loaded(dataset)
     chosen = _chosen(variant, settings)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with undisturbed(training=True):
+        data = _loaded(dataset)
         engine = Engine(chosen, data, RunSettings.from_dict({"device": "cpu", "precision": "fp32"} | run))
     return Training(chosen, data, engine).train(steps)
 
@@ -65,7 +65,7 @@ class Training:
 
     def train(self, steps: int) -> Self:
         """Train for `steps` more steps; the result is bit for bit the same as from one longer call."""
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with undisturbed(training=True):
             for _ in range(steps):
                 self.records.append(self._engine.measure(self._engine.train_step()))
         return self

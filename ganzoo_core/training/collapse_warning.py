@@ -1,14 +1,45 @@
-"""A warning for a game that has stopped: D is certain and G no longer learns."""
+"""Warnings for a game that has stopped, as D is certain and G no longer learns, or whose losses grow without end."""
 
 from __future__ import annotations
 
 import logging
 
 from ganzoo_core.callbacks import Callback
+from ganzoo_core.drawing.words import figure
+from ganzoo_core.runs.records import losses_of
 
 CERTAIN_LOSS = 0.01  # mean cross-entropy: D gives the right answer a probability of 99%
 NO_GRADIENT = 1e-3  # norm over all of G; games that go on were seen between 0.06 and 30
 PATIENCE_STEPS = 200
+DIVERGED_LOSS = 1e6  # games that go on, critics' without bounds too, were seen below 1e4
+
+
+class DivergenceWarning(Callback):
+    """Warns once if a player's loss was huge in two log lines in a row."""
+
+    def __init__(self) -> None:
+        self.since_step: float | None = None
+        self.warned = False
+
+    def on_log(self, record: dict[str, float]) -> None:
+        """Check whether a loss has left all bounds."""
+        losses = losses_of(record)
+        if self.warned or not losses:
+            return
+        player = max(losses, key=lambda name: abs(losses[name]))
+        if abs(losses[player]) < DIVERGED_LOSS:
+            self.since_step = None
+        elif self.since_step is None:
+            self.since_step = record["step"]
+        else:
+            self.warned = True
+            logging.getLogger("ganzoo").warning(
+                "the game has diverged since step %d: the %s's loss is %s. The run goes on; stop it with Ctrl-C and "
+                "begin anew with a lower generator_lr and discriminator_lr",
+                self.since_step,
+                player,
+                figure(losses[player]),
+            )
 
 
 class CollapseWarning(Callback):

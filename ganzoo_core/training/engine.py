@@ -18,7 +18,7 @@ from ganzoo_core.errors import FileError, NotFiniteError, shorten
 from ganzoo_core.interfaces import Batch, Generator, Networks, Player, Turn
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, to_device
-from ganzoo_core.seeds import derive_seed
+from ganzoo_core.seeds import alone, derive_seed
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.training import cuda_graph
 from ganzoo_core.training.diagnostics import all_finite, discriminator_stats, global_norm
@@ -48,8 +48,11 @@ class Engine:
         rank, size = self.processes.rank, self.processes.size
         self.microbatches = Microbatches(self.config.batch_size, run.accumulate, rng, rank, size)
         self.dataset = dataset.to(self.device)
-        default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
-        self.networks = Networks(variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss())
+        with alone:
+            default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
+            self.networks = Networks(
+                variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss()
+            )
         if run.sync_batchnorm:
             self.processes.share_batch_norm(self.networks)
         for module in self.networks:
@@ -87,9 +90,11 @@ class Engine:
 
         Returns each player's last update; one without terms skipped it.
         """
-        self._reseed()
         first = self.step * self._batches_per_step
-        updates: dict[str, Update] = self._play([self.order.indices(first + k) for k in range(self._batches_per_step)])
+        chosen = [self.order.indices(first + k) for k in range(self._batches_per_step)]
+        with alone:
+            self._reseed()
+            updates: dict[str, Update] = self._play(chosen)
         self.step += 1
         self._update_average()
         return updates

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from ganzoo_core.data import Dataset
 from ganzoo_core.distributed.launch import note_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup
@@ -53,10 +51,9 @@ def follow(processes: ProcessGroup, data_dir: str | Path | None) -> Path:
             f"process {processes.rank} has other samples of {dataset.spec.name} than process 0; "
             f"give all machines the same, or name with --data-dir where they are"
         )
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        engine = Engine(plan.variant, dataset, plan.run, processes)
-        engine.restore(instructions["step"], tensors, folder.checkpoint)
-        processes.wait()
-        forget_shared(processes)
-        Trainer(plan, dataset, engine, seconds=instructions["seconds"]).run()
+    engine = Engine(plan.variant, dataset, plan.run, processes)
+    engine.restore(instructions["step"], tensors, folder.checkpoint)
+    processes.wait()
+    forget_shared(processes)
+    Trainer(plan, dataset, engine, seconds=instructions["seconds"]).run()
     return folder.path

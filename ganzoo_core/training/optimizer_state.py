@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.errors import FileError, shorten
-from ganzoo_core.storage.tensor_files import check_finite, check_fit
+from ganzoo_core.storage.tensor_files import check_finite, check_fit, forms
 
 _GROUP = "group"
 
@@ -82,8 +82,7 @@ class OptimizerState:
     def _restore_moments(self, index: int, parameter: Tensor, values: dict[str, Tensor], path: Path) -> None:
         memory = self.optimizer.state[parameter]
         expected = {name: _tensor(value) for name, value in memory.items() if value is not None}
-        shapes, dtypes = {k: tuple(t.shape) for k, t in values.items()}, {k: t.dtype for k, t in values.items()}
-        check_fit(path, f"{self.prefix}.{index}", expected, shapes, dtypes)
+        check_fit(path, f"{self.prefix}.{index}", expected, *forms(values))
         for name, value in values.items():
             check_finite(path, f"{self.prefix}.{index}.{name}", value)
             if isinstance(memory[name], Tensor):

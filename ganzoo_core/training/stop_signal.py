@@ -47,7 +47,8 @@ class StopSignal:
             signal.signal(number, signal.SIG_DFL)
 
         wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-        handled = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+        # One that no Python code set (None) could not be given back.
+        handled = [number for number in wanted if signal.getsignal(number) not in (signal.SIG_IGN, None)]
         previous = {number: signal.signal(number, note) for number in handled}
         try:
             yield

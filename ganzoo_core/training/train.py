@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
@@ -22,15 +19,17 @@ from ganzoo_core.runs import checkpoints
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
-from ganzoo_core.training.resume import check_same_data, load_again, resumed_plan
+from ganzoo_core.training.resume import held_to_checkpoint, load_again, resumed_plan, same_data
 from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
 
 NO_END = 1_000_000_000  # steps of a run that its seconds end
 
 
+@undisturbed(training=True)
 def train(
     variant: str | None = None,
     *,
@@ -72,13 +71,12 @@ def train(
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
-    with _global_random_state_kept():
-        engine = Engine(plan.variant, dataset, plan.run, processes)
-        with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
-            folder.write_metadata(_metadata(plan, dataset, engine, seconds))
-            lead(plan, dataset, engine, folder.path, seconds)
-            Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
-            return Run(folder.path)
+    engine = Engine(plan.variant, dataset, plan.run, processes)
+    with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
+        folder.write_metadata(_metadata(plan, dataset, engine, seconds))
+        lead(plan, dataset, engine, folder.path, seconds)
+        Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
+        return Run(folder.path)
 
 
 def _resume(
@@ -94,7 +92,7 @@ def _resume(
 ) -> Run:
     if out is not None:
         raise SettingError("--out and --resume exclude each other: a resumed run stays in its folder")
-    with RunFolder.resume(path) as folder, _global_random_state_kept():
+    with RunFolder.resume(path) as folder:
         metadata = folder.metadata()
         if variant not in (None, metadata.variant):
             raise SettingError(f"{path} is a run of {metadata.variant}, not of {variant}")
@@ -109,8 +107,9 @@ def _resume(
         if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
             seconds = metadata.seconds
         dataset = load_again(plan, lambda: load_data(plan.source, data_dir, processes))
-        dataset = check_same_data(path, metadata, dataset, texts)
-        engine = Engine(plan.variant, dataset, plan.run, processes)
+        dataset = same_data(path, metadata, plan, dataset, texts)
+        with held_to_checkpoint(folder.checkpoint, metadata, plan, dataset.spec, tensors):
+            engine = Engine(plan.variant, dataset, plan.run, processes)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
         folder.truncate_records(step)
@@ -136,10 +135,3 @@ def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
     """The plan with as many steps as it takes to pass the real data through the discriminator `epochs` times."""
     config = plan.variant.config
     return plan.with_steps(math.ceil(epochs * size / (config.batch_size * config.n_critic)))
-
-
-@contextlib.contextmanager
-def _global_random_state_kept() -> Iterator[None]:
-    """Training reseeds torch's global generators at each step; restore the caller's state at the end."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        yield

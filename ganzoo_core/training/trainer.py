@@ -27,7 +27,7 @@ from ganzoo_core.sampling.generator_file import export
 from ganzoo_core.sampling.samples import Samples, default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.names import shell_word
-from ganzoo_core.training.collapse_warning import CollapseWarning
+from ganzoo_core.training.collapse_warning import CollapseWarning, DivergenceWarning
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.find_nan import find_first_nan
 from ganzoo_core.training.microbatches import Update
@@ -59,7 +59,9 @@ class Trainer:
         if folder is not None:
             self._earlier_s = 0.0 if seconds is None else folder.trained_seconds()
             self.info = self._run_info(folder)
-            self.callbacks = [*callbacks, CollapseWarning(), RunArtifacts(), *registry().callbacks(self.info)]
+            self.callbacks = [
+                *callbacks, CollapseWarning(), DivergenceWarning(), RunArtifacts(), *registry().callbacks(self.info)
+            ]  # fmt: skip
 
     def run(self) -> None:
         """Train to the last step. Raises `Interrupted` after a signal, once all is saved, and `TrainingError`."""

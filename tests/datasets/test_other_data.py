@@ -166,6 +166,29 @@ def test_a_balanced_run_that_was_resumed_ends_as_an_uninterrupted_one(images):
     assert (plain.folder / "generator.safetensors").read_bytes() != weights[0]
 
 
+def test_a_changed_option_of_the_data_is_named(images):
+    run = begun(images)
+    with pytest.raises(SettingError) as caught:
+        ganzoo.train(resume=run.folder, steps=3, texts={"image_size": "16"})
+    assert str(caught.value) == (
+        f"{run.folder} can't go on with other data: image_size was 8 and would be 16, which makes shape was [3, 8, 8] "
+        f"and would be [3, 16, 16]; leave it as it was, or begin a new run"
+    ).replace("[3,", f"[{run.info['data']['shape'][0]},")
+
+
+def test_a_folder_that_was_moved_and_renamed_is_the_same_data(images):
+    run = begun(images)
+    moved = images.rename(images.with_name("photos"))
+    ganzoo.train(resume=run.folder, steps=3, texts={"data": f"folder:{moved}"})
+    whole = ganzoo.train(
+        "toy", data=f"folder:{moved}", image_size=8, batch_size=4, steps=3, device="cpu", width=2, out="whole"
+    )
+    assert run.info["data"]["name"] == "folder:images" and run.info["settings"]["data"] == f"folder:{moved}"
+    (change,) = run.info["changes"]
+    assert set(change) == {"step", "settings"} and set(change["settings"]) == {"steps", "data"}
+    assert torch.equal(run.sample(4).values, whole.sample(4).values)
+
+
 def test_of_a_text_beside_each_image_some_are_named(images, monkeypatch):
     monkeypatch.setattr("ganzoo_core.runs.metadata._MOST_LEFT_OUT", 3)
     for k in range(5):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ganzoo_core as ganzoo
 from ganzoo_core.training import collapse_warning
-from ganzoo_core.training.collapse_warning import CollapseWarning
+from ganzoo_core.training.collapse_warning import CollapseWarning, DivergenceWarning
 
 
 def messages(caplog, *games: tuple[int, float, float]) -> list[str]:
@@ -49,3 +49,28 @@ def test_a_run_is_watched_and_goes_on(in_tmp, caplog, monkeypatch):
     run = ganzoo.train("toy", data="ring8", device="cpu", log_every=5)
     assert ["collapsed since step 5" in record.message for record in caplog.records] == [True]
     assert run.records()[-1]["step"] == 30
+
+
+def diverged(caplog, *losses: float) -> list[str]:
+    watch = DivergenceWarning()
+    for number, loss in enumerate(losses, start=1):
+        watch.on_log({"step": 20 * number, "discriminator/real": 0.1, "generator/fool": loss})
+        watch.on_log({"step": 20 * number, "modes_covered": 8})
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_divergence_is_told_of_once(caplog):
+    (message,) = diverged(caplog, 0.7, -1.4757395e22, -1.4757395e22, -1.4757395e22)
+    assert message == (
+        "the game has diverged since step 40: the generator's loss is -1.5e22. The run goes on; stop it with Ctrl-C "
+        "and begin anew with a lower generator_lr and discriminator_lr"
+    )
+
+
+def test_a_lone_peak_is_no_divergence(caplog):
+    assert not diverged(caplog, 0.7, 1e22, 0.7, 1e22, 9e5, 9e5)
+
+
+def test_a_diverging_run_is_told_of(in_tmp, caplog):
+    ganzoo.train("vanilla", data="ring8", device="cpu", steps=60, texts={"generator_lr": "1e3"}, discriminator_lr=1e3)
+    assert sum("the game has diverged since step" in record.getMessage() for record in caplog.records) == 1

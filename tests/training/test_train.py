@@ -207,6 +207,49 @@ def test_resume_refuses_what_would_make_another_run(in_tmp):
     assert run.info["changes"][-1]["settings"] == {"steps": 31, "generator_lr": 0.1}
 
 
+def test_a_resume_with_other_networks_names_the_setting(in_tmp):
+    run = train()
+    with pytest.raises(SettingError) as caught:
+        ganzoo.train(resume=run.folder, steps=31, texts={"width": "9"})
+    assert str(caught.value) == (
+        f"{run.folder} can't go on with other networks: width was 8 and would be 9; "
+        f"leave it as it was, or begin a new run"
+    )
+
+
+@pytest.mark.parametrize("settings", [{"width": 2**17}, {"latent_dim": 10**9}, {"width": 2**62}])
+def test_settings_of_a_stranger_s_run_make_no_network_of_gigabytes(in_tmp, monkeypatch, settings):
+    run = train(ema_decay=0.9)
+    info = run.info
+    info["settings"] |= settings
+    (run.folder / "run.json").write_text(json.dumps(info))
+    if settings != {"width": 2**62}:
+        monkeypatch.setattr("ganzoo_core.training.train.Engine", None)  # it is refused before any is made
+    with pytest.raises(FileError, match=r"does not fit this (generator: .* must have shape|run: making its netw)"):
+        ganzoo.train(resume=run.folder, steps=31)
+
+
+def test_a_resume_refuses_another_package_s_variant_and_tells_of_another_version(in_tmp, caplog):
+    run = train()
+    written = run.info
+
+    def claim(**fields):
+        (run.folder / "run.json").write_text(json.dumps(written | fields))
+        caplog.clear()
+        ganzoo.train(resume=run.folder, steps=31)
+
+    with pytest.raises(FileError) as caught:
+        claim(package="ganzoo-rival")
+    assert str(caught.value) == (f"{run.folder} is a run of the toy of ganzoo-rival, but the toy here is of ganzoo-toy")
+    claim(package_version="0.9", package="Ganzoo.Toy")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{run.folder}: it was written by Ganzoo.Toy 0.9, and 1.0 is installed; it may go on otherwise than there"
+    ]
+    written = run.info
+    claim(package_version="1.0.7")
+    assert not caplog.records
+
+
 def test_a_damaged_run_json_is_a_sentence(in_tmp):
     run = train()
     (run.folder / "run.json").write_text("{")

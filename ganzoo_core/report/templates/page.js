@@ -1,7 +1,7 @@
 "use strict";
 const root = document.documentElement;
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const number = (v) => v.toLocaleString("en", Math.abs(v) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 }).replace("-", "−");
+const number = (v) => Math.abs(v) >= 1e9 ? v.toExponential(1).replace("e+", "e").replaceAll("-", "−") : v.toLocaleString("en", Math.abs(v) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 }).replace("-", "−");
 const clamped = (i, n) => Math.max(0, Math.min(n - 1, i));
 
 // Light or dark: the system's until the reader says otherwise; kept where the browser lets a file keep anything.

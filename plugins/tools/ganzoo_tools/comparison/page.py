@@ -120,7 +120,7 @@ def _real(candidate: Candidate, spec: DataSpec, data_dir: Path | None, limit: in
     except GanzooError:
         return None
     asked = None if dataset.labels is None else _labels(spec)
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(SEED))
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(SEED), device="cpu")
     if asked is None or dataset.labels is None:
         rows = order[: _count(spec)]
     else:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganzoo_core.data import BatchOrder, Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.seeds import derive_seed
+from ganzoo_core.seeds import alone, derive_seed
 
 
 class Classifier(nn.Module):
@@ -55,7 +55,7 @@ def train_classifier(dataset: Dataset, *, steps: int = 1500, batch_size: int = 1
     Images are shifted by up to two pixels while training, so that it reads a digit wherever it stands.
     """
     assert dataset.labels is not None
-    with torch.random.fork_rng(devices=[]):
+    with alone, torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "classifier"))
         model = Classifier(channels_of(dataset.spec), dataset.spec.num_classes)
         model.to(memory_format=torch.channels_last)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ganzoo_core.interfaces import Discriminator, logits_of
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.seeds import alone
 from ganzoo_core.storage import tensor_files
 
 
@@ -17,7 +18,7 @@ def load_discriminator(folder: RunFolder, generator: TrainedGenerator) -> Discri
     Dropout is off. BatchNorm uses batch statistics, as in training: its running ones mix real and generated samples.
     """
     _, tensors = tensor_files.load(folder.checkpoint, "checkpoint")
-    with torch.random.fork_rng(devices=[]):
+    with alone, torch.random.fork_rng(devices=[]):
         module = generator.variant.discriminator(generator.spec)
     tensor_files.load_into(module, tensors, "discriminator", folder.checkpoint)
     module.eval()

@@ -7,6 +7,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.seeds import alone
+
 KID_SUBSETS, KID_SUBSET_SIZE = 50, 1000
 
 
@@ -45,7 +47,7 @@ def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
         metric = KernelInceptionDistance(_AsTheyAre(real.shape[1]), subsets=KID_SUBSETS, subset_size=size)
     metric.update(real.cpu().float(), real=True)
     metric.update(fake.cpu().float(), real=False)
-    with torch.random.fork_rng(devices=[]):
+    with alone, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # it draws the subsets from the global generator
         mean, _ = metric.compute()
     return float(mean)

@@ -18,6 +18,7 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.class_report import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ganzoo")
 
 
+@undisturbed()
 def evaluate(
     source: str | Path,
     *,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, shorten
+from ganzoo_core.seeds import alone
 from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation.classifier import Classifier, channels_of, in_pieces
 from ganzoo_tools.evaluation.keeping import CLASSIFIER_VERSION
@@ -72,7 +73,7 @@ def of_random_network(spec: DataSpec, device: torch.device) -> Extractor:
 
     Random embeddings tell samples apart fairly where no trained network fits the data (arXiv:2002.09797, section 4).
     """
-    with torch.random.fork_rng(devices=[]):
+    with alone, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = Classifier(channels_of(spec), 1).eval()
     return Extractor("random", model.to(device).features, _digest(model), device)

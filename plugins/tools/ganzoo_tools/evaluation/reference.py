@@ -182,4 +182,5 @@ def load_reals(
 
 
 def _shuffled(size: int) -> Tensor:
-    return torch.randperm(size, generator=torch.Generator().manual_seed(derive_seed(0, "evaluate")))
+    rng = torch.Generator().manual_seed(derive_seed(0, "evaluate"))
+    return torch.randperm(size, generator=rng, device="cpu")
