@@ -41,6 +41,13 @@ class PluginError(GanzooError):
     """A plugin that can't be used, or two that claim the same name."""
 
 
+class ContractError(PluginError):
+    """A part of a variant that breaks a rule of the conformance suite."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(f"{text} (the rule {rule} of `ganzoo check`)")
+
+
 class DataError(GanzooError):
     """A data set that is unavailable, or that a variant can't use."""
 

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.guards.contract import checked_logits, checked_samples
+
 
 class Generator(nn.Module, ABC):
     """Makes samples from latents. Set `self.latent_dim` in `__init__`, or override `latent`."""
@@ -69,7 +71,8 @@ class Batch:
         """G(z), (N, *shape). The graph back to the generator is kept if a later turn on this batch needs it."""
         if self._fake is None or (with_graph and not self._fake.requires_grad):
             with torch.set_grad_enabled(with_graph or self.keep_graph):
-                self._fake = self.generator(self.z, self.columns.get("labels"))
+                made = self.generator(self.z, self.columns.get("labels"))
+            self._fake = checked_samples(self.generator, made, self.columns["real"])
         return self._fake if with_graph else self._fake.detach()
 
     def forget(self) -> None:
@@ -118,13 +121,13 @@ class Turn:
     @torch.enable_grad()
     def on_real(self) -> Any:
         """The discriminator's output on `real`. In its own turn real and fake are passed together."""
-        return self._on_both[0] if self._joint else self.discriminator(self.real, self.labels)
+        return self._on_both[0] if self._joint else self._judge(self.real, self.labels)
 
     @cached_property
     @torch.enable_grad()
     def on_fake(self) -> Any:
         """The discriminator's output on `fake`."""
-        return self._on_both[1] if self._joint else self.discriminator(self.fake, self.labels)
+        return self._on_both[1] if self._joint else self._judge(self.fake, self.labels)
 
     @cached_property
     def real_logits(self) -> Tensor:
@@ -138,14 +141,17 @@ class Turn:
 
     def critic(self, x: Tensor) -> Tensor:
         """Logits (N,) of any samples x (N, *shape) under this turn's labels, for penalties."""
-        return logits_of(self.discriminator(x, self.labels))
+        return logits_of(self._judge(x, self.labels))
+
+    def _judge(self, x: Tensor, labels: Tensor | None) -> Any:
+        return checked_logits(self.discriminator, self.discriminator(x, labels), x)
 
     @cached_property
     @torch.enable_grad()
     def _on_both(self) -> tuple[Any, Any]:
         n = len(self.real)
         labels = None if self.labels is None else torch.cat([self.labels, self.labels])
-        output = self.discriminator(torch.cat([self.real, self.fake]), labels)
+        output = self._judge(torch.cat([self.real, self.fake]), labels)
         if isinstance(output, Tensor):
             return output[:n], output[n:]
         return type(output)(*(part[:n] for part in output)), type(output)(*(part[n:] for part in output))

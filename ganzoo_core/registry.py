@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import logging
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -26,9 +24,11 @@ import pluggy
 
 import ganzoo_core.hookspecs as hookspecs
 from ganzoo_core.callbacks import Callback
-from ganzoo_core.errors import DataError, GanzooError, MissingPluginError, PluginError, UnknownNameError
+from ganzoo_core.errors import DataError, Interrupted, MissingPluginError, PluginError, UnknownNameError
+from ganzoo_core.guards.faults import frames, is_ctrl_c, module_of, place, said
+from ganzoo_core.guards.process_state import named_if_slow, process_kept
 from ganzoo_core.hookspecs import ReportSection
-from ganzoo_core.variant import DataSource, Variant
+from ganzoo_core.variant import NAME, NAME_RULE, DataSource, Variant, by_name
 
 if TYPE_CHECKING:
     import click
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _log = logging.getLogger("ganzoo")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
 
 
 def _new_manager() -> pluggy.PluginManager:
@@ -187,13 +186,47 @@ class Registry:
         identity = (entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown")
         plugin = Plugin(*identity)
         try:
-            with contextlib.redirect_stdout(sys.stderr):  # stdout is for results, `--json` above all
+            with process_kept(plugin.source), named_if_slow(plugin.source):
                 _register(entry_point, plugin)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises must not reach the others
-            return Plugin(*identity, error=_reason(error))
-        except SystemExit as error:
-            return Plugin(*identity, error=f"it ended the program at import (exit code {error.code})")
+        except BaseException as error:  # whatever a stranger's import raises must not reach the others
+            if is_ctrl_c(error):
+                raise Interrupted(f"stopped by Ctrl-C while {plugin.source} was being imported") from error
+            return Plugin(*identity, error=said(error))
         return plugin
+
+    def fault(self, error: BaseException, owner: str | None = None) -> PluginError | None:
+        """An exception as an error that names the plugin whose code it came from, and the last line of it there.
+
+        None if it came from no plugin or from `owner`, whose command runs and may end, or if it is the user's Ctrl-C.
+        """
+        if is_ctrl_c(error):
+            return None
+        for frame in reversed(frames(error)):
+            if source := self.source_of(module_of(frame)):
+                return None if source == owner else PluginError(f"{source}: {said(error)} (at {place(frame)})")
+        return None
+
+    def source_of(self, module: str) -> str | None:
+        """The plugin, as error messages name it, that a module belongs to; None for the core's and other people's."""
+        package = module.partition(".")[0]
+        for entry_point in self._entry_points:
+            dist = entry_point.dist
+            if dist and dist.name != hookspecs.CORE_PACKAGE and entry_point.module.partition(".")[0] == package:
+                return f"{dist.name} {dist.version}"
+        return None
+
+
+@contextlib.contextmanager
+def faults_named() -> Iterator[None]:
+    """Inside, a plugin's code can't end the program: what is no `Exception` becomes a `PluginError` that names it."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        if fault := registry().fault(error):
+            raise fault from error
+        raise
 
 
 def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
@@ -211,8 +244,8 @@ def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
         raise PluginError(f"it implements {', '.join(unknown)}, which is no hook of this core")
     if not plugin.hooks:
         raise PluginError("it implements no hook; mark its functions with @hookimpl")
-    plugin.variants = _by_name(_call(plugin, "ganzoo_variants"), Variant)
-    plugin.datasets = _by_name(_call(plugin, "ganzoo_datasets"), DataSource)
+    plugin.variants = by_name(_call(plugin, "ganzoo_variants"), Variant)
+    plugin.datasets = by_name(_call(plugin, "ganzoo_datasets"), DataSource)
     plugin.commands = _commands_of(plugin)
 
 
@@ -235,27 +268,24 @@ def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
     group = click.Group()
     plugin.manager.hook.ganzoo_commands(cli=group)
     for name, command in group.commands.items():
-        if not _NAME.fullmatch(name) or name != command.name:
-            raise PluginError(f"a command must be named by letters, digits and any of . _ -, but is called {name!r}")
+        if not NAME.fullmatch(name) or name != command.name:
+            raise PluginError(f"a command must be named by {NAME_RULE}, but is called {name!r}")
     return dict(group.commands)
 
 
 def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> list[_T]:
     """The instances of `kind` that a plugin returns from a hook. Raises `PluginError`, also if the hook raises."""
     try:
-        offered = _call(plugin, hook, **arguments)
+        with process_kept(plugin.source):
+            offered = _call(plugin, hook, **arguments)
         for thing in offered:
             if not isinstance(thing, kind):
                 raise PluginError(f"{hook} must offer instances of {kind.__name__}, but offers {thing!r}")
-    except Exception as error:
-        raise PluginError(f"{plugin.source} failed in {hook}: {_reason(error)}") from error
+    except BaseException as error:
+        if is_ctrl_c(error):
+            raise
+        raise PluginError(f"{plugin.source} failed in {hook}: {said(error)}") from error
     return offered
-
-
-def _reason(error: Exception) -> str:
-    """An error as one line: our own sentences unchanged, others with their type."""
-    text = str(error) if isinstance(error, GanzooError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
 
 
 def _settle_clashes(plugins: list[Plugin], what: str, offers: Callable[[Plugin], dict[str, Any]]) -> None:
@@ -274,32 +304,6 @@ def _settle_clashes(plugins: list[Plugin], what: str, offers: Callable[[Plugin],
             del offers(owner)[name]
             owner.clashes[what, name] = text
             owner.error = "; ".join(owner.clashes.values())
-
-
-def _by_name(classes: list[Any], base: type[Variant] | type[DataSource]) -> dict[str, Any]:
-    """Check what a plugin offers, and key it by name."""
-    texts = ("name", "title", "paper") if base is Variant else ("name", "title", "origin")
-    needed = dict.fromkeys(texts, str) | ({"year": int} if base is Variant else {})
-    found: dict[str, Any] = {}
-    for cls in classes:
-        if not (inspect.isclass(cls) and issubclass(cls, base)):
-            raise PluginError(f"it must offer subclasses of {base.__name__}, but offers {cls!r}")
-        missing = [f"{key} ({kind.__name__})" for key, kind in needed.items() if not _states(cls, key, kind)]
-        if missing:
-            raise PluginError(f"{cls.__name__} must state its {', '.join(missing)}")
-        if not _NAME.fullmatch(cls.name):
-            raise PluginError(f"{cls.__name__}.name must be letters, digits and any of . _ -, but is {cls.name!r}")
-        if inspect.isabstract(cls):
-            raise PluginError(f"{cls.__name__} lacks {', '.join(sorted(cls.__abstractmethods__))}")
-        if cls.name in found:
-            raise PluginError(f"it offers two called {cls.name!r}")
-        found[cls.name] = cls
-    return found
-
-
-def _states(cls: type, key: str, kind: type) -> bool:
-    value = getattr(cls, key, None)
-    return isinstance(value, kind) and bool(value)
 
 
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:
@@ -345,3 +349,9 @@ def _check_no_path(name: str, error: UnknownNameError) -> None:
         what = "a folder" if is_folder else "a file"
         way_out = "name it" if is_folder else "unpack it if it is an archive, and name the folder"
         raise DataError(f"{name!r} is {what} and no data set; {way_out} with --data {named}") from error
+
+
+def who(offered: Variant | DataSource) -> str:
+    """A variant or a data set as error messages name it, with its package where that is installed."""
+    source = registry().source_of(type(offered).__module__)
+    return f"{offered.name} ({source})" if source else offered.name

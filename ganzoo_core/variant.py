@@ -6,14 +6,16 @@ import networks, losses and optimizers when they are called.
 
 from __future__ import annotations
 
+import inspect
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from ganzoo_core.dataspec import DataSpec, Kind
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, PluginError, shorten
 from ganzoo_core.settings import Settings, option
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from ganzoo_core.data import Dataset
     from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
+NAME_RULE = "letters, digits and any of . _ -"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +144,98 @@ class Variant(ABC):
                 f"{self.name} needs labels, but {data.name} has none; "
                 f"choose labelled data (`ganzoo data`) or an unconditional variant (`ganzoo list`)"
             )
+
+
+_Rule = tuple[str, Callable[[Any], bool]]
+_KINDS = get_args(Kind)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_many(is_one: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(map(is_one, value))
+
+
+def _is_kind(value: Any) -> bool:
+    return isinstance(value, str) and value in _KINDS
+
+
+def _are_settings(base: type[Settings]) -> Callable[[Any], bool]:
+    """Whether a value is a class of settings that can be listed. Raises `PluginError` for a field that can't be."""
+
+    def check(value: Any) -> bool:
+        made = inspect.isclass(value) and issubclass(value, base) and is_dataclass(value)
+        return made and value.options() is not None
+
+    return check
+
+
+# What a class must state, and what it may: the rule in words, and whether a value keeps it.
+_TEXT: _Rule = ("text", _is_text)
+_METHOD: _Rule = ("a method", callable)
+_FLAG: _Rule = ("True or False", lambda value: type(value) is bool)
+_VARIANT: dict[str, _Rule] = {
+    "name": (NAME_RULE, lambda value: bool(NAME.fullmatch(value))),
+    "title": _TEXT,
+    "paper": _TEXT,
+    "year": ("a whole number", _is_count),
+    "conditional": _FLAG,
+    "kinds": (f"some of {', '.join(_KINDS)}", lambda value: bool(_is_many(_is_kind, value) and value)),
+    "default_data": ("the name of a data set", _is_text),
+    "Config": ("a dataclass that extends ganzoo_core.Config", _are_settings(Config)),
+    **dict.fromkeys(("generator", "discriminator", "loss", "optimizer", "players", "check_data"), _METHOD),
+}
+_SOURCE: dict[str, _Rule] = {
+    "name": (NAME_RULE, lambda value: bool(NAME.fullmatch(value))),
+    "title": _TEXT,
+    "origin": _TEXT,
+    "kind": (f"one of {', '.join(_KINDS)}", _is_kind),
+    "shape": (
+        "positive whole numbers, or None",
+        lambda value: value is None or bool(_is_many(_is_count, value) and value),
+    ),
+    "classes": ("texts, or None", lambda value: value is None or _is_many(lambda item: isinstance(item, str), value)),
+    "size": ("a positive whole number, or None", lambda value: value is None or _is_count(value)),
+    "takes_path": _FLAG,
+    "Options": ("a dataclass that extends ganzoo_core.settings.Settings", _are_settings(Settings)),
+    **dict.fromkeys(("is_local", "load"), _METHOD),
+}
+
+
+def by_name(classes: list[Any], base: type[Variant] | type[DataSource]) -> dict[str, Any]:
+    """What a plugin offers, keyed by name. Raises `PluginError` for the first class that breaks a rule."""
+    found: dict[str, Any] = {}
+    for cls in classes:
+        if not (inspect.isclass(cls) and issubclass(cls, base)):
+            raise PluginError(f"it must offer subclasses of {base.__name__}, but offers {shorten(repr(cls))}")
+        check_attributes(cls)
+        if inspect.isabstract(cls):
+            raise PluginError(f"{cls.__name__} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+        if cls.name in found:
+            raise PluginError(f"it offers two called {cls.name!r}")
+        found[cls.name] = cls
+    return found
+
+
+def check_attributes(cls: type[Variant] | type[DataSource]) -> None:
+    """Raise `PluginError` for what a variant or a data set does not state, or states wrongly."""
+    texts = ("name", "title", "paper") if issubclass(cls, Variant) else ("name", "title", "origin")
+    needed = dict.fromkeys(texts, str) | ({"year": int} if issubclass(cls, Variant) else {})
+    missing = [f"{key} ({kind.__name__})" for key, kind in needed.items() if not _states(cls, key, kind)]
+    if missing:
+        raise PluginError(f"{cls.__name__} must state its {', '.join(missing)}")
+    for key, (rule, keeps) in (_VARIANT if issubclass(cls, Variant) else _SOURCE).items():
+        value = getattr(cls, key)
+        if not keeps(value):
+            raise PluginError(f"{cls.__name__}.{key} must be {rule}, but is {shorten(repr(value))}")
+
+
+def _states(cls: type, key: str, kind: type) -> bool:
+    value = getattr(cls, key, None)
+    return isinstance(value, kind) and bool(value)

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from ganzoo_core.cli.output import log_noted
-from ganzoo_core.cli.surroundings import Ended, check_working_folder, ended_by_signals, open_closed_streams
+from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
 from ganzoo_core.distributed.launch import report
 from ganzoo_core.errors import GanzooError, UnknownNameError
+from ganzoo_core.guards.faults import Ended
 from ganzoo_core.hookspecs import MOVED, VERSION
 from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line
@@ -83,20 +84,37 @@ class Zoo(click.Group):
             # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
             vars(error)["message"] = one_line(error.message)
             raise
-        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click's own business: --help, a closed pipe
-        except KeyboardInterrupt as error:
-            name = str(error) if isinstance(error, Ended) else "Ctrl-C"
-            raise click.ClickException(f"stopped by {name}") from None
         except (GanzooError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise  # click's own business
             raise click.ClickException(one_line(error)) from error
-        except Exception as error:
-            if os.environ.get("GANZOO_TRACEBACK"):
+        except BaseException as error:
+            shown = self._shown(ctx, error)
+            if shown is error:
                 raise
-            raise click.ClickException(
-                f"{type(error).__name__}: {one_line(error)}; this is a bug in ganzoo or in a plugin, "
-                f"and GANZOO_TRACEBACK=1 shows where"
-            ) from error
+            raise shown from error
+
+    def _shown(self, ctx: click.Context, error: BaseException) -> BaseException:
+        """What to raise in place of an exception that is not ours: it names the plugin that it came from, if it did.
+
+        A plugin may end its own command as it likes, and no other.
+        """
+        name = ctx.invoked_subcommand
+        owner = None if name is None or name in _COMMANDS else registry().command(name)[1].source
+        ends = isinstance(error, click.exceptions.Exit | click.Abort) or not isinstance(error, Exception)
+        fault = registry().fault(error, owner if ends else None)
+        if ends and fault is None:
+            if not isinstance(error, KeyboardInterrupt):
+                return error
+            return click.ClickException(f"stopped by {error if isinstance(error, Ended) else 'Ctrl-C'}")
+        if os.environ.get("GANZOO_TRACEBACK"):
+            return error if fault is None or not ends else fault
+        if fault is None:
+            said = f"{type(error).__name__}: {one_line(error)}"
+            return click.ClickException(
+                f"{said}; this is a bug in ganzoo or in a plugin, and GANZOO_TRACEBACK=1 shows where"
+            )
+        return click.ClickException(f"{one_line(fault)}; GANZOO_TRACEBACK=1 shows the way there")
 
 
 @click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"]})

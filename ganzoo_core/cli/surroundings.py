@@ -16,10 +16,6 @@ import click
 _STREAMS = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
 
 
-class Ended(KeyboardInterrupt):
-    """A signal that ends the process, as Ctrl-C does: what is half done is cleared away on the way out."""
-
-
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Inside, the first SIGTERM or SIGHUP raises `Ended`; a second one ends the process at once.

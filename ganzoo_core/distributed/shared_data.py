@@ -17,7 +17,9 @@ from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.launch import machine_file
 from ganzoo_core.distributed.processes import Processes
-from ganzoo_core.errors import FileError, shorten
+from ganzoo_core.errors import FileError, PluginError, shorten
+from ganzoo_core.guards.contract import described
+from ganzoo_core.registry import who
 from ganzoo_core.variant import DataSource
 
 _LOOK_EVERY_S = 0.05
@@ -30,15 +32,22 @@ def load_data(source: DataSource, data_dir: str | Path | None, processes: Proces
     """
     home, shared = data_folder(None if data_dir is None else Path(data_dir)), machine_file("data.safetensors")
     if processes.size_here == 1 or shared is None or source.path is not None:
-        return source.load(home)
+        return _loaded(source, home)
     if processes.rank_here == 0:
-        dataset = source.load(home)
+        dataset = _loaded(source, home)
         _share(dataset, shared)
         mapped = _mapped(shared)
         return replace(dataset, samples=mapped.samples, labels=mapped.labels, extra=mapped.extra)
     while not shared.exists():  # should the first one fail, the launcher ends this one
         time.sleep(_LOOK_EVERY_S)
     return _mapped(shared)
+
+
+def _loaded(source: DataSource, home: Path) -> Dataset:
+    dataset: object = source.load(home)
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"{who(source)}: load must give a ganzoo_core.Dataset, but gives {described(dataset)}")
+    return dataset
 
 
 def forget_shared(processes: Processes) -> None:

@@ -12,11 +12,12 @@ import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, ClassVar
 
 import torch
 
+from ganzoo_core.errors import ContractError
+from ganzoo_core.guards.faults import Frame, frames, is_ctrl_c, module_of, said
 from ganzoo_core.testing import game_rules, rules
 from ganzoo_core.testing.cases import Case, cases
 from ganzoo_core.testing.in_memory import Training, train_steps
@@ -43,8 +44,6 @@ RULES: tuple[Callable[[Case], None], ...] = (
 )
 ONCE = (rules.light_import, rules.metadata, game_rules.schedule)  # do not depend on the data
 
-_Frame = tuple[FrameType, int]  # and the line
-
 
 @dataclass(frozen=True)
 class Result:
@@ -58,7 +57,12 @@ class Result:
 def check(name: str) -> list[Result]:
     """Try every rule on the variant called `name`. Raises `UnknownNameError` or `PluginError` if there is none."""
     found = cases(name)
-    return [Result(rule.__name__, (rule.__doc__ or "").strip(), _failure(rule, found)) for rule in RULES]
+    return [result_of(rule, _failure(rule, found)) for rule in RULES]
+
+
+def result_of(rule: Callable[[Case], None], failure: str | None) -> Result:
+    """A rule's result, with what it promises."""
+    return Result(rule.__name__, (rule.__doc__ or "").strip(), failure)
 
 
 def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
@@ -67,32 +71,31 @@ def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
         try:
             with torch.random.fork_rng(devices=[]):
                 rule(case)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's variant raises
-            frames = list(traceback.walk_tb(error.__traceback__))
-            if isinstance(error, AssertionError) and _module(frames[-1]) in (rules.__name__, game_rules.__name__):
+        except BaseException as error:  # whatever a stranger's variant raises, also what would end the program
+            if is_ctrl_c(error):
+                raise
+            passed = frames(error)
+            if isinstance(error, AssertionError) and module_of(passed[-1]) in (rules.__name__, game_rules.__name__):
                 return str(error)
+            if isinstance(error.__cause__, ContractError):
+                return f"on {case.spec.name}, {error}"
             if os.environ.get("GANZOO_TRACEBACK"):
                 traceback.print_exception(error)
-            found_error = ": ".join(filter(None, [type(error).__name__, str(error)]))
-            place = _place(frames, case.plugin.module)
+            place = _place(passed, case.plugin.module)
             return (
-                f"expected no exception on {case.spec.name}, but found {found_error} "
+                f"expected no exception on {case.spec.name}, but found {said(error)} "
                 f"(at {place}; GANZOO_TRACEBACK=1 shows the way there)"
             )
     return None
 
 
-def _place(frames: list[_Frame], plugin: str) -> str:
+def _place(frames: list[Frame], plugin: str) -> str:
     """The last line of the plugin's own code in a traceback; failing that, of any code but ours and torch's."""
     package = plugin.partition(".")[0]
-    own = [frame for frame in frames if _module(frame).partition(".")[0] == package]
-    others = [frame for frame in frames if _module(frame).partition(".")[0] not in ("ganzoo_core", "torch")]
+    own = [frame for frame in frames if module_of(frame).partition(".")[0] == package]
+    others = [frame for frame in frames if module_of(frame).partition(".")[0] not in ("ganzoo_core", "torch")]
     frame, line = (own or others or frames)[-1]
     return f"{frame.f_code.co_filename}:{line}"
-
-
-def _module(frame: _Frame) -> str:
-    return str(frame[0].f_globals.get("__name__"))
 
 
 class VariantSuite:

@@ -37,7 +37,7 @@ def terms(case: Case) -> None:
         for name, term in found.items():
             where = f"the {player.name}'s term {name!r}"
             assert isinstance(name, str), f"expected {where} to be named by a string"
-            assert isinstance(term, Tensor) and term.ndim == 0, (
+            assert isinstance(term, Tensor) and term.ndim == 0 and not term.is_complex(), (
                 f"expected {where} to be a scalar tensor; mean over the batch"
             )
             assert bool(term.isfinite()), f"expected {where} to be finite, but it is {float(term.detach())}"

@@ -66,11 +66,14 @@ def samples(case: Case) -> None:
     z = generator.latent(BATCH, torch.Generator().manual_seed(0))
     again = generator.latent(BATCH, torch.Generator().manual_seed(0))
     where = f"{type(generator).__name__}.forward on {case.spec.name}"
+    kind = type(z).__name__
+    assert isinstance(z, Tensor), f"expected {type(generator).__name__}.latent to give a tensor, but it gives {kind}"
     assert len(z) == BATCH, f"expected latent({BATCH}, rng) to give {BATCH} latents, but it gives {len(z)}"
     assert torch.equal(z, again), (
         f"expected {type(generator).__name__}.latent to draw from rng alone; look for torch.rand"
     )
     x = generator(z, case.labels())
+    assert isinstance(x, Tensor), f"expected {where} to give a tensor, but found {type(x).__name__}"
     assert x.shape == (BATCH, *case.spec.shape), f"expected {where} to give {(BATCH, *case.spec.shape)}, but {x.shape}"
     assert x.dtype == torch.float32, f"expected {where} to give float32, but {x.dtype}"
     assert bool(x.isfinite().all()), f"expected {where} to give finite numbers"
@@ -90,6 +93,7 @@ def logits(case: Case) -> None:
     )
     found = logits_of(output)
     assert found.shape == (BATCH,), f"expected {where} to give logits ({BATCH},), but {tuple(found.shape)}; squeeze(1)?"
+    assert found.dtype == torch.float32, f"expected {where} to give float32, but {found.dtype}"
     assert bool(found.isfinite().all()), f"expected {where} to give finite logits"
 
 

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from ganzoo_core.data import BatchOrder, Dataset
 from ganzoo_core.distributed.processes import Processes, SingleProcess
-from ganzoo_core.errors import FileError, NotFiniteError, shorten
-from ganzoo_core.interfaces import Batch, Generator, Networks, Player, Turn
+from ganzoo_core.errors import ContractError, FileError, NotFiniteError, PluginError, shorten
+from ganzoo_core.guards.contract import checked_latents, checked_terms
+from ganzoo_core.interfaces import Batch, Generator, Player, Turn
+from ganzoo_core.registry import who
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, to_device
 from ganzoo_core.seeds import alone, derive_seed
@@ -24,6 +26,7 @@ from ganzoo_core.training import cuda_graph
 from ganzoo_core.training.diagnostics import all_finite, discriminator_stats, global_norm
 from ganzoo_core.training.microbatches import Microbatches, Update, check_divisible, means
 from ganzoo_core.training.optimizer_state import OptimizerState
+from ganzoo_core.training.parts import new_networks, new_players
 from ganzoo_core.variant import Variant
 
 AVERAGED_EVERY = 4
@@ -48,16 +51,16 @@ class Engine:
         rank, size = self.processes.rank, self.processes.size
         self.microbatches = Microbatches(self.config.batch_size, run.accumulate, rng, rank, size)
         self.dataset = dataset.to(self.device)
-        with alone:
+        self._who = who(variant)
+        with alone, self._named():
             default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
-            self.networks = Networks(
-                variant.generator(dataset.spec), variant.discriminator(dataset.spec), variant.loss()
-            )
+            self.networks = new_networks(variant, dataset.spec)
         if run.sync_batchnorm:
             self.processes.share_batch_norm(self.networks)
         for module in self.networks:
             to_device(module, self.device)
-        self.players = variant.players(self.networks)
+        with self._named():
+            self.players = new_players(variant, self.networks)
         check_divisible(variant.name, self.networks, self.microbatches)
         self._drifting = [b for module in self.networks for b in module.buffers() if b.is_floating_point()]
         self._optimizer_states = [OptimizerState(p.optimizer, f"optimizer.{p.name}") for p in self.players]
@@ -92,7 +95,7 @@ class Engine:
         """
         first = self.step * self._batches_per_step
         chosen = [self.order.indices(first + k) for k in range(self._batches_per_step)]
-        with alone:
+        with alone, self._named():
             self._reseed()
             updates: dict[str, Update] = self._play(chosen)
         self.step += 1
@@ -118,7 +121,7 @@ class Engine:
         for microbatch in self.microbatches.iterate(batch):
             turn = Turn(microbatch, *self.networks[:2], owns_generator=owns_generator, joint=self.joint)
             with self._autocast():
-                terms = player.terms(turn)
+                terms = checked_terms(f"the {player.name}'s terms", player.terms(turn), with_gradient=True)
             if terms:
                 self._backward(player, terms, is_first=not update.turns)
             update.turns.append(turn)
@@ -139,7 +142,8 @@ class Engine:
 
         With several, G(z) is computed again for the generator: their graphs would take the memory of the whole.
         """
-        z = self.networks.generator.latent(self.config.batch_size, default_generator(self.device))
+        generator, size = self.networks.generator, self.config.batch_size
+        z = checked_latents(generator, generator.latent(size, default_generator(self.device)), size, self.device)
         keep_graph = self.accumulate == 1 and number >= self._batches_per_step - self._shared_batches
         return [
             Batch(self.dataset.batch(chosen), latents, self.networks.generator, keep_graph)
@@ -189,7 +193,7 @@ class Engine:
         values = {f"{player}/{name}": term for player, update in updates.items() for name, term in update.terms.items()}
         if "discriminator" in updates:
             loss, turns = self.networks.loss, updates["discriminator"].turns
-            values |= means([loss.figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns])
+            values |= means([self._figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns])
         if gradients := self._generator_gradients():
             values["generator_gradient"] = global_norm(gradients)
         weights = self._weights()
@@ -204,6 +208,18 @@ class Engine:
         if self.processes.size > 1:
             self.processes.check_equal(weights | self._optimizer_tensors(), self.step)
         return {"step": self.step, **record}
+
+    def _figures(self, turn: Turn) -> dict[str, Tensor]:
+        with self._named():
+            return checked_terms("the loss's figures", self.networks.loss.figures(turn), with_gradient=False)
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the variant and its package in front of a rule that a part of it breaks."""
+        try:
+            yield
+        except ContractError as error:
+            raise PluginError(f"{self._who}: {error}") from error
 
     def _generator_gradients(self) -> list[Tensor]:
         """The gradients of the generator's last update."""

@@ -15,6 +15,7 @@ from ganzoo_core.distributed.launch import begun_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
 from ganzoo_core.distributed.shared_data import load_data
 from ganzoo_core.errors import SettingError
+from ganzoo_core.registry import faults_named
 from ganzoo_core.runs import checkpoints
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
@@ -30,6 +31,7 @@ NO_END = 1_000_000_000  # steps of a run that its seconds end
 
 
 @undisturbed(training=True)
+@faults_named()
 def train(
     variant: str | None = None,
     *,

@@ -17,6 +17,7 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.distributed.processes import lost_process_errors
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import GanzooError, Interrupted, NotFiniteError
+from ganzoo_core.guards.faults import is_ctrl_c, said
 from ganzoo_core.registry import registry
 from ganzoo_core.report.run_artifacts import RunArtifacts
 from ganzoo_core.runs import checkpoints
@@ -192,11 +193,12 @@ class Trainer:
                 results.append(use(getattr(callback, event)(*arguments)))
             except GanzooError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a stranger's callback raises
+            except BaseException as error:  # whatever a stranger's callback raises
+                if is_ctrl_c(error):
+                    raise
                 self.callbacks.remove(callback)
                 logging.getLogger("ganzoo").warning(
-                    "%s is dropped, as its %s failed: %s: %s",
-                    type(callback).__name__, event, type(error).__name__, error,
+                    "%s is dropped, as its %s failed: %s", type(callback).__name__, event, said(error),
                 )  # fmt: skip
         return results
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import pytest
 from ganzoo_core import registry as registry_module
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.errors import DataError, PluginError, UnknownNameError
+from ganzoo_core.errors import DataError, Interrupted, PluginError, UnknownNameError
 from ganzoo_core.registry import Registry, find_source
 from ganzoo_core.variant import DataSource, Variant
 
@@ -153,8 +157,8 @@ def test_an_environment_without_plugins_is_empty() -> None:
     [
         pytest.param("raise ValueError('boom')", "ValueError: boom", id="raises at import"),
         pytest.param("raise ValueError('one\\n  two')", "ValueError: one two", id="several lines become one"),
-        pytest.param("import sys; sys.exit(3)", "it ended the program at import (exit code 3)", id="exits"),
-        pytest.param("raise SystemExit", "it ended the program at import (exit code None)", id="exits with no code"),
+        pytest.param("import sys; sys.exit(3)", "it ended the program (exit code 3)", id="exits"),
+        pytest.param("raise SystemExit", "it ended the program (exit code None)", id="exits with no code"),
         pytest.param(
             "import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'", id="missing dependency"
         ),
@@ -271,10 +275,77 @@ def test_an_entry_point_to_nowhere_is_broken(plugin_site) -> None:
     }
 
 
-def test_a_keyboard_interrupt_is_no_error_of_the_plugin(plugin_site) -> None:
-    plugin_site.install("ganzoo-slow", {"ganzoo_slow.py": "raise KeyboardInterrupt"})
-    with pytest.raises(KeyboardInterrupt):
-        plugin_site.registry().plugins()
+@pytest.mark.parametrize(
+    "raised", ["KeyboardInterrupt", "GeneratorExit", "BaseException", "type('Odd', (BaseException,), {})"]
+)
+def test_what_would_end_the_program_at_import_is_an_error_of_the_plugin(plugin_site, raised: str) -> None:
+    assert the_error(plugin_site, f"raise {raised}") == ("Odd" if "Odd" in raised else raised)
+
+
+def test_an_exception_that_cannot_be_printed(plugin_site) -> None:
+    source = "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd"
+    assert the_error(plugin_site, source) == "Odd: it can't be printed: ValueError"
+
+
+def test_ctrl_c_during_an_import_names_the_plugin(plugin_site) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    endless = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass"
+    plugin_site.install("ganzoo-slow", {"ganzoo_slow.py": endless})
+    try:
+        with pytest.raises(Interrupted, match=r"^stopped by Ctrl-C while ganzoo-slow 1.0 was being imported$"):
+            plugin_site.registry().plugins()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_import_that_takes_long_is_named(plugin_site, monkeypatch, caplog) -> None:
+    monkeypatch.setattr("ganzoo_core.guards.process_state._SLOW_S", 0.01)
+    told = threading.Event()
+    monkeypatch.setattr(sys, "ganzoo_told", told, raising=False)
+    hears = logging.Handler()
+    hears.emit = lambda record: told.set()  # type: ignore[method-assign]
+    plugin_site.install("ganzoo-slow", {"ganzoo_slow.py": "import sys; sys.ganzoo_told.wait(20)\n" + a_variant("slow")})
+    logging.getLogger("ganzoo").addHandler(hears)
+    try:
+        assert "slow" in plugin_site.registry().variants()
+    finally:
+        logging.getLogger("ganzoo").removeHandler(hears)
+    assert told.is_set()
+    assert "still importing ganzoo-slow 1.0; Ctrl-C stops it" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("import os; os.chdir('/')", "the working folder"),
+        ("import signal; signal.signal(signal.SIGTERM, lambda *_: None)", "the signal handlers"),
+        ("import sys, io; sys.stderr = io.StringIO()", "sys.stderr"),
+        ("import logging; logging.root.addHandler(logging.NullHandler())", "the root logger"),
+        ("import sys, io; sys.stdout = io.StringIO()", None),
+    ],
+)
+@pytest.mark.parametrize("where", ["at import", "in a hook"])
+def test_a_plugin_leaves_the_process_as_it_is(plugin_site, caplog, change: str, what: str | None, where: str) -> None:
+    def state() -> list[Any]:
+        return [os.getcwd(), signal.getsignal(signal.SIGTERM), sys.stdout, sys.stderr, list(logging.root.handlers)]
+
+    hook = f"\n@hookimpl\ndef ganzoo_callbacks(run):\n    {change}\n    return []\n"
+    source = a_variant("moving") + (f"\n{change}\n" if where == "at import" else hook)
+    plugin_site.install("ganzoo-moving", {"ganzoo_moving.py": source})
+    before, registry = state(), plugin_site.registry()
+    registry.callbacks(run_info())
+    assert state() == before
+    told = f"ganzoo-moving 1.0 changed {what}, which is put back: a plugin leaves the process as it is"
+    assert caplog.messages == ([told] if what else [])
+
+
+def test_a_plugin_may_find_its_working_folder_gone(plugin_site, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    plugin_site.install("ganzoo-mine", {"ganzoo_mine.py": a_variant("mine")})
+    assert "mine" in plugin_site.registry().variants()
 
 
 def test_a_broken_plugin_is_imported_once(plugin_site) -> None:

@@ -285,11 +285,13 @@ def test_an_exception_outside_the_variants_own_code_has_its_place(monkeypatch):
 
 
 def test_a_variant_that_takes_nothing(monkeypatch):
-    from ganzoo_core.errors import DataError
+    from ganzoo_core.errors import DataError, PluginError
 
     def refuse(self, data):
         raise DataError("no")
 
     monkeypatch.setattr(Toy, "check_data", refuse)
-    with pytest.raises(AssertionError, match="expected toy to take one of grey images, .* refuses them all"):
+    with pytest.raises(
+        PluginError, match=r"^toy \(ganzoo-toy 1.0\) must take one of grey images, .* refuses them all$"
+    ):
         cases("toy")
