@@ -13,6 +13,8 @@ from types import FrameType
 
 import click
 
+from ganzoo_core.guards.faults import Ended
+
 _STREAMS = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
 
 
