@@ -14,6 +14,7 @@ from ganzoo_core.runs.plan import resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.storage import tensor_files
+from ganzoo_core.storage.files import own_folder
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_tools.evaluation.reference import Reference, load_reals
@@ -111,7 +112,8 @@ class Evaluator:
         """Evaluate a run at its current step, and save that beside later results."""
         path = folder.path / "stages" / f"{until_s:g}s"
         if not (path / evaluation_file(None)).exists():
-            path.mkdir(parents=True, exist_ok=True)
+            own_folder(path.parent)
+            own_folder(path)
             replace(self.evaluation(folder), neighbours=None).save(path)
 
     def _is_asked_for(self, kept: Evaluation) -> bool:
