@@ -71,7 +71,7 @@ def render(template: str, package: str | None = None, **values: Any) -> bytes:
     """
     script = _environment(None).get_template("page.js").render().encode()
     digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
-    return fragment(template, package, script_digest=digest, **values).encode()
+    return fragment(template, package, script_digest=digest, **values).encode("utf-8", "replace")
 
 
 def fragment(template: str, package: str | None = None, **values: Any) -> str:

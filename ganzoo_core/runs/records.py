@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ganzoo_core.storage.schema import is_count, is_number, optional, table
+
 
 def losses_of(record: dict[str, Any]) -> dict[str, float]:
     """Each player's loss: the sum of its terms. One whose terms are not all known is left out."""
@@ -25,10 +27,16 @@ def accuracy_of(record: dict[str, float]) -> float | None:
 
 
 def is_record(value: Any) -> bool:
-    """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
-    if not isinstance(value, dict) or type(value.get("step")) is not int or not 0 <= value["step"] < 2**53:
+    """Whether a line of metrics.jsonl is one: numbers by name, the step among them, and a speed that there can be."""
+    if not isinstance(value, dict) or not is_count(value.get("step")):
         return False
-    return all(v is None or isinstance(v, float) or (isinstance(v, int) and abs(v) < 2**53) for v in value.values())
+    speed = value.get("samples_per_s") or 0
+    return _NUMBERS(value) and (speed == 0 or _SLOWEST <= speed < 2**53)
+
+
+_NUMBERS = table(optional(is_number))
+_SLOWEST = 0.1  # what speeds are rounded to
+MOST_NAMES = 500  # of numbers in all lines: each has a chart on the page
 
 
 def trained_seconds(records: Sequence[dict[str, Any]], batch_size: int) -> float:

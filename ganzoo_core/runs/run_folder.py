@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.metadata import RunMetadata
-from ganzoo_core.runs.records import is_record, trained_seconds
+from ganzoo_core.runs.records import MOST_NAMES, is_record, trained_seconds
 from ganzoo_core.storage import json_files
 from ganzoo_core.storage.files import (
     append_to,
@@ -140,9 +140,12 @@ class RunFolder:
     def records(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; what follows a line that a crash cut short is left out."""
         path = self.path / "metrics.jsonl"
-        records = []
+        records, names = [], set[str]()
         for record in json_files.read_lines(path) if path.exists() else ():
             if not is_record(record):
+                break
+            names |= record.keys()
+            if len(names) > MOST_NAMES:
                 break
             records.append(record)
         return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from ganzoo_tools.evaluation.reference import Reference, load_reals
 from ganzoo_tools.evaluation.results import Evaluation, differing, evaluation_file
 
 _log = logging.getLogger("ganzoo")
+_STAGE = re.compile(r"[0-9]{1,9}([.][0-9]{1,9})?(e[+-][0-9]{2})?s")  # `stage` makes the names of such folders
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ class Evaluator:
         found = self.evaluation(folder)
         if not (page := folder.path / "report.html").exists() or page.stat().st_mtime < _kept_at(folder):
             write_report(folder.path)
-        evaluations = {path: Evaluation.read(path / evaluation_file(None)) for path in folder.path.glob("stages/*s")}
-        stages = [
+        stages = [path for path in folder.path.glob("stages/*s") if _STAGE.fullmatch(path.name)]
+        evaluations = {path: Evaluation.read(path / evaluation_file(None)) for path in stages}
+        results = [
             StageResult(
                 float(path.name.removesuffix("s")),
                 evaluation.step,
@@ -96,7 +99,7 @@ class Evaluator:
             for path, evaluation in evaluations.items()
             if not differing(evaluation, found) and evaluation.step <= found.step
         ]
-        return Candidate(folder, info, found, tuple(sorted(stages, key=lambda result: result.until_s)))
+        return Candidate(folder, info, found, tuple(sorted(results, key=lambda result: result.until_s)))
 
     def evaluation(self, folder: RunFolder) -> Evaluation:
         """The run's evaluation: read from its folder, or made now and saved there."""
