@@ -27,15 +27,11 @@ def accuracy_of(record: dict[str, float]) -> float | None:
 
 
 def is_record(value: Any) -> bool:
-    """Whether a line of metrics.jsonl is one: numbers by name, the step among them, and a speed that there can be."""
-    if not isinstance(value, dict) or not is_count(value.get("step")):
-        return False
-    speed = value.get("samples_per_s") or 0
-    return _NUMBERS(value) and (speed == 0 or _SLOWEST <= speed < 2**53)
+    """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
+    return _NUMBERS(value) and is_count(value.get("step"))
 
 
 _NUMBERS = table(optional(is_number))
-_SLOWEST = 0.1  # what speeds are rounded to
 MOST_NAMES = 500  # of numbers in all lines: each has a chart on the page
 
 

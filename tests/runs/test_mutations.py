@@ -147,8 +147,8 @@ def test_lines_of_metrics_with_any_other_value(home: Path, tmp_path: Path) -> No
     "line",
     [
         '{"step": 0}', '{"step": 0, "samples_per_s": 10.0}', '{"step": 2, "samples_per_s": NaN}',
-        '{"step": 2, "samples_per_s": 5e-324}', '{"step": 2, "\\ud800": 1.0}',
-        '{"step": 2, "a/b": 1e308, "a/c": 1e308}', '{"step": 9007199254740991, "samples_per_s": 0.1}',
+        '{"step": 2, "samples_per_s": 5e-324}', '{"step": 2, "samples_per_s": -1e-100}', '{"step": 2, "\\ud800": 1.0}',
+        '{"step": 2, "a/b": 1e308, "a/c": 1e308}', '{"step": 9007199254740991, "samples_per_s": 1e-100}',
     ],
 )  # fmt: skip
 def test_lone_lines_of_metrics(home: Path, tmp_path: Path, line: str) -> None:
