@@ -65,8 +65,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 # What a tool may use beside the names above, by module: provisional, so that it may change with a minor release.
 FOR_TOOLS = (
     "registry", "hookspecs", "dataspec", "variant", "seeds", "storage.names", "storage.files", "storage.json_files",
-    "storage.tensor_files", "datasets", "datasets.sources", "runs.plan", "runs.metadata", "runs.records",
-    "runs.run_folder",
+    "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "runs.plan", "runs.metadata",
+    "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from ganzoo_core.storage.files import as_file_error
 from ganzoo_core.storage.names import one_line, visible
 
 if TYPE_CHECKING:
@@ -154,7 +155,14 @@ def _cell(value: Any) -> Text:
 
 
 def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
-    """Where samples are saved by default: in the run folder, or in the working directory for a lone file of weights."""
+    """Where samples are saved by default: in the run folder, or in the working directory for a lone file of weights.
+
+    A link of that name is deleted, as nobody asked to write where it points to, and the run may be a stranger's.
+    """
     named = Path(os.path.expanduser(source))
     folder = named if named.is_dir() else Path()
-    return folder / f"{stem}-seed{seed}.png"
+    path = folder / f"{stem}-seed{seed}.png"
+    if path.is_symlink():
+        with as_file_error(path):
+            path.unlink()
+    return path

@@ -13,7 +13,7 @@ from ganzoo_core.cli.output import default_output, draw, on_terminal, print_path
 from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.files import behind_link, write_atomically
 from ganzoo_core.storage.names import shell_word
 
 _MOST_DRAWN = 1000
@@ -74,4 +74,4 @@ def _animate(source: str, output: Path) -> None:
         )
     from ganzoo_core.drawing.gifs import snapshots_gif
 
-    write_atomically(output, snapshots_gif(snapshots))
+    write_atomically(behind_link(output), snapshots_gif(snapshots))

@@ -12,10 +12,12 @@ from typing import Any
 
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.display.progress import RunProgress, figures, stretched
+from ganzoo_core.drawing.gifs import MOST_FILE_BYTES
 from ganzoo_core.drawing.words import duration, figure
 from ganzoo_core.report.page import render
 from ganzoo_core.runs.records import accuracy_of, losses_of
 from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage.files import read_bounded
 
 _UPDATE_EVERY_S = 0.5
 _POINTS = 100  # of a curve
@@ -95,7 +97,7 @@ def run_html(folder: RunFolder) -> str:
     last: dict[str, float] = {}
     for record in records[-20:]:
         last |= record
-    picture = snapshots[-1][1].read_bytes() if snapshots else None
+    picture = read_bounded(snapshots[-1][1], MOST_FILE_BYTES) if snapshots else None
     return render(
         "run_card.html",
         info=info,

@@ -214,6 +214,7 @@ def axis(low: float, high: float, *, whole: bool = False) -> Axis:
     """An axis from `low` to `high`, with up to five round numbers on it, whole ones where they count something."""
     from matplotlib.ticker import MaxNLocator
 
+    high = high if high != low else low + 1  # a run of no step yet, or of no time
     locator = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10], integer=whole)
     ticks = [float(tick) + 0.0 for tick in locator.tick_values(low, high)]  # + 0.0: no tick reads -0
     return Axis(low, high, [tick for tick in ticks if low <= tick <= high])

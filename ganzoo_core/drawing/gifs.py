@@ -11,10 +11,12 @@ from PIL import Image
 
 from ganzoo_core.drawing.pictures import PAPER, captioned
 from ganzoo_core.errors import FileError
+from ganzoo_core.storage.files import read_bounded
 
 ROUND_MS, LAST_MS = 1_500, 1_000
 FASTEST_MS, SLOWEST_MS = 20, 400
 MOST_BYTES = 2_000_000
+MOST_FILE_BYTES, MOST_PIXELS = 2**26, 2**26  # of a picture in a run, which may be a stranger's
 LARGEST_SIDE = 1_200
 # Colours a frame, and the divisor of its sides: each is tried until the file is small enough.
 _ECONOMIES = ((128, 1), (64, 2), (64, 4))
@@ -60,7 +62,9 @@ def _encoded(frames: list[Image.Image]) -> bytes:
 def read_picture(path: Path, largest_side: int) -> Image.Image:
     """An RGB picture, one with a larger side shrunk. Raises `FileError` where it can't be read."""
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(read_bounded(path, MOST_FILE_BYTES))) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"it may have {MOST_PIXELS:,} pixels, but has {image.width * image.height:,}")
             return image.convert("RGB").reduce(math.ceil(max(image.size) / largest_side))
-    except (OSError, SyntaxError, ValueError) as error:  # whatever Pillow makes of a damaged PNG
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # of a damaged or hostile PNG
         raise FileError(f"{path} can't be read as a picture: {error}; delete it, and the rest can be shown") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage import tensor_files
-from ganzoo_core.storage.files import as_file_error, duplicate_atomically
+from ganzoo_core.storage.files import as_file_error, duplicate_atomically, own_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,9 +34,9 @@ def save(folder: RunFolder, step: int, tensors: dict[str, Tensor], *, last_step:
 def _keep(folder: RunFolder, step: int, count: int) -> None:
     """Keep the checkpoint of `step` as one of the `count` latest older ones."""
     older = folder.path / "checkpoints"
+    own_folder(older)
     with as_file_error(older):
-        older.mkdir(exist_ok=True)
         duplicate_atomically(folder.checkpoint, older / f"step-{step:06d}.safetensors")
-        kept = sorted(older.glob("step-*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+        kept = sorted(older.glob("step-*.safetensors"), key=lambda path: path.lstat().st_mtime_ns)
         for path in kept[:-count]:
             path.unlink()

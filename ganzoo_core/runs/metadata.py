@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
 import platform
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,17 +13,26 @@ from ganzoo_core.errors import DataError, FileError, shorten
 from ganzoo_core.hookspecs import VERSION
 from ganzoo_core.runs.plan import Plan, effective_settings
 from ganzoo_core.storage import json_files
+from ganzoo_core.storage.schema import (
+    TEXT,
+    Check,
+    Rule,
+    check,
+    is_count,
+    is_finite,
+    is_name,
+    is_plain,
+    is_positive,
+    is_text,
+    list_of,
+    table,
+)
 
 if TYPE_CHECKING:
     from ganzoo_core.data import Dataset
 
-Check = Callable[[Any], bool]
-Rule = tuple[Check, str]
-
-_LONGEST = 5000  # characters: paths have 4,096 bytes
 _DEEPEST = 5
 _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each of a million images
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,999}")  # a variant's, or a package's
 
 
 @dataclass(frozen=True)
@@ -95,22 +101,17 @@ class RunMetadata:
     def read(cls, path: Path) -> Self:
         """The metadata in a run.json. Raises `FileError` where it is damaged, in a sentence that names the field."""
         values = json_files.read(path, _DEEPEST)
-        for name in _REQUIRED:
-            if not isinstance(values, dict) or name not in values:
-                raise FileError(f"{path} is damaged: it holds no {name}")
-        _check(path, "", values, _RULES)
-        for table, names in {"settings": _SETTINGS, "environment": _ENVIRONMENT}.items():
+        check(path, "", values, _RULES, _OPTIONAL)
+        for field, names in {"settings": _SETTINGS, "environment": _ENVIRONMENT}.items():
             for name in names:
-                if name not in values[table]:
-                    raise FileError(f"{path} is damaged: its {table} hold no {name}")
+                if name not in values[field]:
+                    raise FileError(f"{path} is damaged: its {field} hold no {name}")
         try:
             spec = DataSpec.from_dict(values["data"])
         except (DataError, TypeError) as error:
             raise FileError(f"{path} is damaged: its data is none that there can be ({shorten(error)})") from error
         for change in values.get("changes", []):
-            _check(path, "changes: ", change, {"step": _STEP} | {k: r for k, r in _RULES.items() if k not in _FIXED})
-            if "step" not in change:
-                raise FileError(f"{path} is damaged: its changes hold no step")
+            check(path, "changes: ", change, _CHANGE, _CHANGE.keys() - {"step"})
         settings = effective_settings(values["variant"], values["settings"])
         return cls(**values | {"settings": settings, "data": spec, "changes": tuple(values.get("changes", ()))})
 
@@ -139,97 +140,46 @@ def _difference(old: Any, new: Any) -> Any:
     return {key: value for key, value in new.items() if old.get(key) != value}
 
 
-def _check(path: Path, where: str, values: dict[str, Any], rules: dict[str, Rule]) -> None:
-    for field, value in values.items():
-        if field not in rules:
-            raise FileError(
-                f"{path} is damaged, or of a newer ganzoo: it holds an unknown field {where}{shorten(repr(field))}"
-            )
-        is_kept, rule = rules[field]
-        if not is_kept(value):
-            raise FileError(f"{path} is damaged: {where}{field} must be {rule}, but is {shorten(repr(value))}")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= _LONGEST
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**53
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a setting can have that value: a number, a text, a truth, none, or a list of such."""
-    if isinstance(value, list):
-        return not any(isinstance(v, list) for v in value) and all(map(_is_plain, value))
-    return value is None or isinstance(value, int) or _is_text(value) or _is_finite(value)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
-
-
 def _is_never(value: Any) -> bool:
     return False
-
-
-def _table(check: Check, **known: Check) -> Check:
-    """Whether a value is a table of texts to what `check` allows, or to what `known` says for that name."""
-    return lambda value: (
-        isinstance(value, dict) and all(_is_text(name) and known.get(name, check)(item) for name, item in value.items())
-    )
 
 
 def _is_seed(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def _is_positive(value: Any) -> bool:
-    return _is_count(value) and value > 0
-
-
 def _is_time(value: Any) -> bool:
-    return (type(value) is int or _is_finite(value)) and 0 < value < 2**53
-
-
-def _is_list_of_tables(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    return (type(value) is int or is_finite(value)) and 0 < value < 2**53
 
 
 # Known to every run, and counted on by its page; a variant's own settings are checked by the variant, on a resume.
-_SETTINGS: dict[str, Check] = {"data": _is_text, "seed": _is_seed, "steps": _is_positive, "batch_size": _is_positive}
+_SETTINGS: dict[str, Check] = {"data": is_text, "seed": _is_seed, "steps": is_positive, "batch_size": is_positive}
 _ENVIRONMENT: dict[str, Check] = {
-    "python": _is_text,
-    "torch": _is_text,
-    "platform": _is_text,
-    "device": _is_text,
-    "precision": _is_text,
-    "threads": _is_positive,
-    "processes": _is_positive,
+    "python": is_text,
+    "torch": is_text,
+    "platform": is_text,
+    "device": is_text,
+    "precision": is_text,
+    "threads": is_positive,
+    "processes": is_positive,
 }
 
-_TEXT = f"text of at most {_LONGEST:,} characters"
 _RULES: dict[str, Rule] = {
-    "ganzoo": (_is_text, _TEXT),
-    "variant": (_is_name, "the name of a variant"),
-    "package": (_is_name, "the name of a package"),
-    "package_version": (_is_text, _TEXT),
-    "settings": (_table(_is_plain, **_SETTINGS), "a table of settings, seed, steps and batch_size whole numbers in it"),
-    "data": (_table(_is_plain), "a table of plain values"),
-    "data_size": (_is_positive, "a whole number above 0"),
-    "data_digest": (_is_text, _TEXT),
-    "data_left_out": (_table(_is_text), "a table of texts"),
-    "data_left_out_count": (_is_count, "a whole number"),
-    "parameters": (_table(_is_count), "a table of whole numbers"),
+    "ganzoo": (is_text, TEXT),
+    "variant": (is_name, "the name of a variant"),
+    "package": (is_name, "the name of a package"),
+    "package_version": (is_text, TEXT),
+    "settings": (table(is_plain, **_SETTINGS), "a table of settings, seed, steps and batch_size whole numbers in it"),
+    "data": (table(is_plain), "a table of plain values"),
+    "data_size": (is_positive, "a whole number above 0"),
+    "data_digest": (is_text, TEXT),
+    "data_left_out": (table(is_text), "a table of texts"),
+    "data_left_out_count": (is_count, "a whole number"),
+    "parameters": (table(is_count), "a table of whole numbers"),
     "seconds": (_is_time, "a number above 0"),
-    "environment": (_table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
-    "changes": (_is_list_of_tables, "a list of tables"),
+    "environment": (table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
+    "changes": (list_of(lambda change: isinstance(change, dict)), "a list of tables"),
 }
 _FIXED = {"variant", "data", "changes"}  # no resume changes these
 _OPTIONAL = {"seconds", "changes"}
-_REQUIRED = [field for field in _RULES if field not in _OPTIONAL]
-_STEP: Rule = (_is_count, "a whole number")
+_CHANGE: dict[str, Rule] = {"step": (is_count, "a whole number")} | {k: r for k, r in _RULES.items() if k not in _FIXED}

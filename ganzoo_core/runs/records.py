@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ganzoo_core.storage.schema import is_count, is_number, optional, table
+
 
 def losses_of(record: dict[str, Any]) -> dict[str, float]:
     """Each player's loss: the sum of its terms. One whose terms are not all known is left out."""
@@ -26,9 +28,11 @@ def accuracy_of(record: dict[str, float]) -> float | None:
 
 def is_record(value: Any) -> bool:
     """Whether a line of metrics.jsonl is one: numbers by name, the step among them."""
-    if not isinstance(value, dict) or type(value.get("step")) is not int or not 0 <= value["step"] < 2**53:
-        return False
-    return all(v is None or isinstance(v, float) or (isinstance(v, int) and abs(v) < 2**53) for v in value.values())
+    return _NUMBERS(value) and is_count(value.get("step"))
+
+
+_NUMBERS = table(optional(is_number))
+MOST_NAMES = 500  # of numbers in all lines: each has a chart on the page
 
 
 def trained_seconds(records: Sequence[dict[str, Any]], batch_size: int) -> float:

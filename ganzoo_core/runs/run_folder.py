@@ -6,13 +6,16 @@ import json
 import os
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.metadata import RunMetadata
-from ganzoo_core.runs.records import is_record, trained_seconds
+from ganzoo_core.runs.records import MOST_NAMES, is_record, trained_seconds
+from ganzoo_core.storage import json_files
 from ganzoo_core.storage.files import (
+    append_to,
     as_file_error,
+    own_folder,
     remove_leftovers,
     sync_folder,
     try_lock,
@@ -29,7 +32,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._metrics: FileIO | None = None
-        self._lock: BinaryIO | None = None
+        self._lock: FileIO | None = None
 
     @classmethod
     def create(cls, path: Path | None, stem: str) -> RunFolder:
@@ -46,7 +49,7 @@ class RunFolder:
             folder.lock()
             try:
                 _check_free(path)  # another process may have begun there in between
-                (path / "samples").mkdir(exist_ok=True)
+                own_folder(path / "samples")
             except BaseException:
                 folder.close()
                 raise
@@ -59,8 +62,7 @@ class RunFolder:
         folder = cls.open(path)
         folder.lock()
         try:
-            with as_file_error(path / "samples"):
-                (path / "samples").mkdir(exist_ok=True)  # it may have been cleared away, or left behind in a copy
+            own_folder(path / "samples")  # it may have been cleared away, or left behind in a copy
         except BaseException:
             folder.close()
             raise
@@ -138,13 +140,12 @@ class RunFolder:
     def records(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; what follows a line that a crash cut short is left out."""
         path = self.path / "metrics.jsonl"
-        records = []
-        for line in path.read_bytes().splitlines() if path.exists() else []:
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                break
+        records, names = [], set[str]()
+        for record in json_files.read_lines(path) if path.exists() else ():
             if not is_record(record):
+                break
+            names |= record.keys()
+            if len(names) > MOST_NAMES:
                 break
             records.append(record)
         return records
@@ -164,7 +165,7 @@ class RunFolder:
         line = (json.dumps(record) + "\n").encode()
         with as_file_error(self.path / "metrics.jsonl"):
             if self._metrics is None:
-                self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
+                self._metrics = append_to(self.path / "metrics.jsonl")
             while line:  # a disk that fills up takes a part, and says why only when given the rest
                 line = line[self._metrics.write(line) :]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import png_bytes
 from ganzoo_core.errors import DataError, FileError
-from ganzoo_core.storage.files import as_file_error, replaced, sync_folder, unfinished_folder
+from ganzoo_core.storage.files import as_file_error, behind_link, replaced, sync_folder, unfinished_folder
 from ganzoo_core.storage.names import few, file_name
 
 _LEAST_DIGITS = 6
@@ -59,7 +59,7 @@ def _write_npz(path: Path, batches: Iterator[SampleArrays], n: int) -> None:
     first = next(batches)
     name = "images.npy" if first.array.dtype == np.uint8 else "samples.npy"
     labels = bytearray()
-    with replaced(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replaced(behind_link(path)) as file, zipfile.ZipFile(file, "w") as archive:
         with archive.open(name, "w", force_zip64=True) as entry:
             _write_header(entry, first.array.dtype, (n, *first.array.shape[1:]))
             for batch in itertools.chain([first], batches):

@@ -17,7 +17,7 @@ from ganzoo_core.drawing.pictures import picture, png_bytes, to_uint8
 from ganzoo_core.drawing.plots import natural_units
 from ganzoo_core.errors import DataError, UnknownNameError
 from ganzoo_core.sampling.sample_files import SampleArrays, is_picture, write_samples
-from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.files import behind_link, write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,7 +77,7 @@ class Samples:
         `FileError` for another suffix or if the file can't be written, `DataError` for samples that are not images.
         """
         if is_picture(path):
-            write_atomically(Path(path), png_bytes(self.picture()))
+            write_atomically(behind_link(Path(path)), png_bytes(self.picture()))
         else:
             write_samples(path, self.spec, [self.arrays()], len(self))
 

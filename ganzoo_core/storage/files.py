@@ -1,4 +1,7 @@
-"""Writing files atomically, so that a reader sees the old one or the new one; and locking them."""
+"""Writing files atomically, so that a reader sees the old one or the new one; reading and locking them.
+
+A run's folder may be a stranger's, so that no link in it is written through: it is replaced itself, or refused.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +33,11 @@ _WAYS_OUT = {
     errno.ENOENT: "make the folder {folder} first",
     errno.ENOTDIR: "{folder} is no folder, so write elsewhere",
     errno.EISDIR: "name a file in that folder",
+    errno.ELOOP: "it is a link, and nothing is written through the links inside a run, so delete it",
+    errno.ENXIO: "it is no file, but a pipe or the like, so delete it",
 }
+# Windows lacks both, and has neither pipes among its files nor links that just anybody can make.
+_NO_LINK, _NO_WAITING = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 
 
 @contextlib.contextmanager
@@ -52,8 +61,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write, bit by bit, that takes the place of `path` at the end; else as `write_atomically`."""
+    """A new file to write, bit by bit, that takes the place of `path` at the end; else as `write_atomically`.
+
+    It has the permissions of the file that it replaces. Where `path` is a link, it replaces that; see `behind_link`.
+    """
     with _replacing(path) as temporary, temporary.open("xb") as file:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISREG(mode := path.lstat().st_mode):
+                temporary.chmod(mode & 0o777)
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -66,7 +81,7 @@ def duplicate_atomically(source: Path, path: Path) -> None:
     """
     with _replacing(path) as temporary:
         try:
-            os.link(source, temporary)
+            os.link(os.path.realpath(source), temporary)  # else it might be a second name of a link
         except OSError:  # a file system without links
             shutil.copyfile(source, temporary)
             with temporary.open("rb+") as file:
@@ -76,22 +91,65 @@ def duplicate_atomically(source: Path, path: Path) -> None:
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A name for a new file beside `path`, which it replaces at the end, or vanishes where that fails."""
-    target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
-    temporary = target.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
     with as_file_error(path):
         try:
             yield temporary
-            os.replace(temporary, target)
+            os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    sync_folder(path.parent)
+
+
+def behind_link(path: Path) -> Path:
+    """Where to write a file that the user named: his link stays, and what it points to is replaced."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def refuse_link(path: Path) -> None:
+    """Raise `FileError` where a folder inside a run, or a comparison, is a link: it may lead anywhere."""
+    if path.is_symlink():
+        raise FileError(f"{path} is a link, and nothing is written through the links inside a run; make it a folder")
+
+
+def own_folder(path: Path) -> None:
+    """Make a folder inside a run, unless it is there. Raises `FileError` for a link, as `refuse_link` does."""
+    refuse_link(path)
+    with as_file_error(path):
+        path.mkdir(exist_ok=True)
+
+
+def append_to(path: Path) -> FileIO:
+    """Open a file inside a run to append to, made where it is missing. Raises `OSError`, for a link and a pipe too."""
+    return open(
+        path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags | _NO_LINK | _NO_WAITING, 0o666)
+    )
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """All of a file that may be a stranger's, also behind a link.
+
+    Raises `FileError` where it can't be read, is no regular file (a pipe or a device may never end), or has more than
+    `most` bytes.
+    """
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAITING)) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise FileError(f"{path} can't be read: it must be a file, but is a pipe or a device; delete it")
+            if status.st_size > most:
+                raise FileError(f"{path} can't be read: it may have {most:,} bytes, but has {status.st_size:,}")
+            return file.read(most) or b""  # bounded once more: some files of the system say that they are empty
+    except OSError as error:
+        raise FileError(f"{path} can't be read: {error.strerror or error}") from error
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what a killed process had begun to write in `folder` or below and never put in its place."""
     with as_file_error(folder):
         for path in folder.rglob(".*-????????.tmp"):
-            path.unlink(missing_ok=True)
+            if path.is_symlink() or path.is_file():
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -123,7 +181,7 @@ def _remove(folder: str) -> None:
         time.sleep(_TRY_EVERY_S)
 
 
-def try_lock(path: Path) -> BinaryIO | None:
+def try_lock(path: Path) -> FileIO | None:
     """Make and lock the file `path`; None if another process has locked it.
 
     The lock ends when the returned file is closed or the process ends. Raises `FileError` if the file can't be made. If
@@ -132,7 +190,7 @@ def try_lock(path: Path) -> BinaryIO | None:
     from filelock import lock_descriptor  # here, as it takes a tenth of `ganzoo list` to import
 
     with as_file_error(path):
-        file = path.open("ab")
+        file = append_to(path)
     try:
         # Not FileLock: without locks it makes do with a marker file, which a killed process leaves behind.
         if not lock_descriptor(file.fileno(), blocking=False):

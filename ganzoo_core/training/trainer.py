@@ -15,6 +15,7 @@ from typing import Any
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.data import Dataset
 from ganzoo_core.distributed.processes import lost_process_errors
+from ganzoo_core.drawing.pictures import png_bytes
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import GanzooError, Interrupted, NotFiniteError
 from ganzoo_core.guards.faults import is_ctrl_c, said
@@ -27,6 +28,7 @@ from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import export
 from ganzoo_core.sampling.samples import Samples, default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.storage.names import shell_word
 from ganzoo_core.training.collapse_warning import CollapseWarning, DivergenceWarning
 from ganzoo_core.training.engine import Engine
@@ -145,7 +147,7 @@ class Trainer:
         real = None if spec.has_pixels else self.dataset.samples[:2000].cpu()
         path = self.folder.sample(step)
         self.folder.check_still_ours()
-        Samples(values, spec, labels, real).save(path)
+        write_atomically(path, png_bytes(Samples(values, spec, labels, real).picture()))
         self._notify("on_snapshot", step, path)
         measured = (
             {} if self.dataset.exact_metrics is None else self.dataset.exact_metrics(values * spec.scale + spec.offset)

@@ -278,7 +278,7 @@ CLASSES = {
 EVALUATION = Evaluation(
     "toy",
     3,
-    {"extractor": "classifier"},
+    {"data": "digits", "extractor": "classifier", "samples": 9, "real": 9, "real_neighbours": 9, "seeds": [0, 1]},
     {"fid": MetricValue((12.0, 13.0), 1.5), "<b>": MetricValue((2.0,))},
     "held-out data scored alike",
     {"held_out": "<b>nothing</b> is held out"},

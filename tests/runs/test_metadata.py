@@ -133,7 +133,7 @@ def test_fields_that_are_missing(path, info):
 
 def test_changes_that_no_resume_makes(path, info):
     for change, words in (
-        ({}, "its changes hold no step"),
+        ({}, "it holds no changes: step"),
         ({"step": -1}, "changes: step must be a whole number, but is -1"),
         ({"step": 1, "variant": "toy"}, "it holds an unknown field changes: 'variant'"),
         ({"step": 1, "settings": {"steps": "many"}}, "changes: settings must be a table of settings"),

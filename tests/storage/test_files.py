@@ -7,6 +7,7 @@ import errno
 import itertools
 import logging
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -15,7 +16,16 @@ from pathlib import Path
 import pytest
 
 from ganzoo_core.errors import FileError
-from ganzoo_core.storage.files import try_lock, unfinished_folder, write_atomically
+from ganzoo_core.storage.files import (
+    behind_link,
+    duplicate_atomically,
+    own_folder,
+    read_bounded,
+    remove_leftovers,
+    try_lock,
+    unfinished_folder,
+    write_atomically,
+)
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -32,12 +42,74 @@ def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_is_replaced_unless_its_target_is_asked_for(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)
-    write_atomically(link, b"new")
+    write_atomically(behind_link(link), b"new")
     assert link.is_symlink() and target.read_bytes() == b"new"
+    write_atomically(link, b"newest")
+    assert not link.is_symlink() and (link.read_bytes(), target.read_bytes()) == (b"newest", b"new")
+    assert behind_link(target) == target
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_an_older_copy_of_a_link_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"whole")
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "older").mkdir()
+    duplicate_atomically(tmp_path / "link", tmp_path / "older" / "copy")
+    assert not (tmp_path / "older" / "copy").is_symlink() and (tmp_path / "older" / "copy").read_bytes() == b"whole"
+
+
+def test_only_regular_files_of_a_known_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_bounded(path, 5) == b"12345"
+    (tmp_path / "link").symlink_to(path)
+    assert read_bounded(tmp_path / "link", 5) == b"12345"
+    with pytest.raises(FileError, match=r"a can't be read: it may have 4 bytes, but has 5$"):
+        read_bounded(path, 4)
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("endless", "pipe"):
+        with pytest.raises(FileError, match=rf"{name} can't be read: it must be a file, but is a pipe or a device; de"):
+            read_bounded(tmp_path / name, 5)
+    with pytest.raises(FileError, match=r"can't be read: Is a directory$"):
+        read_bounded(tmp_path, 5)
+    assert len(read_bounded(Path("/proc/self/status"), 5)) == 5, "a file that says it is empty is bounded too"
+
+
+def test_nothing_is_made_locked_or_appended_to_through_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "folder").symlink_to(outside)
+    with pytest.raises(FileError) as caught:
+        own_folder(tmp_path / "folder")
+    rule = "is a link, and nothing is written through the links inside a run"
+    assert str(caught.value) == f"{tmp_path / 'folder'} {rule}; make it a folder"
+    (tmp_path / ".lock").symlink_to(outside / "made")
+    with pytest.raises(
+        FileError, match=r"\.lock: .*; it is a link, and nothing is written through the links inside a run"
+    ):
+        try_lock(tmp_path / ".lock")
+    (tmp_path / ".lock").unlink()
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(FileError, match=r"\.lock: .*; it is no file, but a pipe or the like, so delete it$"):
+        try_lock(tmp_path / ".lock")
+    (outside / ".1-12345678.tmp").write_bytes(b"")
+    (tmp_path / ".2-12345678.tmp").symlink_to(outside / ".1-12345678.tmp")
+    (tmp_path / ".3-12345678.tmp").mkdir()
+    remove_leftovers(tmp_path / "folder")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".3-12345678.tmp", ".lock", "folder", "outside"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

@@ -21,7 +21,7 @@ from ganzoo_core.sampling.generate import latents
 from ganzoo_core.sampling.generator_file import describe
 from ganzoo_core.sampling.samples import default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
-from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.files import behind_link, write_atomically
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 _MOST_DIFFERENCE = 1e-3  # between samples in [-1, 1]: an eighth of a grey level
@@ -54,7 +54,7 @@ def export_onnx(generator: TrainedGenerator, path: Path | str) -> float:
             f"the samples of the exported model must be within {_MOST_DIFFERENCE} of PyTorch's, but differ by "
             f"{difference:.2g}; does {generator.variant.name} draw random numbers beside its latent?"
         )
-    write_atomically(path, model)
+    write_atomically(behind_link(path), model)
     return difference
 
 

@@ -211,7 +211,8 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
 
 
 def an_evaluation(**changes) -> Evaluation:
-    conditions = {"data": "digits", "samples": 300, "seeds": [0, 1], "extractor": "classifier"} | changes
+    counts = {"samples": 300, "real": 300, "real_neighbours": 1797, "seeds": [0, 1]}
+    conditions = {"data": "digits", "extractor": "classifier"} | counts | changes
     return Evaluation("toy", 3, conditions, {"fid": MetricValue((1.0, 3.0), 0.5), "new": MetricValue((1.0,))}, "halves")
 
 
@@ -235,7 +236,7 @@ def test_an_evaluation_is_kept_and_read_again(tmp_path):
     assert fid == {"mean": 2, "spread": pytest.approx(2**0.5), "floor": 0.5, "values": [1, 3], "better": "lower"}
     assert an_evaluation(extractor="inception").save(tmp_path).name == "evaluation-inception.json"
     path.write_text("{}")
-    with pytest.raises(FileError, match="holds no evaluation .*; make one: ganzoo evaluate"):
+    with pytest.raises(FileError, match="is damaged: it holds no variant; make it again: ganzoo evaluate"):
         Evaluation.read(path)
 
 

@@ -12,6 +12,7 @@ from ganzoo_core.cli.options import UserPath, data_dir_option, json_option, set_
 from ganzoo_core.cli.output import note, print_json, print_line, print_table
 from ganzoo_core.errors import Interrupted
 from ganzoo_core.hookspecs import hookimpl
+from ganzoo_core.storage.files import behind_link
 
 if TYPE_CHECKING:
     from ganzoo_tools.comparison.ranking import Comparison, Recipe
@@ -88,7 +89,8 @@ def command(
             )  # fmt: skip
         except (Interrupted, KeyboardInterrupt) as error:
             raise Interrupted(f"stopped, and all is saved in {home}; call the same again, and it goes on") from error
-    path = pages.write_page(found, page or home / "comparison.html", data_dir)
+    path = page or home / "comparison.html"
+    pages.write_page(found, behind_link(path) if page else path, data_dir)
     if as_json:
         print_json(found.to_dict() | {"page": str(path)})
     else:

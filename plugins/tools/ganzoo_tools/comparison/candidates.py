@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,14 @@ from ganzoo_core.runs.plan import resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.storage import tensor_files
+from ganzoo_core.storage.files import own_folder
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_tools.evaluation.reference import Reference, load_reals
 from ganzoo_tools.evaluation.results import Evaluation, differing, evaluation_file
 
 _log = logging.getLogger("ganzoo")
+_STAGE = re.compile(r"[0-9]{1,9}([.][0-9]{1,9})?(e[+-][0-9]{2})?s")  # `stage` makes the names of such folders
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,10 @@ class Evaluator:
         found = self.evaluation(folder)
         if not (page := folder.path / "report.html").exists() or page.stat().st_mtime < _kept_at(folder):
             write_report(folder.path)
-        files = folder.path.glob(f"stages/*s/{evaluation_file(None)}")  # a stage that was killed has none
-        evaluations = {file.parent: Evaluation.read(file) for file in files}
-        stages = [
+        stages = [path for path in folder.path.glob("stages/*s") if _STAGE.fullmatch(path.name)]
+        kept = [path for path in stages if (path / evaluation_file(None)).exists()]  # one that was killed has none
+        evaluations = {path: Evaluation.read(path / evaluation_file(None)) for path in kept}
+        results = [
             StageResult(
                 float(path.name.removesuffix("s")),
                 evaluation.step,
@@ -96,7 +100,7 @@ class Evaluator:
             for path, evaluation in evaluations.items()
             if not differing(evaluation, found) and evaluation.step <= found.step
         ]
-        return Candidate(folder, info, found, tuple(sorted(stages, key=lambda result: result.until_s)))
+        return Candidate(folder, info, found, tuple(sorted(results, key=lambda result: result.until_s)))
 
     def evaluation(self, folder: RunFolder) -> Evaluation:
         """The run's evaluation: read from its folder, or made now and saved there."""
@@ -113,7 +117,8 @@ class Evaluator:
         path = folder.path / "stages" / f"{until_s:g}s"
         if not (path / evaluation_file(None)).exists():
             found = replace(self.evaluation(folder), neighbours=None)
-            path.mkdir(parents=True, exist_ok=True)
+            own_folder(path.parent)
+            own_folder(path)
             found.save(path)
 
     def _is_asked_for(self, kept: Evaluation) -> bool:

@@ -47,7 +47,7 @@ class Shown:
 
 
 def write_page(comparison: Comparison, path: Path, data_dir: Path | None = None) -> Path:
-    """Write the page of a comparison, and return where it is."""
+    """Write the page of a comparison, and return where it is. A link there is replaced."""
     write_atomically(path, page(comparison, data_dir))
     return path
 

@@ -17,7 +17,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.storage.files import as_file_error
+from ganzoo_core.storage.files import as_file_error, refuse_link
 from ganzoo_core.testing import train_steps
 from ganzoo_tools.comparison.candidates import Evaluator, source_of, trained_steps
 from ganzoo_tools.comparison.ranking import Comparison, rank_candidates
@@ -155,6 +155,7 @@ def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, 
     """Train a run until it has used its seconds, unless it already has."""
     settings = plan.settings() | {"seed": seed}
     del settings["steps"]
+    refuse_link(folder)
     begun = (folder / "run.json").exists()
     if begun:
         stands_s = _stands_s(RunFolder.open(folder))

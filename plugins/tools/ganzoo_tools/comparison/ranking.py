@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ganzoo_core.drawing.words import typed
-from ganzoo_core.errors import SettingError
+from ganzoo_core.errors import DataError, SettingError
 from ganzoo_tools.comparison.candidates import Candidate
 from ganzoo_tools.evaluation.results import MetricValue, better, check_comparable
 
@@ -114,6 +114,12 @@ def rank_candidates(
     judged = candidates[0].evaluation
     seconds = {candidate.info.seconds for candidate in candidates}
     by = "coverage" if judged.conditions["extractor"] == "values" else "fid"
+    for candidate in candidates:
+        if by not in candidate.evaluation.figures:
+            raise DataError(
+                f"{candidate.folder.path} can't be ranked: its evaluation must hold {by}, but does not; make it again: "
+                f"ganzoo evaluate {candidate.folder.path}"
+            )
     sign = 1 if better(by) == "lower" else -1
     found = {
         name: (tuple(g), _figures(g)) for name, g in zip(_names(list(groups.values())), groups.values(), strict=True)

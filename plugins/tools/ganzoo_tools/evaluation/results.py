@@ -10,10 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.drawing.pictures import png_bytes
-from ganzoo_core.errors import DataError, FileError
+from ganzoo_core.errors import DataError, FileError, shorten
 from ganzoo_core.storage import json_files
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.storage.names import shell_word
+from ganzoo_core.storage.schema import (
+    TEXT,
+    Check,
+    Rule,
+    check,
+    is_count,
+    is_name,
+    is_number,
+    is_plain,
+    is_positive,
+    is_text,
+    list_of,
+    optional,
+    table,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -125,13 +140,11 @@ class Evaluation:
     def read(cls, path: Path) -> Evaluation:
         """The evaluation in a file that `save` wrote. Raises `FileError` if it is missing or damaged."""
         try:
-            values = json_files.read(path, _DEEPEST)
-            figures = {name: _figure(figure) for name, figure in values["figures"].items()}
-            return cls(**values | {"figures": figures})
-        except (FileError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FileError(
-                f"{path} holds no evaluation ({error}); make one: ganzoo evaluate {shell_word(path.parent)}"
-            ) from error
+            values = _checked(path, json_files.read(path, _DEEPEST))
+        except FileError as error:
+            raise FileError(f"{error}; make it again: ganzoo evaluate {shell_word(path.parent)}") from error
+        figures = {name: MetricValue(tuple(f["values"]), f["floor"]) for name, f in values["figures"].items()}
+        return cls(**values | {"figures": figures})
 
     def save(self, folder: Path) -> Path:
         """Write the evaluation and its picture into a folder, each atomically; returns the path."""
@@ -142,11 +155,66 @@ class Evaluation:
         return path
 
 
-def _figure(values: dict[str, Any]) -> MetricValue:
-    """A metric from a file. Raises `ValueError` or `TypeError` if it holds no numbers."""
-    if not values["values"]:
-        raise ValueError("a figure without values")
-    return MetricValue(tuple(map(float, values["values"])), None if values["floor"] is None else float(values["floor"]))
+def _checked(path: Path, values: Any) -> dict[str, Any]:
+    """What an evaluation's file holds. Raises `FileError` where it breaks a rule, with the field's name."""
+    check(path, "", values, _RULES)
+    check(path, "conditions: ", values["conditions"], _CONDITIONS | _others(values["conditions"]))
+    for name, figure in values["figures"].items():
+        check(path, f"figures: {shorten(name)}: ", figure, _FIGURE)
+    if values["classes"] is not None:
+        check(path, "classes: ", values["classes"], _classes(values["classes"]))
+    return dict(values)
+
+
+def _others(conditions: dict[str, Any]) -> dict[str, Rule]:
+    """The conditions that are only compared may have any name."""
+    return {name: (is_plain, "a plain value") for name in conditions if name not in _CONDITIONS}
+
+
+def _classes(classes: dict[str, Any]) -> dict[str, Rule]:
+    """The rules of a report by class: all its lists are as long as that of the names."""
+    names = classes.get("names")
+    k = len(names) if isinstance(names, list) else 0
+
+    def each(check: Check) -> Check:
+        return lambda value: list_of(check)(value) and len(value) == k
+
+    return {
+        "names": (list_of(is_text), "a list of texts"),
+        "share": (each(is_number), "a list of a number for each class"),
+        "real_share": (each(is_number), "a list of a number for each class"),
+        "variety": (each(optional(is_number)), "a list of a number or null for each class"),
+        "read_as_asked": (optional(each(optional(is_number))), "null, or a list of a number or null for each class"),
+        "confusion": (optional(each(each(is_count))), "null, or a table of whole numbers with a row for each class"),
+    }
+
+
+_ABOVE_0 = (is_positive, "a whole number above 0")
+_RULES: dict[str, Rule] = {
+    "variant": (is_name, "the name of a variant"),
+    "step": (is_count, "a whole number"),
+    "conditions": (table(lambda value: True), "a table"),
+    "figures": (table(lambda figure: isinstance(figure, dict)), "a table of tables"),
+    "floor": (is_text, TEXT),
+    "left_out": (table(is_text), "a table of texts"),
+    "classes": (optional(lambda classes: isinstance(classes, dict)), "null or a table"),
+}
+_CONDITIONS: dict[str, Rule] = {
+    "data": (is_text, TEXT),
+    "extractor": (is_text, TEXT),
+    "samples": _ABOVE_0,
+    "real": _ABOVE_0,
+    "real_neighbours": _ABOVE_0,
+    "seeds": (lambda value: list_of(is_count)(value) and len(value) > 0, "a list of whole numbers"),
+}
+_NUMBER: Rule = (optional(is_number), "a number or null")  # 0 is one, and nothing beyond 1e100 is
+_FIGURE: dict[str, Rule] = {
+    "values": (lambda value: list_of(is_number)(value) and len(value) > 0, "a list of numbers"),
+    "mean": _NUMBER,
+    "spread": _NUMBER,
+    "floor": _NUMBER,
+    "better": (lambda value: value in (None, "lower", "higher"), 'null, "lower" or "higher"'),
+}
 
 
 def evaluation_file(features: str | None) -> str:

@@ -26,16 +26,16 @@ def evaluation_section(folder: Path) -> list[ReportSection]:
 def _facts(path: Path) -> dict[str, Any]:
     try:
         found = Evaluation.read(path)
-        rows, classes, matrix = found.rows(), found.class_rows(), found.confusion_rows()
-    except (FileError, KeyError, TypeError, ValueError) as error:
+    except FileError as error:
         return {"error": str(error)}
     picture = path.with_suffix(".png")
+    matrix = found.confusion_rows()
     alt = "Generated samples beside the real ones nearest to them"
     return {
         "error": None,
         "found": found,
-        "rows": rows,
-        "classes": classes,
+        "rows": found.rows(),
+        "classes": found.class_rows(),
         "matrix": matrix if len(matrix) <= MATRIX_CLASSES else [],
         "picture": inlined(read_picture(picture, WIDEST), alt, EVALUATION_LIMIT, "print") if picture.exists() else None,
     }

@@ -17,7 +17,7 @@ from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.sampling.generate import decode, latents
 from ganzoo_core.sampling.samples import Samples, label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
-from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.files import behind_link, write_atomically
 from ganzoo_tools.exploration.table import table_picture
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Exploration:
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix == ".png":
-            write_atomically(path, png_bytes(self.picture()))
+            write_atomically(behind_link(path), png_bytes(self.picture()))
         elif suffix == ".gif":
-            write_atomically(path, gif_bytes(self.frames()))
+            write_atomically(behind_link(path), gif_bytes(self.frames()))
         elif suffix == ".npz":
             self.samples.save(path)
         else:
