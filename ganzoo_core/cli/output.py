@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from ganzoo_core.storage.names import one_line, visible
+from ganzoo_core.storage.names import one_line, visible, visible_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,7 +85,7 @@ def print_path(path: Path) -> None:
 def note(message: str = "") -> None:
     """Print a message to stderr, as it is no result. Nothing in it controls the terminal except line breaks."""
     # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
-    click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
+    click.echo(visible_lines(message), file=sys.stderr)
 
 
 @contextlib.contextmanager

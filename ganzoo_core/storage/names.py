@@ -14,7 +14,15 @@ _BREAKS = re.compile(r"\s*[\t-\r\x1c-\x1e\x85\u2028\u2029]\s*")
 
 def visible(value: object) -> str:
     """The text of a path or a name, every character that would steer a terminal (a newline too) replaced by U+FFFD."""
-    return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    text = str(value)
+    if text.isprintable():  # a page of two million characters is
+        return text
+    return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def visible_lines(text: str) -> str:
+    """`visible` for a message or a page, whose line breaks stay."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def one_line(value: object) -> str:
