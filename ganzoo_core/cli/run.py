@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import shutil
 import textwrap
 import tomllib
@@ -21,7 +20,7 @@ from ganzoo_core.distributed.launch import launch, worker_rank
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.registry import registry
-from ganzoo_core.storage.names import one_line, visible
+from ganzoo_core.storage.names import one_line, shell_word, visible
 
 if TYPE_CHECKING:
     from ganzoo_core.display.progress import RunProgress
@@ -158,7 +157,7 @@ def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
         note(f"samples    {visible(progress.picture)}")
     if (page := run.folder / "report.html").exists():
         note(f"report     {visible(page)}")
-    folder = visible(shlex.quote(str(run.folder)))
+    folder = shell_word(run.folder)
     note(f"\nnext       ganzoo sample {folder}{_label(info)}")
     note(f"           ganzoo run --resume {folder} --steps {2 * info.total_steps}")
 
@@ -168,4 +167,4 @@ def _label(run: RunInfo) -> str:
     cls, _ = registry().variant(run.variant)
     if not (cls.conditional and run.data.classes):
         return ""
-    return f" --label {visible(shlex.quote(run.data.classes[min(3, run.data.num_classes - 1)]))}"
+    return f" --label {shell_word(run.data.classes[min(3, run.data.num_classes - 1)])}"

@@ -8,12 +8,15 @@ import logging
 import os
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ganzoo_core.errors import FileError
 
+_READERS_S = 5.0 if sys.platform == "win32" else 0.0
 _WAYS_OUT = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space, ask for a larger quota, or write elsewhere",
@@ -77,10 +80,24 @@ def _replacing(path: Path) -> Iterator[Path]:
     with as_file_error(path):
         try:
             yield temporary
-            os.replace(temporary, target)
+            _put_in_place(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """As `os.replace`, but where a reader keeps the target from it, as can be on Windows alone, wait for its end."""
+    end_s = time.monotonic() + _READERS_S
+    while True:
+        try:
+            os.replace(temporary, target)
+        except PermissionError:
+            if time.monotonic() >= end_s:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def remove_leftovers(folder: Path) -> None:
