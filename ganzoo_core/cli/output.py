@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from ganzoo_core.storage.files import as_file_error
-from ganzoo_core.storage.names import one_line, visible
+from ganzoo_core.storage.names import one_line, visible, visible_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,7 +90,7 @@ def note(message: str = "") -> None:
     """
     # The stream by name: click's own way to stderr goes past a live panel, which would then be drawn over the message.
     with contextlib.suppress(OSError):
-        click.echo("\n".join(visible(line) for line in message.split("\n")), file=sys.stderr)
+        click.echo(visible_lines(message), file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.errors import GanzooError, Interrupted, TrainingError
 from ganzoo_core.storage.names import shell_word
@@ -99,10 +99,10 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     os.environ["PYTHONSAFEPATH"] = "1"  # a random.py where the user stands is no part of a run
     logging.disable(logging.ERROR)  # what torch's launcher says is said below, in one sentence
-    with tempfile.TemporaryDirectory(prefix="ganzoo-") as logs:
+    with tempfile.TemporaryDirectory(prefix="ganzoo-", ignore_cleanup_errors=True) as logs:
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, max_restarts=0,
-            rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1", logs_specs=DefaultLogsSpecs(logs),
+            rdzv_backend="c10d", local_addr="127.0.0.1", logs_specs=DefaultLogsSpecs(logs), **_meeting_place(logs),
         )  # fmt: skip
         try:
             elastic_launch(config, sys.executable)("-m", "ganzoo_core", *arguments)
@@ -115,6 +115,15 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
             logging.disable(logging.NOTSET)
 
 
+def _meeting_place(folder: str) -> dict[str, Any]:
+    """Where the launcher keeps what it has agreed on with itself: PyTorch's server for it needs libuv, which its builds
+    for Windows have not.
+    """
+    if sys.platform != "win32":
+        return {"rdzv_endpoint": "127.0.0.1:0"}
+    return {"rdzv_endpoint": os.path.join(folder, "meeting"), "rdzv_configs": {"store_type": "file"}}
+
+
 def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) -> str:
     """What a process said of its end; where none could say anything, how one ended: not by the launcher's SIGTERM."""
     for failure in failures.values():
@@ -122,7 +131,8 @@ def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) 
         if isinstance(news, dict):
             return str(news["message"])
     rank, code = min(((r, f.exitcode) for r, f in failures.items()), key=lambda end: (end[1] == -signal.SIGTERM, end))
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    signals = {-number: number.name for number in signal.Signals}  # on Windows there are other negative codes
+    how = f"was ended by {signals[code]}" if code in signals else f"ended with exit code {code}"
     return (
         f"process {rank} of {processes} {how}, so the others were ended too; the last checkpoint is whole, go on with: "
         f"ganzoo run --resume {shell_word(folder)}"

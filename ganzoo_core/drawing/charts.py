@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo_core.drawing.words import number
+from ganzoo_core.storage.names import visible
 
 Records = Sequence[dict[str, Any]]
 
@@ -115,7 +116,11 @@ class Chart:
     def data(self) -> dict[str, Any]:
         """What the page's script needs to read values off."""
         lines = [
-            {"name": line.name, "x": [self._rounded(s) for s in line.steps], "y": [_short(v) for v in line.values]}
+            {
+                "name": visible(line.name),
+                "x": [self._rounded(s) for s in line.steps],
+                "y": [_short(v) for v in line.values],
+            }
             for line in self.lines
         ]
         x, y = self.x_axis, self.y_axis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from ganzoo_core.drawing.words import typed
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import owners
 from ganzoo_core.settings import Option
+from ganzoo_core.storage.names import shell_word
 
 _FLAGS = ("steps", "batch_size", "seed")  # settings that have a flag of their own
 
@@ -53,7 +53,7 @@ def command(variant: str, settings: Sequence[Setting]) -> str:
     for setting in settings:
         if not setting.is_default and setting.name not in (*_FLAGS, "data"):
             words += ["--set", f"{setting.name}={typed(setting.value)}"]
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))
 
 
 def usage(folder: Path, label: str | None) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import cells
 from ganzoo_core.drawing.words import duration, number, typed
+from ganzoo_core.storage.names import visible_lines
 
 # Format, quality, and by how much the sides shrink further: each is tried until a picture is small enough.
 _ECONOMIES: tuple[tuple[str, dict[str, Any], int], ...] = (
@@ -67,6 +68,7 @@ class SampleTable:
 def render(template: str, package: str | None = None, **values: Any) -> bytes:
     """A page as UTF-8. All values are escaped, and a name that the template misses is an error.
 
+    Nothing on it steers how it is shown, such as U+202E, which turns text around: see `storage.names.visible`.
     The template may be one of another `package`, in its folder `templates`; it can extend and import the core's.
     """
     script = _environment(None).get_template("page.js").render().encode()
@@ -76,7 +78,7 @@ def render(template: str, package: str | None = None, **values: Any) -> bytes:
 
 def fragment(template: str, package: str | None = None, **values: Any) -> str:
     """A part of a page, such as a `ReportSection`'s; else as `render`."""
-    return _environment(package).get_template(template).render(**values)
+    return visible_lines(_environment(package).get_template(template).render(**values))
 
 
 @functools.cache

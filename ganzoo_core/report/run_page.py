@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from ganzoo_core.sampling.generator_file import load
 from ganzoo_core.sampling.samples import default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import write_atomically
+from ganzoo_core.storage.names import shell_word
 
 # Characters of the file that each part may take, so that a page stays below 2 MB with the sections of plugins.
 SAMPLES_LIMIT, SNAPSHOTS_LIMIT = 500_000, 800_000
@@ -61,7 +61,7 @@ def run_page(folder: RunFolder) -> bytes:
         charts=run_charts(records, is_critic=_is_critic(generator)),
         sections=registry().report_sections(folder.path, generator),
         kind_words=_kind_words(spec),
-        resume=shlex.join(["ganzoo", "run", "--resume", str(folder.path)]),
+        resume=f"ganzoo run --resume {shell_word(folder.path)}",
         settings=settings,
         changes=[change for change in info.changes if change.get("settings", {}).keys() - {"steps"}],
         command=command(info.variant, settings),

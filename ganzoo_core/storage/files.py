@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from ganzoo_core.errors import FileError
 
 _LOCK = ".lock"
 _TRIES, _TRY_EVERY_S = 100, 0.01
+_READERS_S = 5.0 if sys.platform == "win32" else 0.0
 _WAYS_OUT = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space, ask for a larger quota, or write elsewhere",
@@ -95,7 +97,7 @@ def _replacing(path: Path) -> Iterator[Path]:
     with as_file_error(path):
         try:
             yield temporary
-            os.replace(temporary, path)
+            _put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -142,6 +144,20 @@ def read_bounded(path: Path, most: int) -> bytes:
             return file.read(most) or b""  # bounded once more: some files of the system say that they are empty
     except OSError as error:
         raise FileError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    """As `os.replace`, but where a reader keeps the target from it, as can be on Windows alone, wait for its end."""
+    end_s = time.monotonic() + _READERS_S
+    while True:
+        try:
+            os.replace(temporary, target)
+        except PermissionError:
+            if time.monotonic() >= end_s:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -61,9 +61,10 @@ class TensorFile:
     _file: Any
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, the digest verified. Raises `FileError`."""
+        """All tensors, the digest verified, in memory of their own. Raises `FileError`."""
         try:
-            tensors = {name: self._file.get_tensor(name) for name in self.shapes}
+            # As they come they are the mapped file itself, which Windows would not let anybody replace or delete.
+            tensors = {name: self._file.get_tensor(name).clone() for name in self.shapes}
         except (SafetensorError, OSError) as error:
             raise FileError(f"{self.path} can't be read: {shorten(error)}") from error
         if self.header.get("digest") != digest(self.header, tensors):

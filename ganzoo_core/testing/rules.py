@@ -23,7 +23,8 @@ def light_import(case: Case) -> None:
     module = case.variant_class.__module__
     code = f"import sys, {module}; print(*sorted({{'torch', 'numpy'}} & set(sys.modules)))"
     path = f"import sys; sys.path[:] = {sys.path!r}; "
-    done = subprocess.run([sys.executable, "-P", "-c", path + code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-c", path + code]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     assert done.returncode == 0, f"expected {module} to import, but: {done.stderr.strip().splitlines()[-1]}"
     heavy = done.stdout.split()
     assert not heavy, (

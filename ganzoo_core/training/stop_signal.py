@@ -13,7 +13,7 @@ from ganzoo_core.distributed.processes import Processes
 
 
 class StopSignal:
-    """The first SIGINT, SIGTERM or SIGHUP that any process of the run received: `signal`, or None."""
+    """The first SIGINT, SIGTERM, SIGHUP or SIGBREAK that any process of the run received: `signal`, or None."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
@@ -46,7 +46,8 @@ class StopSignal:
             self._received = number
             signal.signal(number, signal.SIG_DFL)
 
-        wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # no system has all: the last is Windows's Ctrl-Break
+        wanted = [getattr(signal, name) for name in names if hasattr(signal, name)]
         # One that no Python code set (None) could not be given back.
         handled = [number for number in wanted if signal.getsignal(number) not in (signal.SIG_IGN, None)]
         previous = {number: signal.signal(number, note) for number in handled}

@@ -114,6 +114,7 @@ def _resume(
             engine = Engine(plan.variant, dataset, plan.run, processes)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
+            tensors.clear()  # the engine has its own: a run need not hold them twice
         folder.truncate_records(step)
         folder.write_metadata(metadata.resumed_as(_metadata(plan, dataset, engine, seconds), step))
         lead(plan, dataset, engine, folder.path, seconds)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shlex
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +22,7 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.display.notebook import run_html
 from ganzoo_core.drawing.charts import MOST_POINTS, Line, axis, run_charts, thinned
 from ganzoo_core.drawing.pictures import bare_grid, cells, picture
 from ganzoo_core.drawing.words import number, typed
@@ -27,6 +30,7 @@ from ganzoo_core.report.command import usage
 from ganzoo_core.report.page import inlined, render
 from ganzoo_core.report.run_page import thinned_out, write_report
 from ganzoo_core.runs.records import trained_seconds
+from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_tools.comparison.page import log_axis
 from ganzoo_tools.evaluation.results import Evaluation, MetricValue
 
@@ -169,6 +173,28 @@ def test_names_from_the_disk_are_text(tmp_path: Path) -> None:
     assert not any("onerror" in attributes for _, attributes in page.elements)
     labels = [attributes.get("aria-label") for attributes in page.all("div")]
     assert all(f"Generated samples: {name}" in labels for name in STRANGE)
+
+
+STEERING = "a\x1b[31m", "b\u202etxt", "c\u2066", "d\x7f\x9b", "e\u200b\ufeff\U000e0041"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such names elsewhere")
+def test_nothing_on_the_page_steers_how_it_is_shown(tmp_path: Path) -> None:
+    """A terminal's codes, and what turns text around or hides it."""
+    for name in STEERING:
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(8):
+            Image.new("L", (8, 8), 30 * i).save(tmp_path / "images" / name / f"{i}.png")
+    run = ganzoo.train("toy-conditional", data=f"folder:{tmp_path / 'images'}", image_size=8, batch_size=8, steps=1,
+                       out=tmp_path / "run\u202e").folder  # fmt: skip
+    with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"step": 2, "generator/\x1b\u202eloss": 0.5}) + "\n")
+    texts = [page_of(run).text, write_report(run).read_text(encoding="utf-8"), run_html(RunFolder.open(run))]
+    for text in texts:
+        assert {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")} == {"\n"}
+    charts = [json.loads(a["data-chart"] or "") for a in page_of(run).all("div") if "data-chart" in a]
+    assert "\N{REPLACEMENT CHARACTER}" * 2 + "loss" in [line["name"] for chart in charts for line in chart["lines"]]
+    assert all(name[0] + "\N{REPLACEMENT CHARACTER}" in texts[0] for name in STEERING)
 
 
 def test_the_command_makes_the_run_again(runs: dict[str, Path], in_tmp: Path) -> None:

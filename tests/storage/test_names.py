@@ -26,7 +26,7 @@ from ganzoo_core.drawing.loss_chart import loss_picture
 from ganzoo_core.drawing.pictures import picture
 from ganzoo_core.drawing.terminal import image_blocks
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.storage.names import few, file_name, one_line, visible
+from ganzoo_core.storage.names import few, file_name, one_line, visible, visible_lines
 
 HOSTILE = (
     "<script>alert(1)",
@@ -216,3 +216,7 @@ def test_run_json_keeps_paths_of_any_bytes(in_tmp):
     folder.write_metadata(metadata)
     assert folder.metadata() == metadata
     assert "猫" in (folder.path / "run.json").read_text(encoding="utf-8")
+
+
+def test_visible_text_keeps_its_line_breaks() -> None:
+    assert visible_lines("a\n\x1b[1mb\t\r\n") == "a\n\ufffd[1mb\ufffd\ufffd\n"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
@@ -23,12 +27,13 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.errors import DataError, GanzooError
+from ganzoo_core.errors import DataError, FileError, GanzooError
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import registry
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.cli import explore as command_module
 from ganzoo_tools.exploration.directions import principal_directions
+from ganzoo_tools.exploration.door import door
 from ganzoo_tools.exploration.latents import Explorer
 from ganzoo_tools.exploration.server import ExploreServer
 from ganzoo_tools.exploration.sketch import sketch
@@ -138,7 +143,7 @@ def test_the_way_between_two_latents_is_that_of_interpolation(explorer: Explorer
 
 
 def test_a_picture_is_the_sample(explorer: Explorer) -> None:
-    for query, label in [({"seed": "2"}, 0), ({"seed": "2", "label": "<b>"}, 2), ({"seed": "2", "label": "1"}, 1)]:
+    for query, label in [({"seed": "2"}, 0), ({"seed": "2", "label": "<b>"}, 2), ({"seed": "2", "class": "1"}, 1)]:
         expected = explorer.generator.sample(1, labels=[label], seed=2).images[0, 0]
         small, large = (explorer.picture(explorer.parse_query(query), large=large) for large in (False, True))
         assert (np.asarray(Image.open(io.BytesIO(small)))[:, :, 0] == expected).all()
@@ -186,8 +191,10 @@ WRONG = [
     ({"moves": "1e9"}, "moves must be a number from -100 to 100, but is '1e9'"),
     ({"moves": "0,0,0,0,0,0,0"}, "moves must be at most 6 numbers, but are 7"),
     ({"t": "1.5"}, "t must be a number from 0 to 1, but is '1.5'"),
+    ({"class": "3"}, "class must be a whole number from 0 to 2, but is '3'"),
+    ({"class": "x"}, "class must be a whole number from 0 to 2, but is 'x'"),
     ({"label": "nine"}, "there is no label called 'nine'; did you mean one?"),
-    ({"sed": "1"}, "there is no 'sed' to ask for; known: label, large, moves, seed, t, to_moves, to_seed"),
+    ({"sed": "1"}, "there is no 'sed' to ask for; known: class, label, large, moves, seed, t, to_moves, to_seed"),
 ]
 
 
@@ -213,11 +220,13 @@ def server(explorer: Explorer) -> Iterator[ExploreServer]:
 
 def serving(explorer: Explorer, **options: Any) -> Iterator[ExploreServer]:
     with ExploreServer(explorer, **options) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield made
-        made.shutdown()
-        thread.join()
+        try:
+            yield made
+        finally:
+            made.shutdown()
+            thread.join()
 
 
 def ask(
@@ -245,13 +254,25 @@ def test_the_page_and_its_files(server: ExploreServer) -> None:
     page = body.decode()
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "toy-conditional on grey" in page and page.count('type="range"') == 6 + 1
-    assert "<b>" not in page and page.count("&lt;b&gt;") == 2  # a class of that name
+    assert "<b>" not in page and page.count("&lt;b&gt;") == 1  # a class of that name
     assert "style=" not in page and "<style" not in page and "<script>" not in page
     for name, kind in [("page.css", "text/css"), ("explore.css", "text/css"), ("page.js", "text/javascript"),
                        ("explore.js", "text/javascript")]:  # fmt: skip
         status, headers, body = ask(server, f"/{name}")
         assert (status, headers["Content-Type"]) == (200, f"{kind}; charset=utf-8") and len(body) > 500
         assert f'"{name}"' in page
+
+
+def test_nothing_of_a_name_steers_the_page() -> None:
+    spec = DataSpec("set\x1b[2J", (1, 4, 4), ("a\u202e", "b\x1b[31m", "c\u2066"))
+    explorer = Explorer(trained(Linear(weight(), spec), spec))
+    with contextlib.contextmanager(serving)(explorer) as server:
+        page = ask(server, "/")[2].decode()
+        assert page.count('name="label"') == 3 and {c for c in page if not c.isprintable()} == {"\n"}
+        body = ask(server, "/picture.png?label=x")[2].decode()
+        assert body == "there is no label called 'x'; known: a\ufffd, b\ufffd[31m, c\ufffd\n"
+        picture = explorer.picture(explorer.parse_query({"class": "2"}))
+        assert ask(server, "/picture.png?class=2")[2] == picture != explorer.picture(explorer.parse_query({}))
 
 
 def test_every_answer_is_guarded(server: ExploreServer) -> None:
@@ -433,17 +454,67 @@ def test_a_wrong_label_is_found_before_the_page_is_served(folder: Path) -> None:
     assert result.stderr == "Error: there is no label called 'eleven'; known: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9\n"
 
 
-def test_the_browser_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_browser_is_led_to_the_page_by_a_file_of_the_user_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command can be read by every user of the machine, so the key must not stand there."""
     opened: list[str] = []
     monkeypatch.setattr(command_module.webbrowser, "open", opened.append)
+    seen: dict[str, Any] = {}
 
-    def stop(self: ExploreServer) -> None:
+    def serve_once(self: ExploreServer) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "browser":
+                thread.join()
+        assert self.door is not None
+        seen["uri"], seen["text"] = self.door.as_uri(), self.door.read_text(encoding="utf-8")
+        seen["modes"] = [stat.S_IMODE(path.stat().st_mode) for path in (self.door, self.door.parent)]
+        server = threading.Thread(target=self.handle_request)
+        server.start()
+        assert ask(self, "/")[0] == 200
+        server.join()
+        seen["is_gone"] = not self.door.exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ExploreServer, "serve_forever", stop)
+    monkeypatch.setattr(ExploreServer, "serve_forever", serve_once)
     result = CliRunner().invoke(main, ["explore", str(folder), "--browser"])
-    assert result.exit_code == 0
-    for thread in threading.enumerate():
-        if thread.name == "browser":
-            thread.join()
-    assert result.stdout == f"{opened[0]}\n"
+    assert result.exit_code == 0, result.output
+    url = result.stdout.strip()
+    key = url.strip("/").rpartition("/")[2]
+    assert opened == [seen["uri"]] and key not in opened[0]
+    assert f"0; url={url}" in seen["text"] and seen["is_gone"]
+    assert sys.platform == "win32" or seen["modes"] == [0o600, 0o700]
+
+
+def test_nothing_of_the_door_stays(explorer: Explorer) -> None:
+    with door("http://127.0.0.1:1/key/") as page:
+        assert page.is_file()
+    assert not page.parent.exists()
+
+
+def test_a_door_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    sentence = "the page that leads a browser on could not be written: No such file or directory; make room in the .*"
+    with pytest.raises(FileError, match=sentence), door("http://127.0.0.1:1/key/"):
+        raise AssertionError
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script for a browser, and SIGINT")
+def test_no_command_holds_the_key(folder: Path, subprocess_env: dict[str, str], tmp_path: Path) -> None:
+    """What `ps` shows of the browser, where it is a program of the user's choice."""
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/arguments\n')
+    script.chmod(0o755)
+    command = [sys.executable, "-m", "ganzoo_core", "explore", str(folder), "--browser"]
+    environment = subprocess_env | {"BROWSER": f"{script} %s"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    assert process.stdout is not None
+    key = process.stdout.readline().strip().strip("/").rpartition("/")[2]
+    deadline_s = time.monotonic() + 60
+    while not (tmp_path / "arguments").exists() and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    argument = (tmp_path / "arguments").read_text(encoding="utf-8").strip()
+    assert argument.startswith("file://") and len(key) >= 43 and key not in argument
+    assert not Path(argument.removeprefix("file://")).exists()

@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 import ganzoo_core as ganzoo
+from ganzoo_tools.exploration.door import door
 from ganzoo_tools.exploration.latents import Explorer
 from ganzoo_tools.exploration.server import ExploreServer
 
@@ -88,6 +90,16 @@ def expected(explorer: Explorer, **query: str) -> list[int]:
         return list(image.convert("L").tobytes())
 
 
+def test_the_door_leads_to_the_page_once(page: Page, server: ExploreServer) -> None:
+    with door(server.url) as file:
+        server.door = file
+        visitor = page.context.new_page()
+        visitor.goto(file.as_uri())
+        visitor.locator("#picture[alt^=Generated]").wait_for()
+        assert visitor.url == server.url and visitor.evaluate("document.referrer") == ""
+        assert not file.exists()
+
+
 def test_a_slider_changes_the_picture(page: Page, explorer: Explorer) -> None:
     assert pixels(page) == expected(explorer, seed="2")
     slider = page.locator("#move-0")
@@ -108,6 +120,19 @@ def test_labels_and_seeds(page: Page, explorer: Explorer) -> None:
     after(page, page.locator("#random").click)
     seed = page.locator("#seed").input_value()
     assert seed != "40" and pixels(page) == expected(explorer, seed=seed, label="7")
+
+
+def test_a_label_whose_name_is_not_shown_as_it_is(page: Page, server: ExploreServer, explorer: Explorer) -> None:
+    generator = explorer.generator
+    names = "0\u202e", *generator.spec.classes[1:-1], "9\x1b[31m"
+    explorer = Explorer(replace(generator, spec=replace(generator.spec, classes=names)))
+    server.explorer = explorer
+    page.reload()
+    page.locator("#picture[alt^=Generated]").wait_for()
+    assert after(page, page.get_by_label("9\ufffd[31m", exact=True).check) == expected(
+        explorer, seed="2", **{"class": "9"}
+    )
+    assert page.locator("#picture").get_attribute("alt") == "Generated sample: seed 2, label 9\ufffd[31m"
 
 
 def test_a_seed_that_cannot_be_is_not_asked_for(page: Page, explorer: Explorer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import webbrowser
@@ -119,18 +120,22 @@ def _is_interactive() -> bool:
 def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
     """Serve the page until Ctrl-C."""
     from ganzoo_core.sampling.generator_file import load
+    from ganzoo_tools.exploration.door import door
     from ganzoo_tools.exploration.latents import Explorer
     from ganzoo_tools.exploration.server import ExploreServer
 
     try:
         explorer = Explorer(load(source))
         index = explorer.parse_query({} if label is None else {"label": label}).label
-        with ExploreServer(explorer, seed=seed, label=index) as server:
+        with ExploreServer(explorer, seed=seed, label=index) as server, contextlib.ExitStack() as stack:
             click.echo(server.url)
             note("Ctrl-C ends it.")
             if opens:
+                server.door = stack.enter_context(door(server.url))
                 # In a thread: a browser in this terminal would keep the server from its start.
-                threading.Thread(target=webbrowser.open, args=(server.url,), name="browser", daemon=True).start()
+                begin = threading.Thread(target=webbrowser.open, args=(server.door.as_uri(),), name="browser")
+                begin.daemon = True
+                begin.start()
             server.serve_forever()
     except KeyboardInterrupt:
         note()  # the terminal has shown ^C

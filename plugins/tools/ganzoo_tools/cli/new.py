@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import note
 from ganzoo_core.hookspecs import hookimpl
+from ganzoo_core.storage.names import shell_word
 from ganzoo_tools.scaffold import LICENCES
 
 GANZOO_API = 1
@@ -57,7 +57,7 @@ def command(name: str, base: str | None, author: str | None, licence: str, folde
 
 def _as_path(folder: Path) -> str:
     """A folder as pip takes it for one, and not for the name of a package."""
-    return shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
+    return shell_word(folder if folder.is_absolute() else f"./{folder}")
 
 
 def _git_user() -> str:
@@ -66,7 +66,12 @@ def _git_user() -> str:
 
     try:
         done = subprocess.run(
-            ["git", "config", "user.name"], capture_output=True, text=True, errors="replace", timeout=5, check=False
+            ["git", "config", "user.name"],
+            check=False,
+            timeout=5,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error, refuse_link
+from ganzoo_core.storage.names import shell_word
 from ganzoo_core.testing import train_steps
 from ganzoo_tools.comparison.candidates import Evaluator, source_of, trained_steps
 from ganzoo_tools.comparison.ranking import Comparison, rank_candidates
 
 STAGES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time: how far all are trained before they are judged, and go on
+_LONGEST_NAME = 50  # in characters, of four bytes each at most: file systems allow 255 bytes
 SAMPLING_SEEDS = 1  # of samples from each run: it is between trainings that figures differ
 _log = logging.getLogger("ganzoo")
 
@@ -49,7 +51,7 @@ def compare(
     )
     evaluator.fit(folders)
     return rank_candidates(
-        [evaluator.candidate(f) for f in folders], shlex.join(["ganzoo", "compare", *map(str, runs)])
+        [evaluator.candidate(f) for f in folders], " ".join(map(shell_word, ["ganzoo", "compare", *runs]))
     )
 
 
@@ -111,6 +113,8 @@ def race(
 def default_folder(data: str, minutes: float) -> Path:
     """Where a race is stored: the same call gives the same folder, so that it resumes there."""
     words = "".join(c if c.isalnum() else "-" for c in f"{data}-{minutes:g}min")
+    if len(words) > _LONGEST_NAME:  # a path may be longer than a name, and its end tells more than its begin
+        words = f"{hashlib.sha256(words.encode()).hexdigest()[:8]}-{words[-_LONGEST_NAME:]}"
     return Path("runs") / f"compare-{words}"
 
 
@@ -182,4 +186,5 @@ def _stands_s(folder: RunFolder) -> float:
 def _command(names: Sequence[str] | None, data: str, minutes: float, seeds: int, texts: Mapping[str, str]) -> str:
     words = ["ganzoo", "compare", "--variants", ",".join(names) if names else "all", "--data", data]
     words += ["--minutes", f"{minutes:g}", "--seeds", f"{seeds}"]
-    return shlex.join(words + [word for pair in texts.items() for word in ("--set", "=".join(pair))])
+    words += [word for pair in texts.items() for word in ("--set", "=".join(pair))]
+    return " ".join(map(shell_word, words))

@@ -59,14 +59,14 @@ class Explorer:
 
     def parse_query(self, query: Mapping[str, str]) -> LatentQuery:
         """Parse the query of an address. Raises `SettingError` or `UnknownNameError` if it is invalid."""
-        known = {"seed", "moves", "label", "to_seed", "to_moves", "t", "large"}
+        known = {"seed", "moves", "class", "label", "to_seed", "to_moves", "t", "large"}
         if unknown := sorted(query.keys() - known):
             raise SettingError(f"there is no {shorten(unknown[0], 40)!r} to ask for; known: {', '.join(sorted(known))}")
         end = None
         if "t" in query:
             end = self._point(query, "to_seed", "to_moves")
         t = _number("t", query.get("t", "0"), 0.0, 1.0)
-        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query.get("label")))
+        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query))
 
     def latent(self, query: LatentQuery) -> Tensor:
         """The latent (latent_dim,) of a query."""
@@ -112,20 +112,28 @@ class Explorer:
         return z + moves @ self.directions[: len(moves)].to(z.dtype)
 
     def _point(self, query: Mapping[str, str], seed: str, moves: str) -> LatentPoint:
-        text = query.get(seed, "0")
-        if not (text.isascii() and text.isdecimal() and len(text) < 17 and int(text) <= _MOST_SEED):
-            raise SettingError(f"{seed} must be a whole number from 0 to {_MOST_SEED}, but is {shorten(text, 40)!r}")
         amounts = [part for part in query.get(moves, "").split(",") if part]
         if len(amounts) > len(self.directions):
             raise SettingError(f"{moves} must be at most {len(self.directions)} numbers, but are {len(amounts)}")
-        return LatentPoint(int(text), tuple(_number(moves, part, -_FARTHEST, _FARTHEST) for part in amounts))
+        where = _whole(seed, query.get(seed, "0"), _MOST_SEED)
+        return LatentPoint(where, tuple(_number(moves, part, -_FARTHEST, _FARTHEST) for part in amounts))
 
-    def _label(self, label: str | None) -> int | None:
-        if label is not None:
-            self.generator.check_conditional()
-        if not self.generator.variant.conditional:
+    def _label(self, query: Mapping[str, str]) -> int | None:
+        """The index of the class that is asked for: by `label` as people do, or by `class`, which is the index."""
+        generator = self.generator
+        if "class" in query or "label" in query:
+            generator.check_conditional()
+        if not generator.variant.conditional:
             return None
-        return label_indices(self.generator.spec, [self.generator.spec.classes[0] if label is None else label])[0]
+        if "class" in query:
+            return _whole("class", query["class"], generator.spec.num_classes - 1)
+        return label_indices(generator.spec, [query.get("label", generator.spec.classes[0])])[0]
+
+
+def _whole(name: str, text: str, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 17 and int(text) <= most):
+        raise SettingError(f"{name} must be a whole number from 0 to {most}, but is {shorten(text, 40)!r}")
+    return int(text)
 
 
 def _number(name: str, text: str, low: float, high: float) -> float:

@@ -1,7 +1,8 @@
 """The page of `ganzoo explore`, and its server: on this machine alone, for those alone who know its address.
 
 Other machines can't reach it, as it listens on the loopback. Other pages in the same browser could, so each request
-must name this host (a stranger's name that was made to point here does not) and hold a random key.
+must name this host (a stranger's name that was made to point here does not) and hold a random key. No command holds
+that key: the browser is opened on a file (door.py) that leads to the page.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import secrets
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ganzoo_core.errors import GanzooError, SettingError, shorten
 from ganzoo_core.report.page import render
+from ganzoo_core.storage.names import one_line
 from ganzoo_tools.exploration.directions import MOST
 from ganzoo_tools.exploration.latents import REACH, Explorer
 
@@ -45,13 +48,17 @@ _MOST_FIELDS = 20
 
 
 class ExploreServer(ThreadingHTTPServer):
-    """Serves the page of an explorer at `url`. `seed` and `label` are what it begins with."""
+    """Serves the page of an explorer at `url`. `seed` and `label` are what it begins with.
+
+    `door` is a file that leads to the page, of use until somebody is there.
+    """
 
     daemon_threads = True
 
     def __init__(self, explorer: Explorer, *, seed: int = 0, label: int | None = None) -> None:
         super().__init__((_HOST, 0), _Handler)
         self.explorer = explorer
+        self.door: Path | None = None
         self.key = secrets.token_urlsafe(32)
         self._start = {"seed": seed, "label": label}
 
@@ -114,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, name: str, query: dict[str, str]) -> None:
         explorer = self.server.explorer
         if name == "":
+            if self.server.door is not None:
+                self.server.door.unlink(missing_ok=True)
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page())
         elif name in _FILES:
             self._send(HTTPStatus.OK, f"{_FILES[name]}; charset=utf-8", render(name, "ganzoo_tools"))
@@ -135,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {"Content-Disposition": f'inline; filename="{re.sub(r"[^A-Za-z0-9._-]+", "-", stem)}.{suffix}"'}
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        self._send(status, "text/plain; charset=utf-8", f"{sentence}\n".encode())
+        self._send(status, "text/plain; charset=utf-8", f"{one_line(sentence)}\n".encode())
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the library refuses by itself: requests it can't read, and methods other than GET."""

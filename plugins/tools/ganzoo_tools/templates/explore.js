@@ -6,12 +6,13 @@ const ends = { a: null, b: null };
 let onWay = false; // whether the picture shows a place between the two that were kept
 
 const place = () => ({ seed: String(seed.value), moves: sliders.map((s) => Number(s.value)).join(",") });
-const label = () => form.elements.label?.value;
+const chosen = () => form.querySelector("[name=label]:checked");
+const label = () => chosen()?.nextElementSibling.textContent; // as it is shown, which need not be its name
+const classOf = () => (chosen() ? { class: chosen().value } : {});
 const query = () => {
   const { a, b } = ends;
   const fields = onWay ? { seed: a.seed, moves: a.moves, to_seed: b.seed, to_moves: b.moves, t: way.value } : place();
-  if (label() !== undefined) fields.label = label();
-  return new URLSearchParams(fields);
+  return new URLSearchParams({ ...fields, ...classOf() });
 };
 const described = () => {
   const where = onWay ? `${Math.round(100 * way.value)}% of the way from A to B` : `seed ${seed.value}`;
@@ -62,8 +63,7 @@ for (const name of ["a", "b"]) {
   button.addEventListener("click", async () => {
     ends[name] = place();
     const [image, text] = button.children;
-    const fields = label() === undefined ? ends[name] : { ...ends[name], label: label() };
-    image.src = `picture.png?${new URLSearchParams(fields)}`;
+    image.src = `picture.png?${new URLSearchParams({ ...ends[name], ...classOf() })}`;
     image.hidden = false;
     text.textContent = `${name.toUpperCase()}: seed ${ends[name].seed}`;
     way.disabled = !(ends.a && ends.b);
