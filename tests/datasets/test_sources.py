@@ -201,7 +201,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, content: dict[str, bytes]) -> None:
 
 def test_mnist_is_fetched_checked_and_unpacked(tmp_path, monkeypatch, capfd):
     images, _ = mnist_files(tmp_path / "made")
-    content = {f"{path.name}.gz": gzip.compress(path.read_bytes()) for path in (tmp_path / "made").iterdir()}
+    content = {f"{path.name}.gz": gzip.compress(path.read_bytes(), mtime=0) for path in (tmp_path / "made").iterdir()}
     serve(monkeypatch, content)
     digests = [(name, hashlib.md5(packed).hexdigest()) for name, packed in content.items()]
     monkeypatch.setattr(published.MNIST, "resources", digests)
@@ -241,8 +241,8 @@ def test_an_archive_put_there_by_hand_needs_no_network(tmp_path, no_network, mon
         (b"PK\3\4....", "it is a zip archive"),
         (idx(np.zeros((2, 28, 28))), "it is not packed by gzip; if it was unpacked, take .gz off its name"),
         (gzip.compress(bytes(range(256)))[:200], "its end is missing, after 200 bytes"),
-        (gzip.compress(bytes(999))[:-8] + bytes(8), "it is damaged within"),
-        (gzip.compress(b"it"), "it is another archive, by its md5 digest"),
+        (gzip.compress(bytes(999), mtime=0)[:-8] + bytes(8), "it is damaged within"),
+        (gzip.compress(b"it", mtime=0), "it is another archive, by its md5 digest"),
     ],
 )
 def test_an_archive_that_is_there_but_wrong_is_told_apart(content, why, tmp_path, no_network):
@@ -278,7 +278,7 @@ def test_a_wrong_archive_of_cifar10_is_told_too_and_fetched_anew(tmp_path, monke
     [
         (IMAGES, b"", "it is empty"),
         (IMAGES, b"\n<!DOCTYPE html><p>not found", "it is a web page, such as an error of the server"),
-        (IMAGES, gzip.compress(b"it"), "it is packed by gzip still; add .gz to its name"),
+        (IMAGES, gzip.compress(b"it", mtime=0), "it is packed by gzip still; add .gz to its name"),
         (LABELS, b"PK\3\4....", "it is a zip archive"),
         (IMAGES, idx(np.zeros(12)), "it is no idx file of 3 dimensions: it begins 00 00 08 01, not 00 00 08 03"),
         (LABELS, b"ab", "it is no idx file of 1 dimensions: it begins 61 62, not 00 00 08 01"),
