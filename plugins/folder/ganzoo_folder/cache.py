@@ -32,12 +32,14 @@ from torch import Tensor
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
 from ganzoo_core.storage.names import few, visible
-from ganzoo_folder.decode import decode, is_grey
+from ganzoo_folder.decode import Look, Target, decode, look
+from ganzoo_folder.depth import auto_span
+from ganzoo_folder.notes import range_notes, size_notes
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import FolderOptions
 
-_DECODER_VERSION = 2  # raise it where decoding changes: old caches are then made anew
+_DECODER_VERSION = 3  # raise it where decoding changes: old caches are then made anew
 _ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up
 _ROUND_BYTES = 2**26
 _REPORT_EVERY_S = 5.0
@@ -64,10 +66,13 @@ class Listing(NamedTuple):
 
 
 class Cached(NamedTuple):
-    """The readable images in the listing's order, (N, C, S, S) uint8, and the reasons why others are not, by name."""
+    """The readable images in the listing's order, (N, C, H, W) uint8, the reasons why others are not, by name, and what
+    the user should know of how they were made.
+    """
 
     samples: Tensor
     bad: dict[str, str]
+    notes: list[str]
 
 
 def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
@@ -76,7 +81,8 @@ def cached(listing: Listing, options: FolderOptions, data_dir: Path) -> Cached:
     Raises `DataError` where the cache can't be kept, where no image or none of a class can be read, and for the first
     bad image where on_bad_image is "stop".
     """
-    asked = _digest([_DECODER_VERSION, os.fspath(listing.root), options.image_size, options.channels])
+    pixels = {name: value for name, value in options.to_dict().items() if name != "on_bad_image"}
+    asked = _digest([_DECODER_VERSION, os.fspath(listing.root), pixels])
     name = f"{asked}-{_digest(listing.images)}"
     homes = [data_dir / "folder-cache", Path(platformdirs.user_cache_dir("ganzoo")) / "folder-cache"]
     for home in homes:
@@ -158,35 +164,46 @@ def _build(folder: Path, listing: Listing, options: FolderOptions) -> None:
         open(folder / "index.json", "xb") as index,
     ):
         paths = [listing.root / image.name for image in listing.images]
-        channels = options.channels or (1 if all(_in_rounds(pool, is_grey, paths, _ROUND)) else 3)
-        bad = _write_samples(samples, pool, listing, options, channels)
+        looks = list(_in_rounds(pool, partial(look, measure=options.span is None), paths, _ROUND))
+        target = _target(options, looks)
+        bad, notes = _write_samples(samples, pool, listing, options, target)
         _check_labels(listing, bad)
-        index.write(json.dumps({"channels": channels, "bad": bad}).encode())
+        notes += range_notes(options, target, looks)
+        index.write(json.dumps({"channels": target.channels, "bad": bad, "notes": notes}).encode())
         for file in (samples, index):
             file.flush()
             os.fsync(file.fileno())
 
 
+def _target(options: FolderOptions, looks: list[Look]) -> Target:
+    is_grey = all(found.is_grey for found in looks) and len(set(options.colour)) == 1
+    span = options.span or auto_span(found.extremes for found in looks if found.extremes)
+    channels = options.channels or (1 if is_grey else 3)
+    return Target(*options.sides, channels, options.fit, options.colour, span, options.span)
+
+
 def _write_samples(
-    file: BinaryIO, pool: ThreadPoolExecutor, listing: Listing, options: FolderOptions, channels: int
-) -> dict[str, str]:
-    """Write the pixels of the images that can be read, and give the reasons why others can't be, by name."""
-    one = partial(decode, size=options.image_size, channels=channels)
+    file: BinaryIO, pool: ThreadPoolExecutor, listing: Listing, options: FolderOptions, target: Target
+) -> tuple[dict[str, str], list[str]]:
+    """Write the pixels of the images that can be read; why others can't be, by name, and what to tell of sizes."""
+    one = partial(decode, target=target)
     bad: dict[str, str] = {}
+    enlarged = cut = 0
     said_s, where = time.monotonic(), visible(listing.root)
     paths = [listing.root / image.name for image in listing.images]
-    at_once = min(_ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
+    at_once = min(_ROUND, max(1, _ROUND_BYTES // (target.channels * target.height * target.width)))
     results = _in_rounds(pool, one, paths, at_once)
-    for done, (image, pixels) in enumerate(zip(listing.images, results, strict=True)):
+    for done, (image, decoded) in enumerate(zip(listing.images, results, strict=True)):
         if time.monotonic() - said_s > _REPORT_EVERY_S:
             said_s = time.monotonic()
             _log.info("decoded %s of the %s images of %s, once for all", f"{done:,}", f"{len(paths):,}", where)
-        if isinstance(pixels, str):
-            _stop_at(listing.root / image.name, pixels, options)
-            bad[image.name] = pixels
+        if isinstance(decoded, str):
+            _stop_at(listing.root / image.name, decoded, options)
+            bad[image.name] = decoded
         else:
-            file.write(pixels.tobytes())  # not mapped: a full disk is then an error and not the end of the process
-    return bad
+            file.write(decoded.pixels.tobytes())  # not mapped: a full disk is an error then, not the process's end
+            enlarged, cut = enlarged + decoded.enlarged, cut + decoded.cut
+    return bad, size_notes(options, len(paths), enlarged, cut)
 
 
 def _in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:
@@ -216,8 +233,8 @@ def _read(cache: Path, listing: Listing, options: FolderOptions) -> Cached | Non
         index = json.loads((cache / "index.json").read_bytes())
         bad = {str(name): str(reason) for name, reason in index["bad"].items()}
         kept = len(listing.images) - len(bad)
-        shape = (kept, int(index["channels"]), options.image_size, options.image_size)
-        return Cached(_mapped(cache / "samples.u8", shape), bad)
+        shape = (kept, int(index["channels"]), *options.sides)
+        return Cached(_mapped(cache / "samples.u8", shape), bad, [str(note) for note in index["notes"]])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

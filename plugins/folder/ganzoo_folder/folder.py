@@ -14,7 +14,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.names import few, visible
 from ganzoo_folder.cache import ImageFile, Listing, cached
-from ganzoo_folder.decode import extensions
+from ganzoo_folder.formats import extensions, why_not_by_name
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import FolderOptions
@@ -32,7 +32,7 @@ class _Found(NamedTuple):
 
 
 def load(path: Path, options: FolderOptions, data_dir: Path) -> Dataset:
-    """The folder's images (N, C, S, S) uint8, mapped from the cache, copy on write; labels by subfolder.
+    """The folder's images (N, C, H, W) uint8, mapped from the cache, copy on write; labels by subfolder.
 
     Raises `DataError` for a folder that can't be used, and for a bad image where on_bad_image is "stop".
     """
@@ -43,7 +43,9 @@ def load(path: Path, options: FolderOptions, data_dir: Path) -> Dataset:
             f"no folder can be read at {path} ({error.strerror}); folder:PATH takes a folder of images, "
             f"or of one subfolder per class"
         ) from error
-    samples, bad = cached(listing, options, data_dir)
+    samples, bad, notes = cached(listing, options, data_dir)
+    for note in notes:
+        _log.warning("%s: %s", visible(path), note)
     if bad:
         total, named = len(listing.images), few(f"{name!r} ({reason})" for name, reason in bad.items())
         _log.warning("%s: skipped %d of %d images that can't be read: %s", visible(path), len(bad), total, named)
@@ -58,7 +60,7 @@ def _list(path: Path) -> tuple[Listing, dict[str, str]]:
     root = Path(os.path.realpath(path))
     here = _scan(root, root)
     inside = {folder.name: _scan(folder, root) for folder in here.folders}
-    _check_layout(path, bool(here.images), inside)
+    _check_layout(path, here, inside)
     _check_names(root.name, *inside)
     left_out = _report(path, [here, *inside.values()])
     if here.images:
@@ -75,14 +77,18 @@ def _report(path: Path, found: list[_Found]) -> dict[str, str]:
         _log.warning(
             "%s: %d left out as links out of it, in a circle or to nothing: %s", visible(path), len(links), named
         )
-    if others:
+    unread = {name: reason for name in others if (reason := why_not_by_name(name))}
+    for reason in dict.fromkeys(unread.values()):
+        names = [name for name, why in unread.items() if why == reason]
+        _log.warning("%s: %d left out: %s (%s)", visible(path), len(names), few(map(repr, names)), reason)
+    if others := [name for name in others if name not in unread]:
         named = few(map(repr, others))
         _log.info("%s: %d left out as names that don't end as images' do: %s", visible(path), len(others), named)
     reasons = {
         "it is a link out of the folder, in a circle or to nothing": links,
         "its name ends as no image's does": others,
     }
-    return {name: reason for reason, names in reasons.items() for name in names}
+    return {name: reason for reason, names in reasons.items() for name in names} | unread
 
 
 def _scan(folder: Path, root: Path) -> _Found:
@@ -129,16 +135,18 @@ def _check_names(*names: str) -> None:
             raise DataError(f"the folder name {name!r} is not valid UTF-8; rename the folder") from error
 
 
-def _check_layout(path: Path, has_images: bool, inside: dict[str, _Found]) -> None:
+def _check_layout(path: Path, here: _Found, inside: dict[str, _Found]) -> None:
     """Raise `DataError` unless there are images right here, or else in every subfolder."""
-    if has_images:
+    if here.images:
         if full := [name for name, found in inside.items() if found.images]:
             raise DataError(
                 f"{path} holds images beside folders of images ({few(map(repr, full))}); keep one or the other"
             )
         return
     if not inside:
-        raise DataError(f"{path} holds no images; files ending in {' '.join(sorted(extensions()))} are read")
+        raise DataError(
+            f"{path} holds no images{_hint(here)}; files ending in {' '.join(sorted(extensions()))} are read"
+        )
     for name, found in inside.items():
         if found.folders:
             raise DataError(
@@ -146,4 +154,9 @@ def _check_layout(path: Path, has_images: bool, inside: dict[str, _Found]) -> No
                 f"but must hold images alone; name the folder right above the classes"
             )
         if not found.images:
-            raise DataError(f"the class folder {name!r} in {path} holds no images; fill it, or remove it")
+            raise DataError(f"the class folder {name!r} in {path} holds no images{_hint(found)}; fill it, or remove it")
+
+
+def _hint(found: _Found) -> str:
+    """The first file of a kind that might have been meant, and what to do."""
+    return next((f" but {name!r}: {reason}" for name in found.others if (reason := why_not_by_name(name))), "")
