@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from pixel_files import png16, with_chunk
 
 pytestmark = pytest.mark.usefixtures("user_cache")
+_PRIMARIES = (b"rXYZ", b"gXYZ", b"bXYZ")
 D50 = (0.9642, 1.0, 0.8249)
 
 
@@ -21,10 +22,7 @@ def fixed(*values: float) -> bytes:
 def profile(space: bytes, gamma: float, colours: tuple[tuple[float, float, float], ...] = ()) -> bytes:
     """An ICC profile: a curve, and the XYZ of red, green and blue where it has colours."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    xyz = {
-        name: b"XYZ " + bytes(4) + fixed(*value)
-        for name, value in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colours, strict=False)
-    }
+    xyz = {name: b"XYZ " + bytes(4) + fixed(*value) for name, value in zip(_PRIMARIES, colours, strict=False)}
     curves = dict.fromkeys([b"rTRC", b"gTRC", b"bTRC"] if colours else [b"kTRC"], curve)
     text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78 + 1)
     tags = {b"desc": text, b"wtpt": b"XYZ " + bytes(4) + fixed(*D50)} | xyz | curves
