@@ -33,9 +33,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,999}")  # a variant's, or a pac
 class RunMetadata:
     """What run.json holds. `ganzoo` and `package_version` are versions, `settings` all settings by name.
 
-    `data_size`: the number of samples; `data_digest` tells them from others. `parameters`: how many each network has.
-    `environment`: versions, platform, device, precision, threads, processes. `seconds`: how long the run was to train,
-    where its time ends it. `changes`: from which step on a resume changed what, a table each.
+    `data_size`: the number of samples; `data_digest` tells them from others, `data_notes` how they were made.
+    `parameters`: how many each network has. `environment`: versions, platform, device, precision, threads, processes.
+    `seconds`: how long the run was to train, where its time ends it. `changes`: from which step on a resume changed
+    what, a table each.
     """
 
     ganzoo: str
@@ -52,6 +53,7 @@ class RunMetadata:
     environment: dict[str, Any]
     seconds: float | None = None
     changes: tuple[dict[str, Any], ...] = ()
+    data_notes: tuple[str, ...] = ()
 
     @classmethod
     def begin(
@@ -89,6 +91,7 @@ class RunMetadata:
                 "processes": processes,
             },
             seconds=seconds,
+            data_notes=dataset.notes,
         )
 
     @classmethod
@@ -112,12 +115,13 @@ class RunMetadata:
             if "step" not in change:
                 raise FileError(f"{path} is damaged: its changes hold no step")
         settings = effective_settings(values["variant"], values["settings"])
-        return cls(**values | {"settings": settings, "data": spec, "changes": tuple(values.get("changes", ()))})
+        several = {name: tuple(values.get(name, ())) for name in ("changes", "data_notes")}
+        return cls(**values | several | {"settings": settings, "data": spec})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: what run.json holds."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values |= {"data": self.data.to_dict(), "changes": list(self.changes)}
+        values |= {"data": self.data.to_dict(), "changes": list(self.changes), "data_notes": list(self.data_notes)}
         return {name: value for name, value in values.items() if name not in _OPTIONAL or value}
 
     def with_steps(self, steps: int) -> Self:
@@ -200,6 +204,10 @@ def _is_list_of_tables(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 # Known to every run, and counted on by its page; a variant's own settings are checked by the variant, on a resume.
 _SETTINGS: dict[str, Check] = {"data": _is_text, "seed": _is_seed, "steps": _is_positive, "batch_size": _is_positive}
 _ENVIRONMENT: dict[str, Check] = {
@@ -224,12 +232,13 @@ _RULES: dict[str, Rule] = {
     "data_digest": (_is_text, _TEXT),
     "data_left_out": (_table(_is_text), "a table of texts"),
     "data_left_out_count": (_is_count, "a whole number"),
+    "data_notes": (_is_list_of_texts, "a list of texts"),
     "parameters": (_table(_is_count), "a table of whole numbers"),
     "seconds": (_is_time, "a number above 0"),
     "environment": (_table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
     "changes": (_is_list_of_tables, "a list of tables"),
 }
 _FIXED = {"variant", "data", "changes"}  # no resume changes these
-_OPTIONAL = {"seconds", "changes"}
+_OPTIONAL = {"seconds", "changes", "data_notes"}
 _REQUIRED = [field for field in _RULES if field not in _OPTIONAL]
 _STEP: Rule = (_is_count, "a whole number")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # white, 
 _ALIKE = 0.05  # gammas this near to sRGB's are rounding
 
 
-def to_srgb(image: Image.Image, info: dict[str, Any]) -> Image.Image:
+def to_srgb(image: Image.Image, info: Mapping[Any, Any]) -> Image.Image:
     """An image of mode L, LA, RGB, RGBA or CMYK as sRGB of mode L, LA, RGB or RGBA.
 
     By its embedded profile, or else by a PNG's gamma and primaries; as it is where it has neither.

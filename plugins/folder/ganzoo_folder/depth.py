@@ -104,7 +104,8 @@ def _scaled(found: np.ndarray, span: Span) -> np.ndarray:
 
 def _colours(found: np.ndarray) -> int:
     """How many of the channels are not opacity."""
-    return {2: 1, 4: 3}.get(found.shape[2], found.shape[2])
+    count: int = found.shape[2]
+    return count - 1 if count in (2, 4) else count
 
 
 def _rawmode(image: Image.Image) -> str:

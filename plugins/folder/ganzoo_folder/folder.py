@@ -52,7 +52,9 @@ def load(path: Path, options: FolderOptions, data_dir: Path) -> Dataset:
     labels = [image.label for image in listing.images if image.name not in bad]
     # The weights carry this name, and they carry no path.
     spec = DataSpec(f"folder:{listing.root.name}", tuple(samples.shape[1:]), listing.classes)
-    return Dataset(spec, samples, torch.tensor(labels) if listing.classes else None, left_out=left_out | bad)
+    return Dataset(
+        spec, samples, torch.tensor(labels) if listing.classes else None, left_out=left_out | bad, notes=tuple(notes)
+    )
 
 
 def _list(path: Path) -> tuple[Listing, dict[str, str]]:

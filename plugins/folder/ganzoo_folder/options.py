@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.settings import Settings, option
@@ -40,6 +42,11 @@ class FolderOptions(Settings):
             raise SettingError(f"channels must be 1, 3, 4 or none, but is {self.channels}")
         _ = self.sides, self.colour, self.span
 
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values; a square's size is a number, as it was before there were others."""
+        values = super().to_dict()
+        return values | {"image_size": int(self.image_size)} if self.image_size.isdecimal() else values
+
     @property
     def sides(self) -> tuple[int, int]:
         """The height and width that images get. Raises `SettingError`."""
@@ -59,13 +66,13 @@ class FolderOptions(Settings):
         """The background as red, green and blue. Raises `SettingError`."""
         from PIL import ImageColor
 
-        try:
-            red, green, blue = ImageColor.getrgb(self.background)
-        except ValueError as error:
-            raise SettingError(
-                f"background must be a colour's name such as white, or #rrggbb, but is {shorten(repr(self.background))}"
-            ) from error
-        return red, green, blue
+        with contextlib.suppress(ValueError):
+            found = ImageColor.getrgb(self.background)
+            if len(found) == 3:  # without opacity
+                return found
+        raise SettingError(
+            f"background must be a colour's name such as white, or #rrggbb, but is {shorten(repr(self.background))}"
+        )
 
     @property
     def span(self) -> tuple[float, float] | None:

@@ -101,6 +101,12 @@ def test_grey_images_before_a_coloured_background_are_coloured(images):
     assert load(images, background="grey").samples[0, :, 4, 4].tolist() == [128]
 
 
+def test_a_size_is_kept_as_it_was_given():
+    for size in (64, "64"):
+        assert FolderOptions.from_dict({"image_size": size}).to_dict()["image_size"] == 64
+    assert FolderOptions(image_size="64x96").to_dict()["image_size"] == "64x96"
+
+
 @pytest.mark.parametrize("text", ["", "x", "64x", "x64", "64x64x3", "-8", "8.0", "64*96", "999999", "64 x 96"])
 def test_what_is_no_size(text):
     with pytest.raises(SettingError, match=r"^image_size must be pixels a side such as 64, or height x width such as "):
