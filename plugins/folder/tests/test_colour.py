@@ -107,6 +107,13 @@ def test_srgb_stays_to_the_bit_and_nonsense_is_passed_over(images):
         assert pixel(images) == [200, 100, 7]
 
 
+def test_srgb_costs_no_conversion(images, monkeypatch):
+    monkeypatch.setattr(ImageCms, "profileToProfile", None)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    save(images / "a.png", (200, 100, 7), icc_profile=srgb)
+    assert pixel(images) == [200, 100, 7]
+
+
 def test_a_cmyk_jpeg_with_a_profile_of_another_kind_is_still_read(images):
     save(images / "a.jpg", (0, 255, 255, 0), mode="CMYK", icc_profile=profile(b"RGB ", 2.2, P3))
     assert pixel(images) == pytest.approx(RED, abs=2)
