@@ -28,9 +28,10 @@ class Dataset:
     `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64 or
     None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `exact_metrics`: computes metrics of
     generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
-    `left_out`: why each skipped file was skipped, by file name. `contents`: a digest of all samples, from a source that
-    knows one without reading them. `guard`: called before samples are read; raises `DataError` where they can no longer
-    be, as when the file that they are mapped from was cut short. `judge`: the old name of `exact_metrics`, deprecated.
+    `left_out`: why each skipped file was skipped, by file name. `notes`: sentences on how samples were made, for
+    run.json. `contents`: a digest of all samples, from a source that knows one without reading them. `guard`: called
+    before samples are read; raises `DataError` where they can no longer be, as when the file that they are mapped from
+    was cut short. `judge`: the old name of `exact_metrics`, deprecated.
     """
 
     spec: DataSpec
@@ -39,6 +40,7 @@ class Dataset:
     extra: dict[str, Tensor] = field(default_factory=dict)
     exact_metrics: Callable[[Tensor], dict[str, float]] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     judge: InitVar[Callable[[Tensor], dict[str, float]] | None] = None
     contents: str | None = field(default=None, kw_only=True)
     guard: Callable[[], None] | None = field(default=None, kw_only=True)

@@ -16,8 +16,9 @@ class DataSpec:
     """Metadata of a data set.
 
     `shape`: one sample's, such as (1, 28, 28), (2,) or (15,). Samples are in [-1, 1]; `sample * scale + offset` gives
-    natural units (pixels are not scaled). `classes`: names of the labels 0, 1, ...; empty if unlabelled. Raises
-    `DataError` for an invalid field, since specs are also read from files.
+    natural units (pixels are not scaled). Images have 1 channel (grey), 3 (red, green, blue) or 4 (these and opacity);
+    others show their mean. `classes`: names of the labels 0, 1, ...; empty if unlabelled. Raises `DataError` for an
+    invalid field, since specs are also read from files.
     """
 
     name: str

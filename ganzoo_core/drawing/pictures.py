@@ -114,11 +114,15 @@ def enlargement(spec: DataSpec, columns: int, least_cell: int = CELL) -> int:
 def cells(values: Tensor, factor: int = 1) -> list[Image.Image]:
     """Images (N, C, H, W) or voxels (N, 1, D, H, W) in [-1, 1] as RGB pictures, enlarged without smoothing.
 
-    Voxels are seen along D, far ones darker. Images with other than one or three channels show their mean.
+    Voxels are seen along D, far ones darker. Of four channels the last is opacity, on white paper. Images of other
+    numbers than one, three and four show their mean.
     """
     if values.ndim == 5:
         near_to_far = torch.linspace(1, 0.3, values.shape[2], device=values.device)[:, None, None]
         values = ((values + 1) * near_to_far).amax(dim=2) - 1  # (N, 1, H, W)
+    elif values.shape[1] == 4:
+        colours, opacity = ((values.float().clamp(-1, 1) + 1) / 2).split([3, 1], dim=1)
+        values = 2 * (1 - opacity * (1 - colours)) - 1  # (N, 3, H, W)
     if values.shape[1] != 3:
         values = values.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
     pixels = to_uint8(values).permute(0, 2, 3, 1)  # (N, H, W, 3)

@@ -113,7 +113,7 @@ LARGEST_PIXELATED = 40  # side of an image
 def small_pictures(values: Tensor, spec: DataSpec, alts: Sequence[str], limit: int) -> list[Picture]:
     """Images or voxels (N, ...) in [-1, 1] as pictures of their own size, within `limit` characters in all."""
     images = cells(values)
-    mode = "RGB" if spec.shape[0] == 3 else "L"
+    mode = "RGB" if spec.shape[0] in (3, 4) else "L"
     return [
         inlined(i.convert(mode), alt, limit // len(images), look(spec)) for i, alt in zip(images, alts, strict=True)
     ]

@@ -135,7 +135,7 @@ def thinned_out(items: Sequence[Any], most: int) -> list[Any]:
 
 def _kind_words(spec: DataSpec) -> str:
     size = "×".join(str(side) for side in spec.shape[-2:])
-    colour = {1: "grey ", 3: "colour "}.get(spec.shape[0], "")
+    colour = {1: "grey ", 3: "colour ", 4: "cut-out "}.get(spec.shape[0], "")
     words = {
         "images": f"{colour}images of {size} pixels",
         "points": "points in the plane",

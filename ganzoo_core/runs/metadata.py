@@ -39,9 +39,10 @@ _MOST_LEFT_OUT = 10_000  # names of files: a folder may hold a text beside each 
 class RunMetadata:
     """What run.json holds. `ganzoo` and `package_version` are versions, `settings` all settings by name.
 
-    `data_size`: the number of samples; `data_digest` tells them from others. `parameters`: how many each network has.
-    `environment`: versions, platform, device, precision, threads, processes. `seconds`: how long the run was to train,
-    where its time ends it. `changes`: from which step on a resume changed what, a table each.
+    `data_size`: the number of samples; `data_digest` tells them from others, `data_notes` how they were made.
+    `parameters`: how many each network has. `environment`: versions, platform, device, precision, threads, processes.
+    `seconds`: how long the run was to train, where its time ends it. `changes`: from which step on a resume changed
+    what, a table each.
     """
 
     ganzoo: str
@@ -58,6 +59,7 @@ class RunMetadata:
     environment: dict[str, Any]
     seconds: float | None = None
     changes: tuple[dict[str, Any], ...] = ()
+    data_notes: tuple[str, ...] = ()
 
     @classmethod
     def begin(
@@ -95,6 +97,7 @@ class RunMetadata:
                 "processes": processes,
             },
             seconds=seconds,
+            data_notes=dataset.notes,
         )
 
     @classmethod
@@ -113,12 +116,13 @@ class RunMetadata:
         for change in values.get("changes", []):
             check(path, "changes: ", change, _CHANGE, _CHANGE.keys() - {"step"})
         settings = effective_settings(values["variant"], values["settings"])
-        return cls(**values | {"settings": settings, "data": spec, "changes": tuple(values.get("changes", ()))})
+        several = {name: tuple(values.get(name, ())) for name in ("changes", "data_notes")}
+        return cls(**values | several | {"settings": settings, "data": spec})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: what run.json holds."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values |= {"data": self.data.to_dict(), "changes": list(self.changes)}
+        values |= {"data": self.data.to_dict(), "changes": list(self.changes), "data_notes": list(self.data_notes)}
         return {name: value for name, value in values.items() if name not in _OPTIONAL or value}
 
     def with_steps(self, steps: int) -> Self:
@@ -175,11 +179,12 @@ _RULES: dict[str, Rule] = {
     "data_digest": (is_text, TEXT),
     "data_left_out": (table(is_text), "a table of texts"),
     "data_left_out_count": (is_count, "a whole number"),
+    "data_notes": (list_of(is_text), "a list of texts"),
     "parameters": (table(is_count), "a table of whole numbers"),
     "seconds": (_is_time, "a number above 0"),
     "environment": (table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
     "changes": (list_of(lambda change: isinstance(change, dict)), "a list of tables"),
 }
 _FIXED = {"variant", "data", "changes"}  # no resume changes these
-_OPTIONAL = {"seconds", "changes"}
+_OPTIONAL = {"seconds", "changes", "data_notes"}
 _CHANGE: dict[str, Rule] = {"step": (is_count, "a whole number")} | {k: r for k, r in _RULES.items() if k not in _FIXED}

@@ -114,10 +114,10 @@ def _check_images(spec: DataSpec) -> None:
             f"{spec.name} holds {spec.kind}, and a folder takes images alone; save them as .npz (arrays) or .png (a "
             f"picture)"
         )
-    if spec.shape[0] not in (1, 3):
+    if spec.shape[0] not in (1, 3, 4):
         raise DataError(
-            f"an image in a folder must have 1 or 3 channels, but those of {spec.name} have {spec.shape[0]}; save them "
-            f"as .npz (arrays)"
+            f"an image in a folder must have 1, 3 or 4 channels, but those of {spec.name} have {spec.shape[0]}; save "
+            f"them as .npz (arrays)"
         )
 
 

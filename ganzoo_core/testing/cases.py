@@ -23,6 +23,7 @@ from ganzoo_core.variant import DataSource, Variant
 _SPECS = (
     DataSpec("grey images", (1, 28, 28), ("a", "b", "c"), "images"),
     DataSpec("colour images", (3, 32, 32), ("a", "b", "c"), "images"),
+    DataSpec("wide images with opacity", (4, 32, 48), ("a", "b", "c"), "images"),
     DataSpec("points", (2,), ("a", "b", "c"), "points"),
     DataSpec("curves", (15,), ("a", "b", "c"), "curves"),
     DataSpec("voxels", (1, 16, 16, 16), ("a", "b", "c"), "voxels"),

@@ -8,6 +8,7 @@ import shutil
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -195,6 +196,17 @@ def test_of_a_text_beside_each_image_some_are_named(images, monkeypatch):
         (images / "cat" / f"{k}.txt").write_text("a cat")
     info = begun(images).info
     assert list(info["data_left_out"]) == ["cat/0.txt", "cat/1.txt", "cat/2.txt"] and info["data_left_out_count"] == 5
+
+
+def test_a_run_keeps_how_its_images_were_made(images):
+    deep = Image.fromarray(np.full((8, 8), 4000, np.uint16))
+    deep.save(images / "cat" / "deep.png")
+    run = begun(images)
+    assert run.info["data_notes"] == [
+        "1 of 11 images have more than 8 bits, with values from 4,000 to 4,000: 0 became black and 4095 white; "
+        "--set range=LOW..HIGH takes others"
+    ]
+    assert ganzoo.train(resume=run.folder, steps=3).info["data_notes"] == run.info["data_notes"]
 
 
 def write_mnist(folder: Path, count: int) -> None:

@@ -114,6 +114,12 @@ def test_voxels_are_projected_and_the_near_is_brighter() -> None:
     assert np.asarray(image)[..., 0].tolist() == [[255, 76], [0, 0]]
 
 
+def test_four_channels_are_colour_and_opacity_on_white_paper() -> None:
+    sample = torch.tensor([[1, 0, -1, -1], [1, -1, -1, 0], [1, -1, -1, 1]])  # clear, half, opaque
+    image = cells(sample.t()[None, :, None].float())[0]
+    assert np.asarray(image)[0].tolist() == [[255, 255, 255], [255, 128, 128], [255, 0, 0]]
+
+
 def test_other_channels_show_their_mean() -> None:
     (image,) = cells(torch.tensor([-1.0, 1.0])[None, :, None, None])
     assert image.getpixel((0, 0)) == (128, 128, 128)

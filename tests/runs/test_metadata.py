@@ -98,6 +98,7 @@ FIELDS: dict[tuple[str, ...], tuple[Any, str]] = {
     ("data_size",): (-1, "data_size must be a whole number above 0, but is -1"),
     ("data_digest",): (1, "data_digest must be text of at most 5,000 characters, but is 1"),
     ("data_left_out",): ({"a": 1}, "data_left_out must be a table of texts, but is {'a': 1}"),
+    ("data_notes",): (["a", 1], "data_notes must be a list of texts, but is ['a', 1]"),
     ("parameters", "generator"): (True, "parameters must be a table of whole numbers, but is {'generator': True"),
     ("environment", "threads"): ("many", "environment must be a table of python, torch, platform, device, precision"),
     ("environment", "bogus"): (1, "environment must be a table of python, torch, platform, device, precision, threads"),

@@ -29,6 +29,7 @@ from ganzoo_folder.options import FolderOptions
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one"))
 COLOUR = DataSpec("colour", (3, 5, 7))
+CUT_OUT = DataSpec("cut-out", (4, 5, 7))
 RING = DataSpec("ring", (2,), kind="points", scale=2.0, offset=1.0)
 
 
@@ -106,7 +107,7 @@ def test_a_few_batches_are_in_memory_at_once(name: str, tmp_path: Path) -> None:
 # folders
 
 
-@pytest.mark.parametrize("spec", [GREY, COLOUR], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [GREY, COLOUR, CUT_OUT], ids=lambda spec: spec.name)
 def test_a_folder_holds_each_image_under_its_number(spec: DataSpec, tmp_path: Path) -> None:
     samples = some(150, spec)
     write_samples(tmp_path / "new" / "images", spec, in_batches(samples), len(samples))
@@ -199,7 +200,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         ),
         (
             DataSpec("bands", (5, 4, 4)),
-            "an image in a folder must have 1 or 3 channels, but those of bands have 5; save them as .npz (arrays)",
+            "an image in a folder must have 1, 3 or 4 channels, but those of bands have 5; save them as .npz (arrays)",
         ),
     ],
     ids=lambda value: value.name if isinstance(value, DataSpec) else "",

@@ -90,12 +90,12 @@ class Cyclegan(ganzoo.Variant):
         if min(height, width) >> self.config.discriminator_layers < 3:
             raise DataError(
                 f"discriminator_layers must leave at least 3 pixels of a side that each halves, but "
-                f"{self.config.discriminator_layers} leave fewer of {data.name}, which is {width}x{height}; set fewer"
+                f"{self.config.discriminator_layers} leave fewer of {data.name}, which is {height}x{width}; set fewer"
             )
         if height % 4 or width % 4 or min(height, width) < 16:
             raise DataError(
                 f"{self.name} takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {width}x{height}; use another image size"
+                f"but {data.name} is {height}x{width}; use another image size"
             )
 
 

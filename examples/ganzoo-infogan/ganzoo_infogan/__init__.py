@@ -84,7 +84,7 @@ class Infogan(ganzoo.Variant):
             _, height, width = data.shape
             raise DataError(
                 f"{self.name} takes images whose sides are multiples of 4, at least 8, "
-                f"but {data.name} is {width}x{height}; use another image size"
+                f"but {data.name} is {height}x{width}; use another image size"
             )
 
 

@@ -86,7 +86,7 @@ def test_what_it_cannot_halve_is_refused() -> None:
     with pytest.raises(DataError) as error:
         Infogan().check_data(DataSpec("odd", (1, 30, 28)))
     assert str(error.value) == (
-        "infogan takes images whose sides are multiples of 4, at least 8, but odd is 28x30; use another image size"
+        "infogan takes images whose sides are multiples of 4, at least 8, but odd is 30x28; use another image size"
     )
 
 

@@ -73,7 +73,7 @@ class Acgan(ganzoo.Variant):
         if height % 4 or width % 4 or min(height, width) < 16:
             raise DataError(
                 f"acgan takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {width}x{height}; use another image size"
+                f"but {data.name} is {height}x{width}; use another image size"
             )
 
 

@@ -116,7 +116,7 @@ def test_what_it_cannot_take_is_refused_in_a_sentence():
         with pytest.raises(DataError) as error:
             Acgan().check_data(DataSpec("odd", shape, TEN))
         assert str(error.value) == (
-            f"acgan takes images whose sides are multiples of 4, at least 16, but odd is {shape[2]}x{shape[1]}; "
+            f"acgan takes images whose sides are multiples of 4, at least 16, but odd is {shape[1]}x{shape[2]}; "
             "use another image size"
         )
     with pytest.raises(SettingError, match=r"class_for_generator must be at least 0, but is -1\.0"):

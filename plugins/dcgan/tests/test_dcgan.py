@@ -180,7 +180,7 @@ def test_what_it_cannot_make_is_refused_in_a_sentence():
         with pytest.raises(DataError) as error:
             narrow().check_data(DataSpec("odd", shape))
         assert str(error.value) == (
-            f"dcgan takes images whose sides are multiples of 4, at least 16, but odd is {shape[2]}x{shape[1]}; "
+            f"dcgan takes images whose sides are multiples of 4, at least 16, but odd is {shape[1]}x{shape[2]}; "
             "use another image size"
         )
     with pytest.raises(SettingError, match="arch must be one of auto, small, paper, but is 'big'"):

@@ -26,8 +26,10 @@ from filelock import FileLock, Timeout
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
 from ganzoo_core.storage.names import few, visible
-from ganzoo_folder.decode import decode, is_grey
+from ganzoo_folder.decode import Look, Target, decode, look
+from ganzoo_folder.depth import auto_span
 from ganzoo_folder.listing import Listing
+from ganzoo_folder.notes import range_notes, size_notes
 from ganzoo_folder.reading import ROUND, Cached, digest, found_digest, in_rounds, read
 from ganzoo_folder.stamps import content_digest
 from ganzoo_folder.upkeep import homes, tidy
@@ -35,7 +37,7 @@ from ganzoo_folder.upkeep import homes, tidy
 if TYPE_CHECKING:
     from ganzoo_folder.options import FolderOptions
 
-_DECODER_VERSION = 2  # raise it where decoding changes: old caches are then made anew
+_DECODER_VERSION = 3  # raise it where decoding changes: old caches are then made anew
 _ROUND_BYTES = 2**26  # of pixels; of large images fewer are handed to the pool at a time
 _REPORT_EVERY_S = 5.0
 _log = logging.getLogger("ganzoo")
@@ -138,9 +140,10 @@ def _build(folder: Path, listing: Listing, options: FolderOptions) -> str:
     ):
         # Before they are decoded: of an image that changes meanwhile the digest is then the old one, and found wrong.
         digests = list(in_rounds(pool, content_digest, paths, ROUND))
-        channels = options.channels or (1 if all(in_rounds(pool, is_grey, paths, ROUND)) else 3)
+        looks = list(in_rounds(pool, partial(look, measure=options.span is None), paths, ROUND))
+        target = _target(options, looks)
         with open(folder / "samples.u8", "xb") as samples:
-            bad = _write_samples(samples, pool, listing, options, channels)
+            bad, notes = _write_samples(samples, pool, listing, options, target)
             _on_disk(samples)
     _check_labels(listing, bad)
     with open(folder / "samples.u8", "rb") as samples:
@@ -149,7 +152,8 @@ def _build(folder: Path, listing: Listing, options: FolderOptions) -> str:
         [image.name, image.stamp, digest, bad.get(image.name)]
         for image, digest in zip(listing.images, digests, strict=True)
     ]
-    index = {"checked_ns": checked_ns, "channels": channels, "contents": contents, "stamp": None, "files": files}
+    made = {"channels": target.channels, "span": target.span, "notes": notes + range_notes(options, target, looks)}
+    index = {"checked_ns": checked_ns, **made, "contents": contents, "stamp": None, "files": files}
     about = {"folder": os.fspath(listing.root), "split": listing.split, "images": len(files), **options.to_dict()}
     for name, values in {"index.json": index, "about.json": about}.items():
         with open(folder / name, "xb") as file:
@@ -163,26 +167,35 @@ def _on_disk(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
+def _target(options: FolderOptions, looks: list[Look]) -> Target:
+    is_grey = all(found.is_grey for found in looks) and len(set(options.colour)) == 1
+    span = options.span or auto_span(found.extremes for found in looks if found.extremes)
+    channels = options.channels or (1 if is_grey else 3)
+    return Target(*options.sides, channels, options.fit, options.colour, span, options.span)
+
+
 def _write_samples(
-    file: BinaryIO, pool: ThreadPoolExecutor, listing: Listing, options: FolderOptions, channels: int
-) -> dict[str, str]:
-    """Write the pixels of the images that can be read, and give the reasons why others can't be, by name."""
-    one = partial(decode, size=options.image_size, channels=channels)
+    file: BinaryIO, pool: ThreadPoolExecutor, listing: Listing, options: FolderOptions, target: Target
+) -> tuple[dict[str, str], list[str]]:
+    """Write the pixels of the images that can be read; why others can't be, by name, and what to tell of sizes."""
+    one = partial(decode, target=target)
     bad: dict[str, str] = {}
+    enlarged = cut = 0
     said_s, where = time.monotonic(), visible(listing.root)
     paths = [listing.root / image.name for image in listing.images]
-    at_once = min(ROUND, max(1, _ROUND_BYTES // (channels * options.image_size**2)))
+    at_once = min(ROUND, max(1, _ROUND_BYTES // (target.channels * target.height * target.width)))
     results = in_rounds(pool, one, paths, at_once)
-    for done, (image, pixels) in enumerate(zip(listing.images, results, strict=True)):
+    for done, (image, decoded) in enumerate(zip(listing.images, results, strict=True)):
         if time.monotonic() - said_s > _REPORT_EVERY_S:
             said_s = time.monotonic()
             _log.info("decoded %s of the %s images of %s, once for all", f"{done:,}", f"{len(paths):,}", where)
-        if isinstance(pixels, str):
-            _stop_at(listing.root / image.name, pixels, options)
-            bad[image.name] = pixels
+        if isinstance(decoded, str):
+            _stop_at(listing.root / image.name, decoded, options)
+            bad[image.name] = decoded
         else:
-            file.write(pixels.tobytes())  # not mapped: a full disk is then an error and not the end of the process
-    return bad
+            file.write(decoded.pixels.tobytes())  # not mapped: a full disk is an error then, not the process's end
+            enlarged, cut = enlarged + decoded.enlarged, cut + decoded.cut
+    return bad, size_notes(options, len(paths), enlarged, cut)
 
 
 def _stop_at(path: Path, reason: str, options: FolderOptions) -> None:

@@ -1,17 +1,22 @@
-"""One image file to one square of pixels, whatever a camera, a scanner or a web site made of it."""
+"""One image file to pixels of one size, whatever a camera, a scanner or a web site made of it."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Named, so that no stranger's file reaches Pillow's rarer parsers, one of which starts Ghostscript.
-_FORMATS = {"AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"}
-_GREY_MODES = {"1", "L", "LA", "La", "I"}
+from ganzoo_folder import depth
+from ganzoo_folder.colour import to_srgb
+from ganzoo_folder.formats import open_image, why_not_by_content
+
+_GREY_MODES = {"1", "L", "LA", "La", "I", "F"}
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _LARGE_PIXELS = 2**24
 # A large image takes up to a gigabyte while it is decoded: on a machine of many cores they take turns.
 _one_large = threading.Lock()
@@ -21,42 +26,71 @@ class _Refused(Exception):
     """An image that could be decoded, but not rightly or not safely; the text says why."""
 
 
-def extensions() -> frozenset[str]:
-    """The file extensions that are taken for images, such as ".png"."""
-    registered = Image.registered_extensions()
-    return frozenset(extension for extension, name in registered.items() if name in _FORMATS)
+class Look(NamedTuple):
+    """What a first look at a file tells: whether it is stored as grey, and its extreme values if it has over 8 bits."""
+
+    is_grey: bool = True
+    extremes: depth.Span | None = None
 
 
-def is_grey(path: Path) -> bool:
-    """Whether the file is stored as grey, going by its header; a file that can't be read does not speak for colour."""
-    try:
-        with _open(path) as image:
-            return image.mode in _GREY_MODES or image.mode.startswith("I;16")
-    except Exception:  # noqa: BLE001 - as in `decode`, where it is reported
-        return True
+class Target(NamedTuple):
+    """What images are made to: `background` is red, green, blue; `span` the black and white of over 8 bits.
+
+    It is None for no such image; that of floats is None where it was not asked for.
+    """
+
+    height: int
+    width: int
+    channels: int
+    fit: str
+    background: tuple[int, int, int]
+    span: depth.Span | None
+    float_span: depth.Span | None
 
 
-def decode(path: Path, size: int, channels: int) -> np.ndarray | str:
-    """The file's first frame as (channels, size, size) uint8; or why it can't be read, such as "it is empty".
+class Decoded(NamedTuple):
+    """Pixels (C, H, W) uint8, and what had to be done for them: made larger, more than a third cut off."""
 
-    Turned as EXIF says, transparent parts on white, 16 bits cut to 8, the shorter side resized to `size` by an
-    antialiased Lanczos filter, the middle cut out.
+    pixels: np.ndarray
+    enlarged: bool
+    cut: bool
+
+
+def look(path: Path, measure: bool) -> Look:
+    """A first look, by the header and, to `measure`, at whole numbers of more than 8 bits.
+
+    A file that can't be read does not speak for colour, as it is reported by `decode`.
     """
     try:
-        with _open(path) as image:
-            # A JPEG is decoded at a fraction of its size, four times the pixels needed at the least.
-            image.draft(None, (2 * size, 2 * size))
+        with open_image(path) as image:
             _check_size(image)
-            with _one_large if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext():
-                pixels = _pixels(image, size, channels)
+            if not (measure and depth.is_deep(image)) or depth.has_floats(image):
+                return Look(_is_grey(image))
+            with _turn(image):
+                return Look(_is_grey(image), depth.extremes(depth.values(image, partial(open_image, path))))
+    except Exception:  # noqa: BLE001 - as in `decode`
+        return Look()
+
+
+def decode(path: Path, target: Target) -> Decoded | str:
+    """The file's first frame; or why it can't be read, such as "it is empty".
+
+    Turned as EXIF says, in sRGB, its parts outside `target.span` cut to black and white, fitted by an antialiased
+    Lanczos filter, and laid on the background unless opacity is asked for.
+    """
+    try:
+        with open_image(path) as image:
+            # A JPEG is decoded at a fraction of its size, four times the pixels needed at the least.
+            image.draft(None, (2 * max(target[:2]),) * 2)
+            _check_size(image)
+            with _turn(image):
+                return _decoded(image, path, target)
     except Exception as error:  # noqa: BLE001 - on a damaged file Pillow raises nearly anything
         return _reason(path, error)
-    return pixels.reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def _open(path: Path) -> Image.Image:
-    Image.init()
-    return Image.open(path, formats=sorted(_FORMATS & Image.OPEN.keys()))
+def _turn(image: Image.Image) -> contextlib.AbstractContextManager[object]:
+    return _one_large if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext()
 
 
 def _check_size(image: Image.Image) -> None:
@@ -66,22 +100,77 @@ def _check_size(image: Image.Image) -> None:
         raise _Refused(f"it has {image.width:,} x {image.height:,} pixels, more than the {limit:,} that are read")
 
 
-def _pixels(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    ImageOps.exif_transpose(image, in_place=True)
-    flat = _flat(image).convert("L" if channels == 1 else "RGB")
-    return np.asarray(ImageOps.fit(flat, (size, size), Image.Resampling.LANCZOS))
+def _is_grey(image: Image.Image) -> bool:
+    if image.mode in ("P", "PA"):
+        palette = image.getpalette() or [0, 1, 2]
+        return palette[::3] == palette[1::3] == palette[2::3]
+    return image.mode in _GREY_MODES or image.mode.startswith("I;16") or depth.stores_grey_and_alpha(image)
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """The image without depth beyond 8 bits and without transparency."""
-    if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip instead of scaling
+def _decoded(image: Image.Image, path: Path, target: Target) -> Decoded:
+    whole = _upright(image, path, target)
+    height, width = target[:2]
+    across, down = width * whole.height, height * whole.width  # equal where the shapes are alike
+    cut = target.fit == "crop" and 3 * min(across, down) < 2 * max(across, down)
+    enlarged = width > whole.width or height > whole.height
+    if target.fit == "pad":  # only one side is filled
+        enlarged = width > whole.width and height > whole.height
+    flat = _laid_out(to_srgb(_fitted(whole, width, height, target.fit), image.info), target)
+    pixels = np.asarray(flat).reshape(height, width, target.channels).transpose(2, 0, 1)
+    return Decoded(pixels, enlarged, cut)
+
+
+def _upright(image: Image.Image, path: Path, target: Target) -> Image.Image:
+    """The image in 8 bits, of mode L, LA, RGB, RGBA or CMYK, turned as EXIF says."""
+    shallow = _from_depth(image, path, target) if depth.is_deep(image) else _plain(image)
+    shallow.getexif()[0x0112] = image.getexif().get(0x0112, 1)  # 1: upright, as Pillow has turned a TIFF already
+    return ImageOps.exif_transpose(shallow)
+
+
+def _from_depth(image: Image.Image, path: Path, target: Target) -> Image.Image:
+    floats = depth.has_floats(image)
+    found = depth.values(image, partial(open_image, path))
+    span = target.float_span or depth.float_span(found) if floats else target.span
+    if span is None:
+        low, high = depth.extremes(found)
+        raise _Refused(
+            f"its pixels are numbers from {low:g} to {high:g}, of which black and white are not known; set "
+            f"range, such as range=0..4095"
+        )
+    return depth.eight_bits(found, span, image)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode[0] == "I":  # scaled to 16 bits by Pillow, which would clip them at 255
         return Image.fromarray((np.clip(np.asarray(image), 0, 65535) // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise _Refused("its pixels are floating-point numbers, whose range is not known")
-    if not image.has_transparency_data:
-        return image
-    rgba = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    if image.has_transparency_data:
+        return image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _fitted(image: Image.Image, width: int, height: int, fit: str) -> Image.Image:
+    if fit == "crop":
+        return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+    if fit == "pad":
+        factor = min(width / image.width, height / image.height)
+        width, height = (max(1, round(side * factor)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _laid_out(image: Image.Image, target: Target) -> Image.Image:
+    """The image in the middle of the background, which is transparent where opacity is asked for."""
+    alpha = 0 if target.channels == 4 else 255
+    size = target.width, target.height
+    canvas = Image.new("RGBA", size, (*target.background, alpha))
+    if image.size == size and not image.has_transparency_data:
+        return image.convert(_MODES[target.channels])
+    corner = (size[0] - image.width) // 2, (size[1] - image.height) // 2
+    if target.channels == 4:
+        canvas.paste(image.convert("RGBA"), corner)
+    else:
+        canvas.alpha_composite(image.convert("RGBA"), corner)
+    return canvas.convert(_MODES[target.channels])
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -91,7 +180,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     if isinstance(error, UnidentifiedImageError):
-        return "it is no image of a known format" if path.stat().st_size else "it is empty"
+        return why_not_by_content(path)
     if isinstance(error, OSError) and error.strerror:
         return f"it can't be opened: {error.strerror}"
     return f"it is damaged: {error or type(error).__name__}"

@@ -24,16 +24,17 @@ _log = logging.getLogger("ganzoo")
 
 
 def load(path: Path, options: FolderOptions, data_dir: Path, split: Split = "train") -> Dataset:
-    """The folder's images (N, C, S, S) uint8, mapped from the cache, copy on write; labels by subfolder.
+    """The folder's images (N, C, H, W) uint8, mapped from the cache, copy on write; labels by subfolder.
 
     Raises `DataError` for a folder that can't be used, or has no such split, and for a bad image where on_bad_image is
     "stop".
     """
     try:
         listing = listed(path, split)
-        if split == "test":  # grey or colour as the training part is
+        if split == "test":  # grey or colour, and as dark, as the training part is
             train = cached(listed(path), options, data_dir)
-            options = replace(options, channels=train.samples.shape[1])
+            span = f"{train.span[0]!r}..{train.span[1]!r}" if train.span else options.range
+            options = replace(options, channels=train.samples.shape[1], range=span)
     except OSError as error:
         raise DataError(
             f"no folder can be read at {path} ({error.strerror}); folder:PATH takes a folder of images, "
@@ -41,6 +42,8 @@ def load(path: Path, options: FolderOptions, data_dir: Path, split: Split = "tra
         ) from error
     report(path, listing.left_out)
     found = cached(listing, options, data_dir)
+    for note in found.notes:
+        _log.warning("%s: %s", visible(path), note)
     if bad := found.bad:
         total, named = len(listing.images), few(f"{name!r} ({reason})" for name, reason in bad.items())
         _log.warning("%s: skipped %d of %d images that can't be read: %s", visible(path), len(bad), total, named)
@@ -51,7 +54,8 @@ def load(path: Path, options: FolderOptions, data_dir: Path, split: Split = "tra
         labels = torch.tensor([image.label for image in listing.images if image.name not in bad])
         _tell_sizes(path, dict(zip(listing.classes, labels.bincount(minlength=spec.num_classes).tolist(), strict=True)))
     left_out = listing.left_out | bad
-    return Dataset(spec, found.samples, labels, left_out=left_out, contents=found.contents, guard=found.guard)
+    more = {"notes": tuple(found.notes), "contents": found.contents, "guard": found.guard}
+    return Dataset(spec, found.samples, labels, left_out=left_out, **more)
 
 
 def _tell_sizes(path: Path, counts: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ganzoo_core.dataspec import Split
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.names import few, visible
-from ganzoo_folder.decode import extensions
+from ganzoo_folder.formats import extensions, why_not_by_name
 from ganzoo_folder.stamps import Stamp
 
 _log = logging.getLogger("ganzoo")
@@ -98,7 +98,7 @@ def _listed(path: Path, root: Path, home: Path, above: list[_Found], split: str)
     here = _scan(home, root)
     folders = {folder.name: folder for folder in sorted(here.folders, key=lambda folder: natural(folder.name))}
     inside = {name: _scan(folder, root) for name, folder in folders.items()}
-    _check_layout(path if home == root else path / home.name, bool(here.images), inside)
+    _check_layout(path if home == root else path / home.name, here, inside)
     _check_names(*inside)
     left_out = _left_out([*above, here, *inside.values()])
     if here.images:
@@ -120,7 +120,9 @@ _REASONS = {
 
 
 def _left_out(found: list[_Found]) -> dict[str, str]:
-    return {name: why for kind, why in _REASONS.items() for part in found for name in getattr(part, kind)}
+    reasons = {name: why for kind, why in _REASONS.items() for part in found for name in getattr(part, kind)}
+    unread = {name: reason for part in found for name in part.others if (reason := why_not_by_name(name))}
+    return reasons | unread
 
 
 def report(path: Path, left_out: dict[str, str]) -> None:
@@ -134,6 +136,10 @@ def report(path: Path, left_out: dict[str, str]) -> None:
         names = [name for name, why in left_out.items() if why == _REASONS[kind]]
         if names:
             _log.log(level, "%s: %d left out as %s: %s", visible(path), len(names), words, few(map(repr, names)))
+    unread = {name: why for name, why in left_out.items() if why not in _REASONS.values()}
+    for reason in dict.fromkeys(unread.values()):
+        names = [name for name, why in unread.items() if why == reason]
+        _log.warning("%s: %d left out: %s (%s)", visible(path), len(names), few(map(repr, names)), reason)
 
 
 def _scan(folder: Path, root: Path) -> _Found:
@@ -182,16 +188,18 @@ def _check_names(*names: str) -> None:
             raise DataError(f"the folder name {name!r} is not valid UTF-8; rename the folder") from error
 
 
-def _check_layout(path: Path, has_images: bool, inside: dict[str, _Found]) -> None:
+def _check_layout(path: Path, here: _Found, inside: dict[str, _Found]) -> None:
     """Raise `DataError` unless there are images right here, or else in every subfolder."""
-    if has_images:
+    if here.images:
         if full := [name for name, found in inside.items() if found.images]:
             raise DataError(
                 f"{path} holds images beside folders of images ({few(map(repr, full))}); keep one or the other"
             )
         return
     if not inside:
-        raise DataError(f"{path} holds no images; files ending in {' '.join(sorted(extensions()))} are read")
+        raise DataError(
+            f"{path} holds no images{_hint(here)}; files ending in {' '.join(sorted(extensions()))} are read"
+        )
     for name, found in inside.items():
         if found.folders:
             raise DataError(
@@ -199,7 +207,12 @@ def _check_layout(path: Path, has_images: bool, inside: dict[str, _Found]) -> No
                 f"but must hold images alone; name the folder right above the classes"
             )
         if not found.images:
-            raise DataError(f"the class folder {name!r} in {path} holds no images; fill it, or remove it")
+            raise DataError(f"the class folder {name!r} in {path} holds no images{_hint(found)}; fill it, or remove it")
+
+
+def _hint(found: _Found) -> str:
+    """The first file of a kind that might have been meant, and what to do."""
+    return next((f" but {name!r}: {reason}" for name in found.others if (reason := why_not_by_name(name))), "")
 
 
 def _check_same_classes(path: Path, train: Listing, test: Listing) -> None:

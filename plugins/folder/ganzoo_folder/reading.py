@@ -34,13 +34,17 @@ R = TypeVar("R")
 
 
 class Cached(NamedTuple):
-    """The readable images in the listing's order, (N, C, S, S) uint8, and the reasons why others are not, by name.
+    """The readable images in the listing's order, (N, C, H, W) uint8, and the reasons why others are not, by name.
 
-    `contents` is a digest of the pixels; `guard` raises `DataError` once the file they are mapped from was changed.
+    `span`: the values that are black and white in images of more than 8 bits. `notes`: what the user should know of how
+    they were made. `contents` is a digest of the pixels; `guard` raises `DataError` once the file they are mapped from
+    was changed.
     """
 
     samples: Tensor
     bad: dict[str, str]
+    span: tuple[float, float] | None
+    notes: list[str]
     contents: str
     guard: Guard
 
@@ -70,7 +74,7 @@ def _opened(cache: Path, listing: Listing, options: FolderOptions) -> Cached:
         raise ValueError("index")
     read_anew = _check_images(index, listing)
     bad = {name: reason for name, _, _, reason in index["files"] if reason is not None}
-    shape = (len(listing.images) - len(bad), int(index["channels"]), options.image_size, options.image_size)
+    shape = (len(listing.images) - len(bad), int(index["channels"]), *options.sides)
     with (cache / "samples.u8").open("rb") as file:
         hold(file)
         stamp = Stamp.of(os.fstat(file.fileno()))
@@ -84,7 +88,8 @@ def _opened(cache: Path, listing: Listing, options: FolderOptions) -> Cached:
         _note(cache, index | {"checked_ns": now_ns, "stamp": stamp}, listing)
     with contextlib.suppress(OSError):
         os.utime(cache / "about.json")  # which tells when it was last used
-    return Cached(samples, bad, index["contents"], guard)
+    span = tuple(index["span"]) if index["span"] else None
+    return Cached(samples, bad, span, index["notes"], index["contents"], guard)
 
 
 def _check_images(index: dict[str, Any], listing: Listing) -> bool:
@@ -142,7 +147,7 @@ def digest(value: Any) -> str:
 def found_digest(index: dict[str, Any]) -> str:
     """A digest of what a cache was made from and holds. It is part of its name: an index that was changed differs."""
     files = [[name, digest, why] for name, _, digest, why in index["files"]]
-    return digest([index["channels"], index["contents"], files])
+    return digest([index["channels"], index["span"], index["notes"], index["contents"], files])
 
 
 def in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:

@@ -57,10 +57,11 @@ def test_changed_files_are_noticed_and_the_stale_cache_goes(images):
         ("samples.u8", bytes(8 * 8 * 3 + 1)),
         ("index.json", b""),
         ("index.json", b"[]"),
-        ("index.json", b'{"channels": null, "bad": {}}'),
-        ("index.json", b'{"channels": 3, "bad": []}'),
-        ("index.json", b'{"channels": 1, "bad": {}}'),
-        ("index.json", b'{"channels": 3, "bad": {"a.png": "it is empty"}}'),
+        ("index.json", b'{"channels": 3, "bad": {}}'),
+        ("index.json", b'{"channels": null, "bad": {}, "notes": []}'),
+        ("index.json", b'{"channels": 3, "bad": [], "notes": []}'),
+        ("index.json", b'{"channels": 1, "bad": {}, "notes": []}'),
+        ("index.json", b'{"channels": 3, "bad": {"a.png": "it is empty"}, "notes": []}'),
     ],
 )
 def test_a_damaged_cache_is_made_anew(images, file, content, caplog):
@@ -213,11 +214,11 @@ import sys, time
 from pathlib import Path
 from ganzoo_folder import Folder, FolderOptions, cache
 
-def decode(path, size, channels):
+def decode(path, target):
     if path.name == "5.png":
         print("stalled", flush=True)
         time.sleep(600)
-    return real(path, size, channels)
+    return real(path, target)
 
 real, cache.decode = cache.decode, decode
 images = Path(sys.argv[1])

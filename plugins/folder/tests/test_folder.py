@@ -146,8 +146,8 @@ def test_channels_are_one_where_every_file_is_grey(images):
     assert load(images, channels=1).samples[-1, 0, 0, 0] == 76  # the luma of red
 
 
-def test_channels_must_be_one_or_three():
-    with pytest.raises(SettingError, match=r"^channels must be 1, 3 or none, but is 2$"):
+def test_channels_must_be_one_three_or_four():
+    with pytest.raises(SettingError, match=r"^channels must be 1, 3, 4 or none, but is 2$"):
         FolderOptions(channels=2)
 
 
@@ -174,8 +174,8 @@ def cut(path: Path, part: float = 0.5) -> None:
         ("header.png", lambda p: cut(p, 0.002), "it is damaged: Truncated File Read"),
         (
             "float.tiff",
-            lambda p: save(p, 0.5, mode="F"),
-            "its pixels are floating-point numbers, whose range is not .*",
+            lambda p: save(p, 1.5, mode="F"),
+            "its pixels are numbers from 1.5 to 1.5, of which black and white are not known; set range, such as .*",
         ),
         ("bomb.png", lambda p: save(p, size=(40, 50)), "it has 40 x 50 pixels, more than the 1,500 that are read"),
         ("big bomb.png", lambda p: save(p, size=(100, 100)), "it has more than 3,000 pixels"),
@@ -222,7 +222,7 @@ def test_a_large_photograph_is_no_bomb(images, monkeypatch):
 def test_large_images_take_turns(images, monkeypatch):
     monkeypatch.setattr(decode, "_LARGE_PIXELS", 63)
     running, most = [], []
-    real = decode._pixels
+    real = decode._decoded
 
     def slow(*args):
         running.append(1)
@@ -231,7 +231,7 @@ def test_large_images_take_turns(images, monkeypatch):
         running.pop()
         return real(*args)
 
-    monkeypatch.setattr(decode, "_pixels", slow)
+    monkeypatch.setattr(decode, "_decoded", slow)
     for i in range(8):
         save(images / f"{i}.png")
     assert len(load(images)) == 8 and max(most) == 1
@@ -248,13 +248,13 @@ def test_a_pipe_is_no_image(images, caplog):
 
 def test_other_files_are_left_out_and_said_so(images, caplog):
     save(images / "cat" / "a.png")
-    (images / "cat" / "b.heic").touch()
+    (images / "cat" / "b.ini").touch()
     (images / "cat" / ".DS_Store").touch()
     (images / "notes.txt").touch()
     caplog.set_level(logging.INFO)
-    assert load(images).left_out == dict.fromkeys(["notes.txt", "cat/b.heic"], "its name ends as no image's does")
+    assert load(images).left_out == dict.fromkeys(["notes.txt", "cat/b.ini"], "its name ends as no image's does")
     assert caplog.messages[0] == (
-        f"{images}: 2 left out as names that don't end as images' do: 'notes.txt', 'cat/b.heic'"
+        f"{images}: 2 left out as names that don't end as images' do: 'notes.txt', 'cat/b.ini'"
     )
 
 

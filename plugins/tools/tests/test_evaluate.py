@@ -354,6 +354,8 @@ def test_inception_is_refused_in_a_sentence(monkeypatch):
     monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", no_network)
     with pytest.raises(DataError, match=r"weights, which are not here and could not be fetched \(no route\); put the"):
         extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
+    with pytest.raises(DataError, match="take grey or colour images, but cut-out holds images of 4 channels"):
+        extractors.of_inception(DataSpec("cut-out", (4, 8, 8)), CPU)
     with pytest.raises(DataError, match="features inception take grey or colour images, but ring8 holds points"):
         extractors.of_inception(DataSpec("ring8", (2,), kind="points"), CPU)
 

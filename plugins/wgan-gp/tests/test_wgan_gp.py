@@ -79,6 +79,15 @@ def test_all_but_the_critic_of_images_is_wgans(spec):
     assert (type(critics[0]) is type(critics[1])) == (spec.kind != "images")
 
 
+@pytest.mark.parametrize(("height", "width", "base"), [(32, 48, (4, 6)), (96, 64, (6, 4)), (28, 64, (7, 16))])
+def test_images_that_are_not_square(height, width, base):
+    spec = DataSpec("wide", (4, height, width))
+    generator, critic = WganGp().generator(spec), WganGp().discriminator(spec)
+    assert generator.project[1].unflattened_size[1:] == base
+    x = generator(torch.randn(2, generator.latent_dim))
+    assert x.shape == (2, 4, height, width) and critic(x).shape == (2,)
+
+
 def test_the_critic_scores_each_sample_by_itself():
     """LayerNorm where DCGAN has BatchNorm: on every convolution but the first."""
     torch.manual_seed(0)
@@ -90,9 +99,14 @@ def test_the_critic_scores_each_sample_by_itself():
     assert torch.allclose(critic(x)[:1], critic(x[:1]), atol=1e-5)
 
 
-@pytest.mark.parametrize(("shape", "size"), [((1, 30, 30), "30x30"), ((1, 28, 32), "32x28"), ((3, 6, 6), "6x6")])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((1, 30, 30), "30x30"), ((1, 30, 28), "30x28"), ((3, 32, 42), "32x42"), ((3, 6, 6), "6x6")]
+)
 def test_other_sizes_are_refused(shape, size):
-    message = f"wgan-gp takes square images whose side is 4 to 7 .* such as 28, 32, 64 or 128, but odd is {size}; use"
+    message = (
+        f"wgan-gp takes images whose shorter side is 4 to 7 .* such as 28, 32, 64 or 128, and whose longer side halves "
+        f"as often, but odd is {size}; use another image size"
+    )
     with pytest.raises(DataError, match=message):
         WganGp().check_data(DataSpec("odd", shape))
 

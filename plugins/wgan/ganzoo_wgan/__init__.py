@@ -70,16 +70,17 @@ class WassersteinVariant(ganzoo.Variant):
         if data.kind == "images" and doublings(data) == 0:
             _, height, width = data.shape
             raise DataError(
-                f"{self.name} takes square images whose side is 4 to 7 pixels doubled a few times, such as 28, 32, 64 "
-                f"or 128, but {data.name} is {width}x{height}; use another image size"
+                f"{self.name} takes images whose shorter side is 4 to 7 pixels doubled a few times, such as 28, 32, 64 "
+                f"or 128, and whose longer side halves as often, but {data.name} is {height}x{width}; use "
+                f"another image size"
             )
 
 
 def doublings(data: DataSpec) -> int:
-    """How often 4 to 7 pixels are doubled to make this image's side: 2 for 28, 3 for 32; 0 where that can't be."""
+    """How often 4 to 7 pixels are doubled to make the shorter side: 2 for 28, 3 for 32; 0 where that can't be."""
     _, height, width = data.shape
-    times = int(math.log2(max(width, 4) / 4))
-    return times if height == width and width % 2**times == 0 else 0
+    times = int(math.log2(max(min(height, width), 4) / 4))
+    return times if height % 2**times == width % 2**times == 0 else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,21 +16,21 @@ from ganzoo_core import Discriminator, Generator
 
 
 class ConvGenerator(Generator):
-    """latent - a small square - doubled again and again by transposed convolutions (arXiv:1511.06434, figure 1)."""
+    """latent - a small image - doubled again and again by transposed convolutions (arXiv:1511.06434, figure 1)."""
 
     def __init__(self, latent_dim: int, channels: int, shape: tuple[int, ...], doublings: int) -> None:
         super().__init__()
         self.latent_dim = latent_dim
-        side = shape[-1] // 2**doublings
+        seed = [side // 2**doublings for side in shape[1:]]
         widths = [channels * 2**k for k in reversed(range(doublings))]
         self.project = nn.Sequential(
-            nn.Linear(latent_dim, widths[0] * side * side),
-            nn.Unflatten(1, (widths[0], side, side)),  # (N, widths[0], side, side)
+            nn.Linear(latent_dim, widths[0] * math.prod(seed)),
+            nn.Unflatten(1, (widths[0], *seed)),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(),
         )
         layers: list[nn.Module] = []
-        for n_in, n_out in pairwise(widths):  # each (N, n_out, 2 side, 2 side)
+        for n_in, n_out in pairwise(widths):  # each doubles the sides
             layers += [nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1), nn.BatchNorm2d(n_out), nn.ReLU()]
         self.grow = nn.Sequential(*layers)
         self.paint = nn.Sequential(nn.ConvTranspose2d(widths[-1], shape[0], 4, stride=2, padding=1), nn.Tanh())
@@ -59,16 +59,16 @@ def strided(
     """4x4 convolutions of stride 2, the channels doubled from each to the next, LeakyReLU 0.2 behind them and `norm` of
     the channels on all but the first; how many numbers they leave of a sample.
     """
-    side = shape[-1] // 2**doublings
+    left = math.prod(side // 2**doublings for side in shape[1:])
     widths = [channels * 2**k for k in range(doublings)]
     layers: list[nn.Module] = [nn.Conv2d(shape[0], channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for n_in, n_out in pairwise(widths):
         layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), norm(n_out), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers), widths[-1] * side * side
+    return nn.Sequential(*layers), widths[-1] * left
 
 
 def flat(maps: Tensor) -> Tensor:
-    """Maps (N, channels, side, side) as rows (N, side * side * channels): as they lie in memory, so no copy."""
+    """Maps (N, channels, H, W) as rows (N, H * W * channels): as they lie in memory, so no copy."""
     return maps.permute(0, 2, 3, 1).flatten(1)
 
 

@@ -57,6 +57,15 @@ def test_images_of_other_sizes(side, doublings, base, channels):
     assert critic(x).shape == (2,)
 
 
+@pytest.mark.parametrize(("height", "width", "base"), [(32, 48, (4, 6)), (96, 64, (6, 4)), (28, 64, (7, 16))])
+def test_images_that_are_not_square(height, width, base):
+    spec = DataSpec("wide", (4, height, width))
+    generator, critic = Wgan().generator(spec), Wgan().discriminator(spec)
+    assert generator.project[1].unflattened_size[1:] == base
+    x = generator(torch.randn(2, generator.latent_dim))
+    assert x.shape == (2, 4, height, width) and critic(x).shape == (2,)
+
+
 @pytest.mark.parametrize("spec", [RING, CURVES])
 def test_points_and_curves_go_through_linear_layers(spec):
     generator, critic = Wgan().generator(spec), Wgan().discriminator(spec)
@@ -75,9 +84,14 @@ def test_the_critic_ends_in_a_linear_layer_and_has_no_sigmoid():
         assert not any(isinstance(m, nn.Sigmoid | nn.LogSigmoid | nn.Tanh) for m in layers)
 
 
-@pytest.mark.parametrize(("shape", "size"), [((1, 30, 30), "30x30"), ((1, 28, 32), "32x28"), ((3, 6, 6), "6x6")])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((1, 30, 30), "30x30"), ((1, 30, 28), "30x28"), ((3, 32, 42), "32x42"), ((3, 6, 6), "6x6")]
+)
 def test_other_sizes_are_refused(shape, size):
-    message = f"wgan takes square images whose side is 4 to 7 .* such as 28, 32, 64 or 128, but odd is {size}; use"
+    message = (
+        f"wgan takes images whose shorter side is 4 to 7 .* such as 28, 32, 64 or 128, and whose longer side halves as "
+        f"often, but odd is {size}; use another image size"
+    )
     with pytest.raises(DataError, match=message):
         Wgan().check_data(DataSpec("odd", shape))
 

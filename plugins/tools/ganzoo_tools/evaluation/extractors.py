@@ -91,7 +91,8 @@ def of_inception(spec: DataSpec, device: torch.device) -> Extractor:
     Raises `DataError` where the data holds no images, or the weights are not here and can't be fetched.
     """
     if spec.kind != "images" or spec.shape[0] not in (1, 3):
-        raise DataError(f"features inception take grey or colour images, but {spec.name} holds {spec.kind}")
+        found = f"{spec.kind} of {spec.shape[0]} channels" if spec.kind == "images" else spec.kind
+        raise DataError(f"features inception take grey or colour images, but {spec.name} holds {found}")
     from torchvision.models import inception_v3
 
     state = _inception_weights()
