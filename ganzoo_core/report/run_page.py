@@ -40,7 +40,7 @@ def run_page(folder: RunFolder) -> bytes:
     """The page of a run, finished or not, as UTF-8. What the run lacks is left out, or said to be missing."""
     info, records, snapshots = folder.metadata(), folder.records(), folder.snapshots()
     spec = info.data
-    generator, unusable = _generator(folder)
+    generator, unusable = _generator(folder, spec)
     step = max([0, *(record["step"] for record in records), *(step for step, _ in snapshots)])
     rates = [record["samples_per_s"] for record in records if record.get("samples_per_s")]
     settings = run_settings(info)
@@ -69,12 +69,15 @@ def run_page(folder: RunFolder) -> bytes:
     )
 
 
-def _generator(folder: RunFolder) -> tuple[TrainedGenerator | None, str | None]:
+def _generator(folder: RunFolder, spec: DataSpec) -> tuple[TrainedGenerator | None, str | None]:
     """The generator, or why there is none: a page without it still shows what is on the disk."""
     try:
-        return load(folder.path), None
+        generator = load(folder.path)
     except GanzooError as error:
         return None, str(error)
+    if generator.spec != spec:
+        return None, f"{folder.generator} must be of the data that run.json describes, but is of other data"
+    return generator, None
 
 
 def _variant_facts(name: str) -> dict[str, Any] | None:

@@ -71,9 +71,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def ends_well(command: list[str]) -> None:
+def ends_well(command: list[str], what: str) -> None:
     result = CliRunner().invoke(main, command)
-    assert result.exit_code in (0, 1) and "a bug" not in result.output, result.output
+    assert result.exit_code in (0, 1) and "a bug" not in result.output, (command, what, result.output)
     if result.exit_code:
         assert result.stderr.splitlines()[-1].startswith("Error: "), result.output
 
@@ -94,7 +94,7 @@ def check_mutations(home: Path, name: str, commands: list[list[str]], every: int
     for mutation in accepted[::every]:
         path.write_text(mutation)
         for command in commands:
-            ends_well(command)
+            ends_well(command, mutation)
     path.write_text(text)
     return len(accepted)
 
@@ -129,7 +129,7 @@ def check_lines(home: Path, every: int) -> None:
     for line in lines(home)[::every]:
         path.write_text(line + "\n")
         for command in commands_of(home):
-            ends_well(command)
+            ends_well(command, line)
 
 
 def test_lines_of_metrics_with_one_other_value(home: Path, tmp_path: Path) -> None:
@@ -157,6 +157,22 @@ def test_lone_lines_of_metrics(home: Path, tmp_path: Path, line: str) -> None:
     for command in commands_of(tmp_path / "home")[:2]:
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 0, result.output
+
+
+def test_weights_of_other_data_than_the_run(home: Path, tmp_path: Path) -> None:
+    """No page draws them: a run.json without classes has no rows for a generator that is asked for them."""
+    shutil.copytree(home, tmp_path / "home")
+    for name in ("run", "other"):
+        path = tmp_path / "home" / name / "run.json"
+        found = json.loads(path.read_text())
+        del found["data"]["classes"]
+        path.write_text(json.dumps(found))
+    words = {"report": "run.json describes, but is of other data", "compare": "are of other data than its run.json"}
+    for command in commands_of(tmp_path / "home")[:2]:
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+        page = tmp_path / "home" / {"report": "run/report.html", "compare": "comparison.html"}[command[0]]
+        assert words[command[0]] in page.read_text()
 
 
 def test_each_name_has_a_chart_so_that_there_are_not_too_many(home: Path, tmp_path: Path) -> None:

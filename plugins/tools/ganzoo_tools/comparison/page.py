@@ -105,6 +105,8 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
         generator = load(candidate.folder.path)
     except GanzooError as error:
         return Shown(recipe.name, str(error), None, [])
+    if generator.spec != spec:
+        return Shown(recipe.name, "its weights are of other data than its run.json describes", None, [])
     labels = _labels(spec) if generator.variant.conditional else None
     n = _count(spec) if labels is None else len(labels)
     values = generate(generator.module, n, labels, SEED, generator.device)
@@ -114,10 +116,12 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
 
 
 def _real(candidate: Candidate, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:
-    """Real samples of the same classes; None where the data is not to be had here."""
+    """Real samples of the same classes; None where that data is not to be had here."""
     try:
         dataset = source_of(candidate.info).load(data_folder(data_dir))
     except GanzooError:
+        return None
+    if dataset.spec != spec:
         return None
     asked = None if dataset.labels is None else _labels(spec)
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(SEED), device="cpu")
