@@ -20,7 +20,7 @@ _SIGNED = 2
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened, undecoded image has values whose black and white are not known."""
     if image.format not in _UNSCALED:
-        return False
+        return has_floats(image)
     raw = _rawmode(image)
     return image.mode[0] in "IF" or raw in _DEEP_COLOURS or _is_signed_byte(image)
 

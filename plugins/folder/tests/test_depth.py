@@ -148,6 +148,11 @@ def test_formats_that_state_their_largest_value_are_scaled_by_it(images):
     assert grey(images) == [127, 127]
 
 
+def test_floats_of_another_format_have_the_same_rule(images):
+    (images / "a.pfm").write_bytes(b"Pf\n8 8\n-1.0\n" + np.full(64, 0.5, "<f4").tobytes())
+    assert grey(images) == [128, 128]
+
+
 def test_the_range_holds_every_value_and_is_a_whole_number_of_bits():
     assert auto_span([]) is None
     assert auto_span([(0, 0)]) == (0, 255)
