@@ -14,9 +14,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
-from windows_rules import can_be, windows_rules, wrong_names
+from windows_rules import can_be, in_use, windows_rules, wrong_names
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
@@ -24,7 +25,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.launch import _sentence
 from ganzoo_core.errors import FileError
 from ganzoo_core.sampling.sample_files import class_folders
-from ganzoo_core.storage import files, names
+from ganzoo_core.storage import files, names, tensor_files
 from ganzoo_core.training.stop_signal import StopSignal
 from ganzoo_tools.comparison.race import default_folder
 
@@ -78,6 +79,16 @@ def test_a_run_from_start_to_end(windows_rules: None, in_tmp: Path) -> None:
     assert len(generator.sample(1)) == 1
     assert wrong_names(in_tmp / "made") == []
     assert sorted(name[2:] for name in os.listdir("made/images")) == ["C", "b", "c", "class-aux"]  # 0- to 3- before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_was_read_of_a_file_does_not_hold_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    tensor_files.save(path, "checkpoint", {"step": 1}, {"a": torch.arange(9.0)})
+    with tensor_files.opened(path, "checkpoint") as file:
+        tensors = file.tensors()
+        assert in_use(path) == [str(path)], "it is mapped while it is read"
+    assert in_use(path) == [] and tensors["a"].sum() == 36
 
 
 def test_names_that_we_make_can_be_everywhere() -> None:
