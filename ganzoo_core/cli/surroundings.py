@@ -29,7 +29,7 @@ def ended_by_signals() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         raise Ended(signal.Signals(number).name)
 
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     numbers = [signal.Signals[name] for name in names]
     ours = threading.current_thread() is threading.main_thread()
     previous = {n: signal.signal(n, end) for n in numbers if ours and signal.getsignal(n) is signal.SIG_DFL}

@@ -11,6 +11,7 @@ from typing import Any
 
 from ganzoo_core.drawing.words import typed
 from ganzoo_core.errors import DataError, SettingError
+from ganzoo_core.storage.names import shell_word
 from ganzoo_tools.comparison.candidates import Candidate
 from ganzoo_tools.evaluation.results import MetricValue, better, check_comparable
 
@@ -117,8 +118,8 @@ def rank_candidates(
     for candidate in candidates:
         if by not in candidate.evaluation.figures:
             raise DataError(
-                f"{candidate.folder.path} can't be ranked: its evaluation must hold {by}, but does not; make it again: "
-                f"ganzoo evaluate {candidate.folder.path}"
+                f"{shell_word(candidate.folder.path)} can't be ranked: its evaluation must hold {by}, but does not; make it again: "
+                f"ganzoo evaluate {shell_word(candidate.folder.path)}"
             )
     sign = 1 if better(by) == "lower" else -1
     found = {
