@@ -118,7 +118,7 @@ def rank_candidates(
     for candidate in candidates:
         if by not in candidate.evaluation.figures:
             raise DataError(
-                f"{shell_word(candidate.folder.path)} can't be ranked: its evaluation must hold {by}, but does not; make it again: "
+                f"{candidate.folder.path} can't be ranked: its evaluation must hold {by}, but does not; make it again: "
                 f"ganzoo evaluate {shell_word(candidate.folder.path)}"
             )
     sign = 1 if better(by) == "lower" else -1
