@@ -13,7 +13,7 @@ import click
 
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.distributed.launch import report
-from ganzoo_core.errors import GanzooError, UnknownNameError
+from ganzoo_core.errors import GanzooError, UnknownNameError, out_of_memory
 from ganzoo_core.hookspecs import MOVED, VERSION
 from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line
@@ -83,14 +83,22 @@ class Zoo(click.Group):
         except KeyboardInterrupt:
             raise click.ClickException("stopped by Ctrl-C") from None
         except (GanzooError, OSError) as error:
-            raise click.ClickException(one_line(error)) from error
+            raise click.ClickException(_said(error) or one_line(error)) from error
         except Exception as error:
+            if said := _said(error):
+                raise click.ClickException(said) from error
             if os.environ.get("GANZOO_TRACEBACK"):
                 raise
             raise click.ClickException(
                 f"{type(error).__name__}: {one_line(error)}; this is a bug in ganzoo or in a plugin, "
                 f"and GANZOO_TRACEBACK=1 shows where"
             ) from error
+
+
+def _said(error: Exception) -> str | None:
+    """What to do where a command has used up the memory."""
+    said = None if isinstance(error, GanzooError) else out_of_memory(error)
+    return said and f"{said}; ask for fewer samples (-n) or smaller ones, or close other programs"
 
 
 @click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"]})

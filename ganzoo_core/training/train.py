@@ -22,7 +22,9 @@ from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.failures import explained
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
+from ganzoo_core.training.memory import check_memory
 from ganzoo_core.training.resume import check_same_data, resumed_plan
 from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
@@ -30,6 +32,7 @@ from ganzoo_core.training.trainer import Trainer
 NO_END = 1_000_000_000  # steps of a run that its seconds end
 
 
+@explained()
 def train(
     variant: str | None = None,
     *,
@@ -71,6 +74,7 @@ def train(
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
     with _global_random_state_kept():
+        check_memory(plan, dataset, processes)
         engine = Engine(plan.variant, dataset, plan.run, processes)
         with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
             folder.write_metadata(_metadata(plan, dataset, engine, seconds))
@@ -108,6 +112,7 @@ def _resume(
             seconds = metadata.seconds
         dataset = load_data(plan.source, data_dir, processes)
         check_same_data(path, metadata, dataset, texts)
+        check_memory(plan, dataset, processes)
         engine = Engine(plan.variant, dataset, plan.run, processes)
         if step:
             engine.restore(step, tensors, folder.checkpoint)
