@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable
+
+_NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "can't allocate memory", "bad_alloc", "bad allocation")
 
 
 def shorten(text: object, length: int = 300) -> str:
     """Text from a stranger's file or code, cut to a length that suits an error message."""
     words = str(text)
     return words if len(words) <= length else words[:length] + "..."
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """What Python, numpy or torch says where there is no memory left, in short; None for any other error."""
+    text = str(error)
+    told = isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+    if not (told or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)):
+        return None
+    asked = re.search(r"allocate (\d[\d.]*) (\w+)", text)
+    if asked is None:
+        return "out of memory"
+    number, unit = (float(asked[1]) / 2**30, "GiB") if asked[2] == "bytes" else (float(asked[1]), asked[2])
+    return f"out of memory: {number:,.1f} {unit} more were asked for"
 
 
 class GanzooError(Exception):

@@ -7,7 +7,6 @@ other. Otherwise the name is unusable, and requesting it names all claimants; th
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
@@ -214,19 +213,6 @@ class Registry:
             if dist and dist.name != hookspecs.CORE_PACKAGE and entry_point.module.partition(".")[0] == package:
                 return f"{dist.name} {dist.version}"
         return None
-
-
-@contextlib.contextmanager
-def faults_named() -> Iterator[None]:
-    """Inside, a plugin's code can't end the program: what is no `Exception` becomes a `PluginError` that names it."""
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as error:
-        if fault := registry().fault(error):
-            raise fault from error
-        raise
 
 
 def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:

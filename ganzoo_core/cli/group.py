@@ -12,7 +12,7 @@ import click
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
 from ganzoo_core.distributed.launch import report
-from ganzoo_core.errors import GanzooError, UnknownNameError
+from ganzoo_core.errors import GanzooError, UnknownNameError, out_of_memory
 from ganzoo_core.guards.faults import Ended
 from ganzoo_core.hookspecs import MOVED, VERSION
 from ganzoo_core.registry import registry
@@ -87,7 +87,7 @@ class Zoo(click.Group):
         except (GanzooError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise  # click's own business
-            raise click.ClickException(one_line(error)) from error
+            raise click.ClickException(_said(error) or one_line(error)) from error
         except BaseException as error:
             shown = self._shown(ctx, error)
             if shown is error:
@@ -99,6 +99,8 @@ class Zoo(click.Group):
 
         A plugin may end its own command as it likes, and no other.
         """
+        if isinstance(error, Exception) and (memory := _said(error)):
+            return click.ClickException(memory)
         name = ctx.invoked_subcommand
         owner = None if name is None or name in _COMMANDS else registry().command(name)[1].source
         ends = isinstance(error, click.exceptions.Exit | click.Abort) or not isinstance(error, Exception)
@@ -115,6 +117,12 @@ class Zoo(click.Group):
                 f"{said}; this is a bug in ganzoo or in a plugin, and GANZOO_TRACEBACK=1 shows where"
             )
         return click.ClickException(f"{one_line(fault)}; GANZOO_TRACEBACK=1 shows the way there")
+
+
+def _said(error: Exception) -> str | None:
+    """What to do where a command has used up the memory."""
+    said = None if isinstance(error, GanzooError) else out_of_memory(error)
+    return said and f"{said}; ask for fewer samples (-n) or smaller ones, or close other programs"
 
 
 @click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from ganzoo_core.cli.options import UserPath
-from ganzoo_core.cli.output import default_output, draw, on_terminal, print_path
+from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.run_folder import RunFolder
@@ -46,6 +46,8 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
         print_path(path)
         return
     from ganzoo_core.sampling.generator_file import load
+    from ganzoo_core.sampling.sample_files import is_picture
+    from ganzoo_core.sampling.samples import default_count
 
     generator = load(source)
     with samples_progress() as progress:
@@ -53,6 +55,11 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
     if on_terminal():
         shown = None if count is None else min(count, _MOST_DRAWN)
         draw(generator.sample(shown, labels=labels or None, seed=seed))
+    spec = generator.spec
+    if is_picture(output or path) and count is None and not labels and generator.variant.conditional:
+        shown = default_count(spec, True)
+        if shown < spec.num_classes and spec.has_pixels:
+            note(f"the picture shows the first {shown} of {spec.num_classes} classes; --label NAME shows any other")
     print_path(path)
 
 

@@ -6,14 +6,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import Image
 from rich.console import Console, RenderableType
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.display import pixels
 from ganzoo_core.drawing.gifs import read_picture
-from ganzoo_core.drawing.pictures import bare_grid, grouped, montage
+from ganzoo_core.drawing.pictures import bare_grid, layout_of, montage
 from ganzoo_core.drawing.terminal import Blocks
 from ganzoo_core.sampling.samples import default_count, default_labels
 
@@ -64,17 +63,11 @@ def read_gallery(path: Path, spec: DataSpec, conditional: bool) -> Gallery:
     if grid is None:
         return Gallery([picture])
     height, width = spec.shape[-2:]
-    columns = (grid.width + 1) // (width + 1)
-    rows = [min(columns, size - start) for size in _sizes(n, labels) for start in range(0, size, columns)]
-    places = [(i, j) for i, length in enumerate(rows) for j in range(length)]
+    places = layout_of(spec, n, labels).places()
     if conditional:
-        places.sort(key=lambda place: place[1])
-    corners = [(j * (width + 1), i * (height + 1)) for i, j in places]
+        places.sort(key=lambda place: place[2])
+    corners = [(j * (width + 1), i * (height + 1)) for i, j, _ in places]
     return Gallery([grid.crop((x, y, x + width, y + height)).convert("RGB") for x, y in corners])
-
-
-def _sizes(n: int, labels: torch.Tensor | None) -> list[int]:
-    return [len(members) for _, members in grouped(n, labels)]
 
 
 def _cell_width(size: tuple[int, int], n: int, width: int, height: int) -> int | None:

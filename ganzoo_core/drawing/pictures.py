@@ -6,6 +6,7 @@ import io
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from PIL import Image, ImageDraw
@@ -22,6 +23,9 @@ CELL = 56  # small images are enlarged to at least this, in pixels
 WIDEST = 2_400  # but not beyond this width of the whole grid
 NAME_WIDTH = 110
 NAME_SIZE, TITLE_SIZE = 14, 18
+NAMED_ROWS = 20  # classes that get a row each; of more the rows are no picture for a screen
+SMALL_NAME = 12
+SCREEN = 1_600  # pixels a side for the samples of many classes
 
 
 def picture(
@@ -35,31 +39,99 @@ def picture(
 ) -> Image.Image:
     """Samples (N, *shape) in [-1, 1] as one RGB picture; equal samples give equal pixels.
 
-    Images and voxels: a grid, `columns` wide; with `labels` (N,) each class begins a new row that bears its name.
+    Images and voxels: a grid, `columns` wide; with `labels` (N,) each class begins a new row that bears its name. More
+    than 20 classes flow on instead, each with its name above it, so that they fit on a screen.
     Points and curves: a plot in natural units, with `real` samples (M, *shape) for comparison.
     """
     if spec.kind == "points":
         return points_picture(values, spec, labels, real, title)
     if spec.kind == "curves":
         return curves_picture(values, spec, real, title)
-    groups = grouped(len(values), labels)
-    columns = _columns(len(values), groups, columns)
-    images = cells(values, enlargement(spec, columns))
-    named_rows = [
-        (label if start == 0 else None, [images[i] for i in members[start : start + columns]])
-        for label, members in groups
-        for start in range(0, len(members), columns)
-    ]
-    grid = montage([row for _, row in named_rows], GUTTER, PAPER)
-    names = [None if k is None else drawable(class_name(spec, k), f"class {k}")[0] for k, _ in named_rows]
-    named = lettered(grid, names)
-    return named if title is None else captioned(named, title)
+    layout = layout_of(spec, len(values), labels, columns)
+    grid = lettered(*layout.rows(cells(values, layout.factor), spec))
+    return grid if title is None else captioned(grid, title)
 
 
-def _columns(n: int, groups: Sequence[tuple[int | None, list[int]]], wanted: int | None = None) -> int:
-    """How many of n images stand side by side."""
-    most = max((len(members) for _, members in groups), default=0)
-    return max(1, min(wanted or max(8, math.ceil(math.sqrt(n))), most))
+@dataclass(frozen=True)
+class Layout:
+    """Where the samples of a picture stand: `columns` side by side, each pixel `factor` times as large, by `groups`.
+
+    Few classes begin a row each, with their name at its left. Many flow on, with a name above the first of each:
+    `names_above`.
+    """
+
+    groups: list[tuple[int | None, list[int]]]
+    columns: int
+    factor: int
+    names_above: bool
+
+    @property
+    def head(self) -> int:
+        """The height of the names above a sample."""
+        return SMALL_NAME + GUTTER if self.names_above else 0
+
+    def places(self) -> list[tuple[int, int, int]]:
+        """Each sample's row and column, and its number within its class, in the order of `groups`."""
+        numbers = [j for _, members in self.groups for j in range(len(members))]
+        if self.names_above:
+            return [(*divmod(i, self.columns), j) for i, j in enumerate(numbers)]
+        heights = [math.ceil(len(members) / self.columns) for _, members in self.groups]
+        starts = [sum(heights[:k]) for k, (_, members) in enumerate(self.groups) for _ in members]
+        return [(start + j // self.columns, j % self.columns, j) for start, j in zip(starts, numbers, strict=True)]
+
+    def rows(self, images: list[Image.Image], spec: DataSpec) -> tuple[Image.Image, list[str | None]]:
+        """The grid of the images, and the name of each row, if names are not above."""
+        names = {k: None if k is None else drawable(class_name(spec, k), f"class {k}")[0] for k, _ in self.groups}
+        ordered = [(k, images[i]) for k, members in self.groups for i in members]
+        rows: list[list[Image.Image]] = []
+        labels: list[str | None] = []
+        for (k, image), (row, _, number) in zip(ordered, self.places(), strict=True):
+            if row == len(rows):
+                rows.append([])
+                labels.append(names[k] if number == 0 and not self.names_above else None)
+            rows[row].append(_headed(image, self.head, names[k] if number == 0 else None))
+        return montage(rows, GUTTER, PAPER), labels
+
+
+def _headed(image: Image.Image, head: int, name: str | None) -> Image.Image:
+    """The image below a strip of paper with a name on it."""
+    if not head:
+        return image
+    canvas = Image.new("RGB", (image.width, head + image.height), PAPER)
+    canvas.paste(image, (0, head))
+    if name is not None:
+        text, font = fitted(name, SMALL_NAME, image.width)
+        ImageDraw.Draw(canvas).text((0, head / 2), text, fill=INK, font=font, anchor="lm")
+    return canvas
+
+
+def layout_of(spec: DataSpec, n: int, labels: Tensor | None = None, columns: int | None = None) -> Layout:
+    """Where n images or voxels stand, by class with `labels` (N,); `columns` as wished, else what suits a screen."""
+    groups = grouped(n, labels)
+    if len(groups) <= NAMED_ROWS:
+        most = max((len(members) for _, members in groups), default=0)
+        columns = max(1, min(columns or max(8, math.ceil(math.sqrt(n))), most))
+        return Layout(groups, columns, enlargement(spec, columns), names_above=False)
+    height, width = spec.shape[-2:]
+    for factor in range(enlargement(spec, 1), 0, -1):
+        across, down = width * factor + GUTTER, height * factor + 2 * GUTTER + SMALL_NAME
+        most = columns or max(1, min(SCREEN // across, n))
+        if math.ceil(n / most) * down <= SCREEN:
+            break
+    else:
+        most = columns or math.ceil(math.sqrt(n * down / across))  # too many for a screen
+    level = columns or max(1, min(most, math.ceil(math.sqrt(n * down / across))))  # as high as wide, if that will do
+    each = max(len(members) for _, members in groups)
+    if columns is None and each < level:
+        level -= level % each  # so that no class of usual size is broken
+    return Layout(groups, level, factor, names_above=True)
+
+
+def most_named(spec: DataSpec) -> int:
+    """How many images or voxels, each of another class, fit on a screen."""
+    height, width = spec.shape[-2:]
+    factor = enlargement(spec, 1)
+    return (SCREEN // (width * factor + GUTTER)) * (SCREEN // (height * factor + 2 * GUTTER + SMALL_NAME))
 
 
 def bare_grid(
@@ -69,17 +141,17 @@ def bare_grid(
 
     None where `image` is no such picture.
     """
-    columns = _columns(n, grouped(n, labels), columns)
+    layout = layout_of(spec, n, labels, columns)
+    columns, factor, head = layout.columns, layout.factor, layout.head
     height, width = spec.shape[-2:]
-    factor = enlargement(spec, columns)
-    across, down = width * factor + GUTTER, height * factor + GUTTER
+    across, down = width * factor + GUTTER, head + height * factor + GUTTER
     left = image.width - MARGIN - columns * across + GUTTER
     rows, rest = divmod(image.height - 2 * MARGIN + GUTTER, down)
     if left < MARGIN or rest or not rows:
         return None
     grid = Image.new("RGBA", (columns * (width + 1) - 1, rows * (height + 1) - 1))
     for i, j in itertools.product(range(rows), range(columns)):
-        x, y = left + j * across, MARGIN + i * down
+        x, y = left + j * across, MARGIN + i * down + head
         cell = image.crop((x, y, x + width * factor, y + height * factor)).reduce(factor)
         grid.paste(cell, (j * (width + 1), i * (height + 1)))
     return grid

@@ -17,7 +17,7 @@ from rich.text import Text
 from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.drawing.pictures import cells, grouped, montage
+from ganzoo_core.drawing.pictures import NAMED_ROWS, cells, grouped, montage
 from ganzoo_core.drawing.plots import class_name
 from ganzoo_core.storage.names import one_line
 
@@ -80,9 +80,14 @@ def _style(upper: list[int], lower: list[int] | None) -> Style:
 
 
 def image_blocks(values: Tensor, spec: DataSpec, labels: Tensor | None, width: int) -> Table:
-    """Some of the images (N, C, H, W) or voxels in [-1, 1]: eight rows, or with `labels` a row a class, named."""
+    """Some of the images (N, C, H, W) or voxels in [-1, 1]: eight rows, or with `labels` a row a class, named.
+
+    Of more than 20 classes one of each, in eight rows without names.
+    """
     most = COLUMNS if labels is not None else COLUMNS * ROWS
     groups = grouped(len(values), labels)
+    if len(groups) > NAMED_ROWS:
+        most, groups = COLUMNS * ROWS, [(None, [members[0] for _, members in groups])]
     named = [("" if k is None else class_name(spec, k), values[members[:most]]) for k, members in groups]
     return named_blocks(named, width)
 

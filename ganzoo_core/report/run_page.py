@@ -10,7 +10,7 @@ from typing import Any
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.charts import run_charts
 from ganzoo_core.drawing.gifs import read_picture
-from ganzoo_core.drawing.pictures import WIDEST, bare_grid, grouped
+from ganzoo_core.drawing.pictures import NAMED_ROWS, WIDEST, bare_grid, grouped
 from ganzoo_core.drawing.plots import class_name
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.registry import registry
@@ -96,15 +96,27 @@ def _is_critic(generator: TrainedGenerator | None) -> bool:
 def _final_samples(
     generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_shown: bool
 ) -> SampleTable | Picture | None:
-    """The run's fixed latents at its end; of points and curves only where no slide `is_shown`, which has them."""
-    if generator is None or (is_shown and not spec.has_pixels):
+    """The run's fixed latents at its end; as one picture only where no slide `is_shown`, which has them."""
+    if generator is None:
+        return None
+    in_rows = _in_rows(spec, generator.variant.conditional)
+    if is_shown and not in_rows:
         return None
     samples = generator.sample(seed=seed)
-    if not spec.has_pixels:
-        return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, "plot")
+    if not in_rows:
+        return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, _look_of_picture(spec))
     pictures = small_pictures(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
     groups = grouped(len(samples), samples.labels)
     return SampleTable([(_name(spec, k), [pictures[i] for i in members]) for k, members in groups], [])
+
+
+def _in_rows(spec: DataSpec, conditional: bool) -> bool:
+    """Whether samples are shown as pictures in rows, and not as the one picture that a run draws of them."""
+    return spec.has_pixels and not (conditional and spec.num_classes > NAMED_ROWS)
+
+
+def _look_of_picture(spec: DataSpec) -> Look:
+    return "print" if spec.has_pixels else "plot"
 
 
 def _name(spec: DataSpec, label: int | None) -> str:
@@ -120,13 +132,12 @@ def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | No
     limit = SNAPSHOTS_LIMIT // len(chosen)
     n = default_count(spec, conditional)
     labels = default_labels(spec, n) if conditional else None
-    grids = [bare_grid(image, spec, n, labels) for _, _, image in pictures] if spec.has_pixels else []
+    grids = [bare_grid(image, spec, n, labels) for _, _, image in pictures] if _in_rows(spec, conditional) else []
     if grids and all(grids):
         names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
         frames = zip(pictures, grids, strict=True)
         return Slides([(step, inlined(grid, alt, limit, look(spec))) for (step, alt, _), grid in frames if grid], names)
-    drawn: Look = "print" if spec.has_pixels else "plot"
-    return Slides([(step, inlined(image, alt, limit, drawn)) for step, alt, image in pictures], [])
+    return Slides([(step, inlined(image, alt, limit, _look_of_picture(spec))) for step, alt, image in pictures], [])
 
 
 def thinned_out(items: Sequence[Any], most: int) -> list[Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.drawing.pictures import picture, png_bytes, to_uint8
+from ganzoo_core.drawing.pictures import NAMED_ROWS, most_named, picture, png_bytes, to_uint8
 from ganzoo_core.drawing.plots import natural_units
 from ganzoo_core.errors import DataError, UnknownNameError
 from ganzoo_core.sampling.sample_files import SampleArrays, is_picture, write_samples
@@ -91,10 +91,18 @@ class Samples:
 
 
 def default_count(spec: DataSpec, conditional: bool) -> int:
-    """How many samples make a good picture: 8 per class, 64 images or curves, 1,000 points."""
+    """How many samples make a good picture: 8 per class, 64 images or curves, 1,000 points.
+
+    Of more than 20 classes fewer each; of more than fit on a screen the first ones, one each.
+    """
     if spec.kind == "points":
         return 1000
-    return 8 * min(spec.num_classes, 20) if conditional else 64
+    if not conditional:
+        return 64
+    if spec.num_classes <= NAMED_ROWS or not spec.has_pixels:
+        return 8 * min(spec.num_classes, NAMED_ROWS)
+    shown = min(spec.num_classes, max(NAMED_ROWS, most_named(spec)))
+    return shown * max(1, 8 * NAMED_ROWS // spec.num_classes)
 
 
 def default_labels(spec: DataSpec, n: int) -> Tensor:

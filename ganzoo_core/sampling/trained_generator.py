@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.errors import SettingError
+from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.sampling.generate import _PIECE, generate
 from ganzoo_core.sampling.sample_files import is_picture, write_samples
 from ganzoo_core.sampling.samples import Samples, default_count, label_indices
 from ganzoo_core.variant import Variant
+
+_LEAST_PICTURED, _MOST_PICTURED = 1000, 2**25  # samples, and numbers in them, in one picture: 128 MB
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ class TrainedGenerator:
         `progress(done, total)` is called after each batch. Raises what `sample` and `Samples.save` raise.
         """
         if is_picture(path):
+            most = max(_LEAST_PICTURED, _MOST_PICTURED // math.prod(self.spec.shape))
+            if n is not None and n > most:
+                raise SettingError(
+                    f"n must be at most {most:,} for a picture of {self.spec.name}, but is {shorten(n)}; name an .npz "
+                    f"or a folder instead of {Path(path).name}"
+                )
             self.sample(n, labels=labels, seed=seed).save(path)
             return
         n, cycle = self._wanted(n, labels)

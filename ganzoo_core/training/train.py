@@ -15,14 +15,15 @@ from ganzoo_core.distributed.launch import begun_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
 from ganzoo_core.distributed.shared_data import load_data
 from ganzoo_core.errors import SettingError
-from ganzoo_core.registry import faults_named
 from ganzoo_core.runs import checkpoints
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.failures import explained
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
+from ganzoo_core.training.memory import check_memory
 from ganzoo_core.training.resume import held_to_checkpoint, load_again, resumed_plan, same_data
 from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
@@ -31,7 +32,7 @@ NO_END = 1_000_000_000  # steps of a run that its seconds end
 
 
 @undisturbed(training=True)
-@faults_named()
+@explained()
 def train(
     variant: str | None = None,
     *,
@@ -73,6 +74,7 @@ def train(
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
+    check_memory(plan, dataset, processes)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(_metadata(plan, dataset, engine, seconds))
@@ -111,6 +113,7 @@ def _resume(
         dataset = load_again(plan, lambda: load_data(plan.source, data_dir, processes))
         dataset = same_data(path, metadata, plan, dataset, texts)
         with held_to_checkpoint(folder.checkpoint, metadata, plan, dataset.spec, tensors):
+            check_memory(plan, dataset, processes)
             engine = Engine(plan.variant, dataset, plan.run, processes)
         if step:
             engine.restore(step, tensors, folder.checkpoint)

@@ -209,10 +209,10 @@ def test_a_gallery_begins_with_one_of_each_class(conditional: bool, tmp_path: Pa
     assert {image.size for image in found.images} == {(8, 8)}
 
 
-def test_classes_of_unequal_size_leave_no_white_cells(tmp_path: Path) -> None:
+def test_a_hundred_classes_leave_no_white_cells(tmp_path: Path) -> None:
     many = DataSpec("many", (1, 8, 8), tuple(str(k) for k in range(100)))
     found = read_gallery(snapshot(tmp_path, many, True), many, True)
-    assert [255 - image.getpixel((0, 0))[0] for image in found.images] == list(range(160))
+    assert [255 - image.getpixel((0, 0))[0] for image in found.images] == list(range(100))
 
 
 def test_a_picture_of_another_make_is_shown_whole(tmp_path: Path) -> None:

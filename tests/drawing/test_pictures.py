@@ -20,6 +20,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing import fonts, loss_chart, pictures, plots
 from ganzoo_core.drawing.pictures import CELL, GUTTER, MARGIN, TITLE_SIZE, cells, picture, png_bytes, to_uint8
 from ganzoo_core.drawing.terminal import Blocks, half_blocks, image_blocks
+from ganzoo_core.sampling.samples import default_count, default_labels
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "two"))
 COLOUR = DataSpec("colour", (3, 4, 4))
@@ -91,6 +92,50 @@ def test_labels_begin_a_row_each_in_order_of_class_and_long_classes_wrap() -> No
             assert cell_colours(image, i, j, left) == {(level,) * 3}
     names = [image.crop((0, MARGIN + i * (CELL + GUTTER), left, MARGIN + (i + 1) * (CELL + GUTTER))) for i in range(3)]
     assert [len(colours(name)) > 1 for name in names] == [True, True, False]
+
+
+MANY = DataSpec("many", (3, 32, 32), tuple(f"class {k}" for k in range(200)))
+
+
+def test_two_hundred_classes_fit_on_a_screen_each_below_its_name() -> None:
+    n = default_count(MANY, True)
+    labels = default_labels(MANY, n)
+    assert labels.tolist() == list(range(200))
+    values = torch.linspace(-1, 1, n)[:, None, None, None].expand(n, 3, 32, 32)
+    image = picture(values, MANY, labels)
+    assert max(image.size) < 1200 and 0.8 < image.width / image.height < 1.25
+    across, down = 64 + GUTTER, 64 + 2 * GUTTER + pictures.SMALL_NAME
+    for k, level in enumerate(to_uint8(values[:, 0, 0, 0]).tolist()):
+        i, j = divmod(k, 16)
+        x, y = MARGIN + j * across, MARGIN + i * down + pictures.SMALL_NAME + GUTTER
+        assert set(colours(image.crop((x, y, x + 64, y + 64)))) == {(level,) * 3}
+        assert len(colours(image.crop((x, y - pictures.SMALL_NAME, x + 64, y)))) > 1  # its name
+
+
+@pytest.mark.parametrize(
+    ("classes", "side", "count"), [(10, 28, 80), (20, 256, 160), (21, 32, 147), (40, 32, 160), (200, 32, 200)]
+)
+def test_fewer_samples_of_each_the_more_classes_there_are(classes: int, side: int, count: int) -> None:
+    spec = DataSpec("x", (1, side, side), tuple(map(str, range(classes))))
+    assert default_count(spec, True) == count and default_count(spec, False) == 64
+
+
+@pytest.mark.parametrize(("classes", "side"), [(1000, 32), (5000, 8), (200, 256), (62, 28), (400, 64)])
+def test_pictures_of_many_classes_stay_on_a_screen(classes: int, side: int) -> None:
+    spec = DataSpec("x", (1, side, side), tuple(map(str, range(classes))))
+    n = default_count(spec, True)
+    layout = pictures.layout_of(spec, n, default_labels(spec, n))
+    rows = 1 + max(row for row, _, _ in layout.places())
+    height = rows * (side * layout.factor + GUTTER + layout.head)
+    assert height <= pictures.SCREEN and layout.columns * (side * layout.factor + GUTTER) <= pictures.SCREEN
+
+
+def test_classes_of_one_size_are_not_broken_and_more_samples_than_fit_are_square() -> None:
+    labels = torch.arange(90) % 30
+    assert pictures.layout_of(MANY, 90, labels).columns % 3 == 0
+    layout = pictures.layout_of(MANY, 4000, torch.arange(4000) % 200)
+    assert layout.factor == 1 and layout.columns % 20 == 0 and 60 <= layout.columns <= 80
+    assert pictures.layout_of(MANY, 200, torch.arange(200), columns=10).columns == 10
 
 
 def test_a_title_stands_above_the_grid() -> None:

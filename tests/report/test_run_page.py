@@ -24,7 +24,7 @@ from ganzoo_core.cli import main
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.display.notebook import run_html
 from ganzoo_core.drawing.charts import MOST_POINTS, Line, axis, run_charts, thinned
-from ganzoo_core.drawing.pictures import bare_grid, cells, picture
+from ganzoo_core.drawing.pictures import bare_grid, cells, layout_of, picture
 from ganzoo_core.drawing.words import number, typed
 from ganzoo_core.report.command import usage
 from ganzoo_core.report.page import inlined, render
@@ -412,6 +412,18 @@ def test_a_grid_is_what_was_drawn(shape: tuple[int, ...], labels: torch.Tensor |
     assert np.array_equal(first.convert("RGB"), wanted[0])
     assert np.array_equal(second.convert("RGB"), wanted[1 if labels is None else 3])
     assert grid.getpixel((width, 0)) == (0, 0, 0, 0)
+
+
+def test_a_grid_of_many_classes_is_what_was_drawn() -> None:
+    spec = DataSpec("x", (1, 8, 8), tuple(map(str, range(30))))
+    values, labels = torch.rand(60, 1, 8, 8) * 2 - 1, torch.arange(60) % 30
+    grid = bare_grid(picture(values, spec, labels), spec, 60, labels)
+    assert grid is not None
+    wanted, columns = cells(values), layout_of(spec, 60, labels).columns
+    for place, sample in ((0, 0), (1, 30), (columns, columns // 2)):
+        i, j = divmod(place, columns)
+        cell = grid.crop((j * 9, i * 9, j * 9 + 8, i * 9 + 8)).convert("RGB")
+        assert np.array_equal(cell, wanted[sample])
 
 
 def test_a_strange_picture_has_no_grid() -> None:

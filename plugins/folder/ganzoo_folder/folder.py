@@ -54,8 +54,15 @@ def load(path: Path, options: FolderOptions, data_dir: Path, split: Split = "tra
         labels = torch.tensor([image.label for image in listing.images if image.name not in bad])
         _tell_sizes(path, dict(zip(listing.classes, labels.bincount(minlength=spec.num_classes).tolist(), strict=True)))
     left_out = listing.left_out | bad
-    more = {"notes": tuple(found.notes), "contents": found.contents, "guard": found.guard}
-    return Dataset(spec, found.samples, labels, left_out=left_out, **more)
+    return Dataset(
+        spec,
+        found.samples,
+        labels,
+        left_out=left_out,
+        notes=tuple(found.notes),
+        contents=found.contents,
+        guard=found.guard,
+    )
 
 
 def _tell_sizes(path: Path, counts: dict[str, int]) -> None:

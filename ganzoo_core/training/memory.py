@@ -1,0 +1,208 @@
+"""Whether a run fits into memory: its step is tried on the meta device, where nothing is allocated, before any is."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.distributed.processes import Processes
+from ganzoo_core.errors import GanzooError, SettingError
+from ganzoo_core.interfaces import Batch, Networks, Player, Turn
+from ganzoo_core.runs.plan import Plan
+from ganzoo_core.sampling.devices import pick_device, pick_precision
+from ganzoo_core.training.failures import sentence
+from ganzoo_core.training.free_memory import free_memory
+from ganzoo_core.variant import Variant
+
+_NEAR = 0.8  # of what is free; the estimate is good to about a quarter
+_COPIES_TO_SAVE = 3  # of weights and optimizers while a checkpoint is written: the tensors, their bytes, the file's
+_BESIDE = 200 * 2**20  # what the kernels and the C library keep on a processor: 120 to 260 MB, whatever the size
+_SMALLER = (512, 384, 256, 192, 128, 96, 64, 48, 32, 16)  # images to propose
+_ENDLESS, _MOST = 2**63, 2**48  # bytes: a size that none has, and one beyond which it makes no difference
+_UNTOLD = "overflow"  # in what torch says of a size beyond 63 bits
+_PROBE = 1000  # numbers of the parameter with which an optimizer is tried
+
+_log = logging.getLogger("ganzoo")
+
+
+def check_memory(plan: Plan, dataset: Dataset, processes: Processes) -> None:
+    """Raise `SettingError` for a run that the free memory can't hold, saying what would fit; warn if it only just can.
+
+    Neither a variant that can't be tried on the meta device is checked, nor a system that tells nothing of its memory.
+    """
+    device = pick_device(plan.run.device)
+    free = free_memory(device)
+    if free is None:
+        return
+    if device.type == "cuda" and dataset.samples.nbytes <= free // 2:
+        free -= dataset.samples.nbytes  # `Dataset.to` moves them there
+    trial = _Trial(plan, dataset.spec, processes, device)
+    need = trial.need()
+    if need is None or need <= _NEAR * free:
+        return
+    name, batch_size = plan.variant.name, plan.variant.config.batch_size
+    where = "the card's memory" if device.type == "cuda" else "memory"
+    if need > free:
+        amount = "more memory than any machine has" if need == _ENDLESS else f"about {_size(need)} of {where}"
+        raise SettingError(
+            f"{name} on {dataset.spec.name} with batch_size={batch_size} needs {amount}, but {_size(free)} are free; "
+            f"{trial.what_fits(free)}"
+        )
+    _log.warning(
+        "%s with batch_size=%d needs about %s of the %s of %s that are free",
+        name, batch_size, _size(need), _size(free), where,
+    )  # fmt: skip
+
+
+class _Trial:
+    """What a run would take, also with another batch size or image size."""
+
+    def __init__(self, plan: Plan, spec: DataSpec, processes: Processes, device: torch.device) -> None:
+        self.plan, self.spec, self.device = plan, spec, device
+        self.accumulate, self.processes = plan.run.accumulate, processes
+        self.halves = pick_precision(plan.run.precision, device, spec.has_pixels) == "bf16"
+
+    def need(self, **changed: int) -> int | None:
+        """The bytes it takes of the device's memory; None where that can't be worked out."""
+        spec, variant = self.spec, self.plan.variant
+        if size := changed.pop("image_size", None):
+            spec = replace(spec, shape=(spec.shape[0], size, size))
+        try:
+            variant = type(variant)(replace(variant.config, **changed))
+            variant.check_data(spec)
+            return self._need(variant, spec)
+        except GanzooError:
+            raise
+        except Exception as error:
+            if words := sentence(error):
+                raise SettingError(words) from error
+            return _ENDLESS if _UNTOLD in str(error).lower() else None
+
+    def _need(self, variant: Variant, spec: DataSpec) -> int:
+        with torch.device("meta"):
+            networks = Networks(variant.generator(spec), variant.discriminator(spec), variant.loss())
+        players = variant.players(networks)
+        average = networks.generator if variant.config.ema_decay else nn.Identity()
+        weights = sum(_nbytes(module) for module in (*networks, average))
+        gradients = sum(p.nbytes for player in players for p in player.parameters)
+        state = weights + sum(remembered(player) for player in players)
+        if state > _MOST:
+            return _ENDLESS
+        step = self._step(variant, spec, networks, players) - gradients
+        if self.halves:
+            step = (step + weights) // 2  # and the copies of the weights in which it computes
+        if self.device.type != "cpu":
+            return state + gradients + step
+        here = self.processes.size_here
+        return here * (state + gradients + _BESIDE) + max(here * step, _COPIES_TO_SAVE * state)
+
+    def _step(self, variant: Variant, spec: DataSpec, networks: Networks, players: list[Player]) -> int:
+        """The most bytes that a step has in use beside weights and optimizers."""
+        pieces = self.accumulate * self.processes.size
+        n = max(1, variant.config.batch_size // pieces)
+        real = torch.empty((n, *spec.shape), device="meta")
+        labels = torch.empty(n, dtype=torch.int64, device="meta") if spec.classes else None
+        z = networks.generator.latent(1, torch.Generator())
+        z = torch.empty((n, *z.shape[1:]), dtype=z.dtype, device="meta")
+        columns = {"real": real} | ({} if labels is None else {"labels": labels})
+        batch = Batch(columns, z, networks.generator, keep_graph=self.accumulate == 1)
+        with _Tally() as tally:
+            for player in players:
+                for parameter in player.parameters:
+                    parameter.grad = torch.empty_like(parameter)  # of the step before
+            turns = [_play(player, batch, networks) for player in players]
+        del turns
+        others = self.accumulate * max(player.steps for player in players) - 1
+        return tally.most + real.nbytes * (1 + 2 * others)  # each with its real and its fake samples
+
+    def what_fits(self, free: int) -> str:
+        """Words for the largest batch size, and the largest images, with which it would fit into `free` bytes."""
+        pieces, batch_size = self.accumulate * self.processes.size, self.plan.variant.config.batch_size
+        choices = {"batch_size": [b for k in range(1, 64) if (b := (batch_size >> k) // pieces * pieces)]}
+        if "image_size" in self.plan.source.Options.names() and self.spec.kind == "images":
+            choices["image_size"] = [size for size in _SMALLER if size < max(self.spec.shape[1:])]
+        found = [self._first(name, values, free) for name, values in choices.items()]
+        if any(found):
+            return f"{' or '.join(filter(None, found))} would fit"
+        return f"make its networks smaller: `ganzoo show {self.plan.variant.name}` lists the settings"
+
+    def _first(self, name: str, values: list[int], free: int) -> str | None:
+        for value in values:
+            try:
+                need = self.need(**{name: value})
+            except GanzooError:  # a size that the variant does not take
+                continue
+            if need is not None and need <= _NEAR * free:
+                return f"{name}={value}"
+        return None
+
+
+def _play(player: Player, batch: Batch, networks: Networks) -> Turn:
+    """A player's turn on tensors without numbers, up to its gradients."""
+    owned = {id(p) for p in networks.generator.parameters()}
+    owns_generator = any(id(p) in owned for p in player.parameters)
+    joint = not networks.discriminator.mixes_samples
+    turn = Turn(batch, networks.generator, networks.discriminator, owns_generator=owns_generator, joint=joint)
+    if terms := list(player.terms(turn).values()):
+        for parameter in player.parameters:
+            parameter.grad = None
+        sum(terms[1:], terms[0]).backward(inputs=player.parameters)
+    return turn
+
+
+class _Tally(TorchDispatchMode):
+    """Counts the bytes of the tensors that are made, for as long as they are in use; `most` is the most there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self._alive: dict[int, Any] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the function, and count what is new in its result."""
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._alive:
+            return
+
+        def forget(_: object) -> None:
+            del self._alive[key]
+            self.now -= size
+
+        self._alive[key] = weakref.ref(storage, forget)
+        self.now += size
+        self.most = max(self.most, self.now)
+
+
+def remembered(player: Player) -> int:
+    """The bytes that a player's optimizer will keep, from a step with one small parameter more."""
+    optimizer = player.optimizer
+    probe = nn.Parameter(torch.zeros(_PROBE))
+    optimizer.add_param_group({"params": [probe]})
+    probe.grad = torch.zeros_like(probe)
+    optimizer.step()
+    kept = sum(value.numel() for value in optimizer.state[probe].values() if isinstance(value, Tensor))
+    return round(kept / _PROBE) * sum(p.nbytes for p in player.parameters)
+
+
+def _nbytes(module: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
+
+
+def _size(number: int) -> str:
+    return f"{number / 2**30:,.1f} GB" if number >= 2**30 else f"{number / 2**20:,.0f} MB"
