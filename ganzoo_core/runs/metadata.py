@@ -113,6 +113,9 @@ class RunMetadata:
             spec = DataSpec.from_dict(values["data"])
         except (DataError, TypeError) as error:
             raise FileError(f"{path} is damaged: its data is none that there can be ({shorten(error)})") from error
+        if len(spec.shape) != _DIMENSIONS.get(spec.kind, len(spec.shape)):
+            rule = f"{spec.kind} must have {_DIMENSIONS[spec.kind]} dimensions, but are of shape {list(spec.shape)}"
+            raise FileError(f"{path} is damaged: its data is none that there can be ({rule})")
         for change in values.get("changes", []):
             check(path, "changes: ", change, _CHANGE, _CHANGE.keys() - {"step"})
         settings = effective_settings(values["variant"], values["settings"])
@@ -185,6 +188,7 @@ _RULES: dict[str, Rule] = {
     "environment": (table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
     "changes": (list_of(lambda change: isinstance(change, dict)), "a list of tables"),
 }
+_DIMENSIONS = {"images": 3, "voxels": 4}  # which what draws them counts on
 _FIXED = {"variant", "data", "changes"}  # no resume changes these
 _OPTIONAL = {"seconds", "changes", "data_notes"}
 _CHANGE: dict[str, Rule] = {"step": (is_count, "a whole number")} | {k: r for k, r in _RULES.items() if k not in _FIXED}

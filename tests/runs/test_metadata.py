@@ -94,6 +94,7 @@ FIELDS: dict[tuple[str, ...], tuple[Any, str]] = {
     ("settings", "generator_lr"): ({}, "settings must be a table of settings"),
     ("data", "shape"): ([0], "its data is none that there can be (the shape of the data ring8 must be"),
     ("data", "kind"): ("pickles", "its data is none that there can be (the kind of the data ring8 must be one"),
+    ("data",): ({"name": "ring8", "shape": [2]}, "(images must have 3 dimensions, but are of shape [2])"),
     ("data", "bogus"): (1, "its data is none that there can be (DataSpec.__init__() got an unexpected keyword"),
     ("data_size",): (-1, "data_size must be a whole number above 0, but is -1"),
     ("data_digest",): (1, "data_digest must be text of at most 5,000 characters, but is 1"),
