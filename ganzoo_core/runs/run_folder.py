@@ -16,6 +16,7 @@ from ganzoo_core.storage.files import (
     append_to,
     as_file_error,
     own_folder,
+    refuse_link,
     remove_leftovers,
     sync_folder,
     try_lock,
@@ -60,6 +61,7 @@ class RunFolder:
     def resume(cls, path: Path) -> RunFolder:
         """The folder of a run to resume. Raises `FileError` if there is none, or another process trains it."""
         folder = cls.open(path)
+        refuse_link(path / "checkpoints")  # before it trains for as long as it takes to the first of them
         folder.lock()
         try:
             own_folder(path / "samples")  # it may have been cleared away, or left behind in a copy

@@ -168,6 +168,9 @@ def test_what_would_reach_outside(whole: Path, tmp_path: Path, name: str, form: 
     (tmp_path / "a" / "run" / name).touch()  # one that the run would have a step later
     check(tmp_path / "a", tmp_path / "b", name, form, command)
     found = tmp_path / "b" / "run" / name
+    if code == 1:
+        last = (found.parent / "metrics.jsonl").read_bytes()
+        assert last == (whole / "run" / "metrics.jsonl").read_bytes(), "before a step is trained"
     assert found.is_symlink() == (code == 1 and form != "a pipe"), "a link is replaced, or the command refuses"
 
 
