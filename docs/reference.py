@@ -48,7 +48,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Errors",
         "ganzoo_core.errors",
         (
-            "GanzooError", "UnknownNameError", "MissingPluginError", "SettingError", "PluginError", "DataError",
+            "GanzooError", "UnknownNameError", "MissingPluginError", "SettingError", "PluginError", "ContractError", "DataError",
             "FileError", "TrainingError", "NotFiniteError", "Interrupted",
         ),
     ),

@@ -99,10 +99,11 @@ def held_to_checkpoint(
     shapes, _ = tensor_files.forms(tensors)
     variant = plan.variant
     variant.check_data(spec)
+    # Not the loss, which may get tensors of its own once the networks are there.
     networks = {"generator": lambda: variant.generator(spec), "discriminator": lambda: variant.discriminator(spec)}
     known = True
     try:
-        for name, new in {**networks, "loss": variant.loss}.items():
+        for name, new in networks.items():
             known &= untrusted.check(new, name, checkpoint, *tensor_files.forms(tensor_files.part(tensors, name)))
     except FileError as error:
         if changed := _changed(metadata, plan, variant.config.names() - {"steps"}):
