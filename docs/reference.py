@@ -48,8 +48,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Errors",
         "ganzoo_core.errors",
         (
-            "GanzooError", "UnknownNameError", "MissingPluginError", "SettingError", "PluginError", "ContractError", "DataError",
-            "FileError", "TrainingError", "NotFiniteError", "Interrupted",
+            "GanzooError", "UnknownNameError", "MissingPluginError", "SettingError", "PluginError", "ContractError",
+            "DataError", "FileError", "TrainingError", "NotFiniteError", "Interrupted",
         ),
     ),
     (

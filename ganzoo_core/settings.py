@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from ganzoo_core.errors import PluginError, SettingError, UnknownNameError, shorten
 
+_LARGEST = 3.4e38  # of float32
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -226,6 +227,8 @@ def _checked_scalar(name: str, kind: type, rule: Mapping[str, Any], value: Any) 
         raise SettingError(f"{name} must be {_KINDS[kind]}, but is {shorten(repr(value))}")
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingError(f"{name} must be a finite number, but is {shorten(value)}")
+    if isinstance(value, float) and abs(value) > _LARGEST:
+        raise SettingError(f"{name} must be at most {_LARGEST:g} in size, as float32 holds no more, but is {value:g}")
     low, high, choices = rule.get("minimum"), rule.get("maximum"), rule.get("choices")
     if low is not None and value < low:
         raise SettingError(f"{name} must be at least {low}, but is {shorten(value)}")

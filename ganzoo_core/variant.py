@@ -80,7 +80,9 @@ class Config(Settings):
     discriminator_lr: float = option(2e-4, "learning rate of the discriminator", minimum=0)
     beta1: float = option(0.5, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
     beta2: float = option(0.999, "Adam's decay of the second moment", minimum=0, maximum=0.99999)
-    n_critic: int = option(1, "discriminator updates per generator update (k of arXiv:1406.2661)", minimum=1)
+    n_critic: int = option(
+        1, "discriminator updates per generator update (k of arXiv:1406.2661)", minimum=1, maximum=1000
+    )
     ema_decay: float = option(
         0.0, "average the generator's weights with this decay and sample from the average; 0 is off",
         minimum=0, maximum=0.99999,

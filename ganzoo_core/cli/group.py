@@ -12,7 +12,7 @@ import click
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
 from ganzoo_core.distributed.launch import report
-from ganzoo_core.errors import GanzooError, UnknownNameError, out_of_memory
+from ganzoo_core.errors import GanzooError, UnknownNameError, out_of_memory, shorten
 from ganzoo_core.guards.faults import Ended
 from ganzoo_core.hookspecs import MOVED, VERSION
 from ganzoo_core.registry import registry
@@ -20,6 +20,7 @@ from ganzoo_core.storage.names import one_line
 
 # The module of each command has its name and holds it as `command`.
 _COMMANDS = ("list", "show", "data", "run", "sample", "report", "check", "plugins")
+_LONGEST = 1000  # characters of a message of click, which quotes all that was typed
 
 
 class Zoo(click.Group):
@@ -82,7 +83,7 @@ class Zoo(click.Group):
                 return super().invoke(ctx)
         except click.ClickException as error:
             # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
-            vars(error)["message"] = one_line(error.message)
+            vars(error)["message"] = shorten(one_line(error.message), _LONGEST)
             raise
         except (GanzooError, OSError) as error:
             if isinstance(error, BrokenPipeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import textwrap
 import tomllib
@@ -83,6 +84,7 @@ def command(
         raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
     rank = worker_rank()
     if rank is None and processes > 1:
+        _check_processes(processes)
         launch(processes, click.get_current_context().meta["ganzoo.arguments"])
         return
     if quiet or rank:
@@ -104,6 +106,13 @@ def command(
     elif not quiet:
         note(f"{visible(run.folder)} is done already; to go on, give more steps: --steps N")
     print_path(run.folder)
+
+
+def _check_processes(processes: int) -> None:
+    """Raise `SettingError` for more than could ever help: each takes the memory of a run."""
+    most = 16 * (os.cpu_count() or 1)
+    if processes > most:
+        raise SettingError(f"processes must be at most {most}, 16 per processor of this machine, but are {processes}")
 
 
 def merge(

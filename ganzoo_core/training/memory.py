@@ -27,7 +27,7 @@ _NEAR = 0.8  # of what is free; the estimate is good to about a quarter
 _COPIES_TO_SAVE = 3  # of weights and optimizers while a checkpoint is written: the tensors, their bytes, the file's
 _BESIDE = 200 * 2**20  # what the kernels and the C library keep on a processor: 120 to 260 MB, whatever the size
 _SMALLER = (512, 384, 256, 192, 128, 96, 64, 48, 32, 16)  # images to propose
-_ENDLESS, _MOST = 2**63, 2**48  # bytes: a size that none has, and one beyond which it makes no difference
+_ENDLESS = 2**63  # bytes, a size that no memory has
 _UNTOLD = "overflow"  # in what torch says of a size beyond 63 bits
 _PROBE = 1000  # numbers of the parameter with which an optimizer is tried
 
@@ -41,11 +41,11 @@ def check_memory(plan: Plan, dataset: Dataset, processes: Processes) -> None:
     """
     device = pick_device(plan.run.device)
     free = free_memory(device)
-    if free is None:
+    if free is None or plan.variant.config.batch_size > len(dataset):  # which `BatchOrder` refuses
         return
     if device.type == "cuda" and dataset.samples.nbytes <= free // 2:
         free -= dataset.samples.nbytes  # `Dataset.to` moves them there
-    trial = _Trial(plan, dataset.spec, processes, device)
+    trial = _Trial(plan, dataset.spec, processes, device, free)
     need = trial.need()
     if need is None or need <= _NEAR * free:
         return
@@ -55,7 +55,7 @@ def check_memory(plan: Plan, dataset: Dataset, processes: Processes) -> None:
         amount = "more memory than any machine has" if need == _ENDLESS else f"about {_size(need)} of {where}"
         raise SettingError(
             f"{name} on {dataset.spec.name} with batch_size={batch_size} needs {amount}, but {_size(free)} are free; "
-            f"{trial.what_fits(free)}"
+            f"{trial.what_fits()}"
         )
     _log.warning(
         "%s with batch_size=%d needs about %s of the %s of %s that are free",
@@ -66,8 +66,8 @@ def check_memory(plan: Plan, dataset: Dataset, processes: Processes) -> None:
 class _Trial:
     """What a run would take, also with another batch size or image size."""
 
-    def __init__(self, plan: Plan, spec: DataSpec, processes: Processes, device: torch.device) -> None:
-        self.plan, self.spec, self.device = plan, spec, device
+    def __init__(self, plan: Plan, spec: DataSpec, processes: Processes, device: torch.device, free: int) -> None:
+        self.plan, self.spec, self.device, self.free = plan, spec, device, free
         self.accumulate, self.processes = plan.run.accumulate, processes
         self.halves = pick_precision(plan.run.precision, device, spec.has_pixels) == "bf16"
 
@@ -95,9 +95,8 @@ class _Trial:
         weights = sum(_nbytes(module) for module in (*networks, average))
         gradients = sum(p.nbytes for player in players for p in player.parameters)
         state = weights + sum(remembered(player) for player in players)
-        if state > _MOST:
-            return _ENDLESS
-        step = self._step(variant, spec, networks, players) - gradients
+        fits = state + gradients <= self.free  # else a latent, which is made in earnest, might not either
+        step = self._step(variant, spec, networks, players) - gradients if fits else 0
         if self.halves:
             step = (step + weights) // 2  # and the copies of the weights in which it computes
         if self.device.type != "cpu":
@@ -124,24 +123,24 @@ class _Trial:
         others = self.accumulate * max(player.steps for player in players) - 1
         return tally.most + real.nbytes * (1 + 2 * others)  # each with its real and its fake samples
 
-    def what_fits(self, free: int) -> str:
-        """Words for the largest batch size, and the largest images, with which it would fit into `free` bytes."""
+    def what_fits(self) -> str:
+        """Words for the largest batch size, and the largest images, with which it would fit."""
         pieces, batch_size = self.accumulate * self.processes.size, self.plan.variant.config.batch_size
         choices = {"batch_size": [b for k in range(1, 64) if (b := (batch_size >> k) // pieces * pieces)]}
         if "image_size" in self.plan.source.Options.names() and self.spec.kind == "images":
             choices["image_size"] = [size for size in _SMALLER if size < max(self.spec.shape[1:])]
-        found = [self._first(name, values, free) for name, values in choices.items()]
+        found = [self._first(name, values) for name, values in choices.items()]
         if any(found):
             return f"{' or '.join(filter(None, found))} would fit"
         return f"make its networks smaller: `ganzoo show {self.plan.variant.name}` lists the settings"
 
-    def _first(self, name: str, values: list[int], free: int) -> str | None:
+    def _first(self, name: str, values: list[int]) -> str | None:
         for value in values:
             try:
                 need = self.need(**{name: value})
             except GanzooError:  # a size that the variant does not take
                 continue
-            if need is not None and need <= _NEAR * free:
+            if need is not None and need <= _NEAR * self.free:
                 return f"{name}={value}"
         return None
 

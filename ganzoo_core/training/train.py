@@ -140,4 +140,4 @@ def _check_seconds(seconds: float, epochs: int | None) -> None:
 def _with_epochs(plan: Plan, epochs: int, size: int) -> Plan:
     """The plan with as many steps as it takes to pass the real data through the discriminator `epochs` times."""
     config = plan.variant.config
-    return plan.with_steps(math.ceil(epochs * size / (config.batch_size * config.n_critic)))
+    return plan.with_steps(-(-epochs * size // (config.batch_size * config.n_critic)))  # rounded up, at any size

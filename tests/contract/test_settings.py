@@ -97,6 +97,10 @@ def test_a_number_that_is_not_finite_is_refused(value: float, shown: str) -> Non
     assert refused(ramps=[1.0, value]) == f"ramps must be a finite number, but is {shown}"
 
 
+def test_a_number_beyond_float32_is_refused() -> None:
+    assert refused(ramps=[1e308]) == "ramps must be at most 3.4e+38 in size, as float32 holds no more, but is 1e+308"
+
+
 def test_bounds_are_inclusive() -> None:
     assert Oven(trays=1, heat=0).trays == 1
     assert Oven(trays=8, heat=300).heat == 300

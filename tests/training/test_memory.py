@@ -49,7 +49,7 @@ def pictures(size: int, n: int = 256) -> ganzoo.Dataset:
 
 
 def need(plan_, data) -> int:
-    return memory._Trial(plan_, data.spec, SingleProcess(), CPU).need()
+    return memory._Trial(plan_, data.spec, SingleProcess(), CPU, 2**62).need()
 
 
 def system(root: Path, files: dict[str, str]) -> Path:

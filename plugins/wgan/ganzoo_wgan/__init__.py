@@ -25,7 +25,7 @@ GANZOO_API = 1
 class WassersteinConfig(ganzoo.Config):
     """What a game with a critic has in any case: algorithm 1's n_critic = 5, and the sizes of the networks."""
 
-    n_critic: int = option(5, "updates of the critic per update of the generator", minimum=1)
+    n_critic: int = option(5, "updates of the critic per update of the generator", minimum=1, maximum=1000)
     ema_decay: float = option(
         0.998, "average the generator's weights with this decay and sample from the average; 0 is off",
         minimum=0, maximum=0.99999,

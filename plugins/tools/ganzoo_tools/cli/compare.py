@@ -37,7 +37,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 @data_dir_option
 @click.option("--minutes", type=float, metavar="N", help="With --variants: how long to train each, 1 by default.")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), metavar="N",
+    "--seeds", type=click.IntRange(1, 1000), metavar="N",
     help="With --variants: train each with the seeds 0 to N-1; 1 by default, without a spread.",
 )  # fmt: skip
 @click.option(

@@ -34,7 +34,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="Samples to evaluate, and real ones to compare with; at most as many as there are real ones.",
 )  # fmt: skip
 @click.option(
-    "--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
+    "--seeds", type=click.IntRange(1, 1000), default=3, show_default=True, metavar="N",
     help="Number of sampling seeds; metrics are given with their spread over them.",
 )  # fmt: skip
 @click.option("--features", type=click.Choice(["inception"]), help="Use Inception v3 features instead (images).")

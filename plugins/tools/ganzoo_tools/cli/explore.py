@@ -38,7 +38,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     "--values", metavar="X,X,...", help="The values to set them to, such as --values=-2,1,4; by default -4,-2,0,2,4."
 )
 @click.option(
-    "--interpolate", "steps", type=click.IntRange(min=2), metavar="N",
+    "--interpolate", "steps", type=click.IntRange(2, 1000), metavar="N",
     help="N steps from the latent of this seed to that of the next.",
 )  # fmt: skip
 @click.option(
