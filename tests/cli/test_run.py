@@ -325,7 +325,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             seen.drawn = (n, labels, seed)
             return Picture()
 
-        return SimpleNamespace(save_samples=save_samples, sample=sample)
+        variant = SimpleNamespace(conditional=False)
+        return SimpleNamespace(save_samples=save_samples, sample=sample, spec=None, variant=variant)
 
     module = ModuleType("ganzoo_core.sampling.generator_file")
     module.load = load

@@ -398,7 +398,7 @@ def test_explore_draws_on_a_terminal(folder: Path, in_tmp: Path, monkeypatch: py
         (["--interpolate", "2", "--positions", "3"], 2, "--interpolate and --labels exclude each other"),
         (["--labels", "--label", "3"], 2, "--labels shows every label; leave out --label"),
         (["--straight"], 2, "--spherical and --straight are ways of --interpolate N"),
-        (["--interpolate", "1"], 2, "1 is not in the range x>=2"),
+        (["--interpolate", "1"], 2, "1 is not in the range 2<=x<=1000"),
         (["--seed", "-1"], 2, "-1 is not in the range x>=0"),
     ],
 )  # fmt: skip
