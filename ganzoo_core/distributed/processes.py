@@ -8,6 +8,7 @@ its backward passes are done. Sending them during the last of these was tried, a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -196,6 +197,16 @@ class ProcessGroup(Processes):
         with lost_process_errors():
             dist.monitored_barrier(self._talk, _LOADING)
 
+    def leave(self) -> None:
+        """End gloo's threads, once they are done: nothing else does, and each lets go of tensors that Python owns.
+
+        One that is late, as on a busy machine, and does so while Python comes to its end, ends the process by SIGABRT.
+        """
+        self._asked.clear()
+        del self._talk, self._group  # the threads of a group end with its last reference
+        if dist.is_initialized():  # a user's own program may have left
+            dist.destroy_process_group()
+
     def _broadcast(self, data: bytes) -> bytes:
         """What process 0 gives."""
         length = torch.tensor(len(data))
@@ -229,7 +240,11 @@ def _patience() -> timedelta:
 @cache
 def join() -> Processes:
     """The processes of this run: those that torchrun, or `ganzoo run --processes`, has started with this one."""
-    return SingleProcess() if worker_rank() is None or os.environ["WORLD_SIZE"] == "1" else ProcessGroup()
+    if worker_rank() is None or os.environ["WORLD_SIZE"] == "1":
+        return SingleProcess()
+    group = ProcessGroup()
+    atexit.register(group.leave)
+    return group
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -219,6 +220,69 @@ def test_devices_that_processes_cannot_share_are_refused(monkeypatch, kind, word
     processes.size_here = 2
     with pytest.raises(SettingError, match=words):
         processes.check_device(torch.device(kind))
+
+
+def told_by_torchrun(processes: int) -> dict[str, str]:
+    """What torchrun tells the first of so many processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"TORCHELASTIC_RUN_ID": "test", "RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": processes,
+            "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+    return {name: str(value) for name, value in told.items()}
+
+
+def gloo_threads() -> int:
+    return sum("gloo" in (task / "comm").read_text() for task in Path("/proc/self/task").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_process_that_leaves_has_no_thread_of_the_group(monkeypatch):
+    for name, value in told_by_torchrun(1).items():
+        monkeypatch.setenv(name, value)
+    group = ProcessGroup()
+    group.max_of_last("signal", 0)
+    assert group.mean(torch.ones(2)).tolist() == [1, 1] and gloo_threads() > 0
+    group.leave()
+    assert gloo_threads() == 0 and not torch.distributed.is_initialized()
+
+
+LATE = """
+import os
+first = os.fork()
+if not first:
+    os.environ["RANK"] = os.environ["LOCAL_RANK"] = "1"
+
+import threading, time, torch, torch.distributed as dist
+from ganzoo_core.distributed.processes import join
+
+began = threading.Event()
+
+def late(work):
+    began.set()
+    for _ in range(1000):
+        time.sleep(0.001)
+
+group = join()._group
+if not first:
+    time.sleep(0.3)
+work = dist.all_reduce(torch.ones(2), group=group, async_op=True)
+if not first:
+    work.wait()
+    os._exit(0)
+work.get_future().then(late)
+began.wait()
+del group
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_gloo_is_waited_for_where_its_threads_are_late():
+    """One that needs Python's lock as Python ends is ended in the middle of C++ code, and the process by SIGABRT."""
+    environment = {**os.environ, **told_by_torchrun(2)}
+    ended = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_what_torch_says_of_a_loss_is_a_sentence():
