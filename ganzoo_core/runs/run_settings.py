@@ -21,7 +21,7 @@ class RunSettings(Settings):
         choices=("auto", "fp32", "bf16"),
     )
     compile: bool = option(False, "compile the networks with torch.compile")
-    cuda_graph: bool = option(False, "on a CUDA device, record a step once as a graph and replay it")
+    cuda_graph: bool = option(True, "on a CUDA device, record a step once as a graph and replay it")
     accumulate: int = option(
         1, "pieces of a mini-batch, computed one after another to save memory; their gradients are averaged", minimum=1
     )

@@ -1,6 +1,6 @@
 """A step captured once as a CUDA graph and replayed: the GPU no longer waits for Python between its kernels.
 
-Not yet run on a GPU: see benchmarks/NOTES.md. Until then it is opt-in: `--set cuda_graph=true`.
+What it brings on a GPU is in benchmarks/NOTES.md. `--set cuda_graph=false` runs every step from Python.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def warn(why: str) -> None:
 
 
 def can_capture(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> bool:
-    """Whether steps can be replayed without Python; prepares the optimizers for it. Warns if they can't."""
+    """Whether steps can be replayed without Python; prepares the optimizers for it. Warns of a GPU that can't."""
+    if device.type != "cuda":
+        return False
     if why := _obstacle(players, loss, dataset, device):
         warn(why)
         return False
@@ -41,8 +43,6 @@ def can_capture(players: list[Player], loss: Loss, dataset: Dataset, device: tor
 
 
 def _obstacle(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> str | None:
-    if device.type != "cuda":
-        return f"this run computes on {device}"
     if dataset.samples.device != device:
         return f"{dataset.spec.name} does not fit on the GPU"
     if loss.may_pass:
