@@ -305,6 +305,13 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert public - INTERNAL <= listed, f"docs/reference.py lacks {sorted(public - INTERNAL - listed)}"
 
 
+def test_a_promise_names_a_test_that_is_there() -> None:
+    there = {path.name for path in ROOT.rglob("test_*.py")}
+    for page in ("reliability.md", "security.md"):
+        named = set(re.findall(r"`(test_\w+\.py)`", (ROOT / "docs" / page).read_text(encoding="utf-8")))
+        assert len(named) > 10 and named <= there, f"{page} names {sorted(named - there)}"
+
+
 def test_every_rule_is_explained() -> None:
     from ganzoo_core.testing import RULES
 
