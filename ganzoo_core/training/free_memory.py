@@ -32,8 +32,8 @@ def _of_machine(root: Path) -> Iterator[int]:
 
 def _of_groups(root: Path) -> Iterator[int]:
     """What each control group that this process is in leaves it; a container sees its own as the root."""
-    with contextlib.suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text(encoding="ascii").splitlines():
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers in ("", "memory"):
                 home = root / "sys/fs/cgroup" / controllers
@@ -46,8 +46,8 @@ def _of_group(folder: Path) -> Iterator[int]:
     for most, used, spare in _CGROUP_FILES:
         with contextlib.suppress(OSError, KeyError, ValueError):  # "max" is no number: no limit
             yield (
-                int((folder / most).read_text(encoding="ascii"))
-                - int((folder / used).read_text(encoding="ascii"))
+                int((folder / most).read_text(encoding="utf-8"))
+                - int((folder / used).read_text(encoding="utf-8"))
                 + _fields(folder / "memory.stat")[spare]
             )
 
@@ -55,12 +55,12 @@ def _of_group(folder: Path) -> Iterator[int]:
 def _of_process(root: Path) -> Iterator[int]:
     """What `ulimit -v` leaves."""
     with contextlib.suppress(OSError, KeyError, ValueError):
-        limits = (root / "proc/self/limits").read_text(encoding="ascii").splitlines()
+        limits = (root / "proc/self/limits").read_text(encoding="utf-8").splitlines()
         most = next(line.split()[3] for line in limits if line.startswith("Max address space"))
         yield int(most) - 1024 * _fields(root / "proc/self/status")["VmSize"]
 
 
 def _fields(path: Path) -> dict[str, int]:
     """The lines `NAME: NUMBER` or `NAME NUMBER` of a file."""
-    lines = (line.replace(":", " ").split() for line in path.read_text(encoding="ascii").splitlines())
+    lines = (line.replace(":", " ").split() for line in path.read_text(encoding="utf-8").splitlines())
     return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdecimal()}
