@@ -23,9 +23,12 @@ from typing import Any
 _COUNT = {"operations": 0}
 
 
-def die_at(number: int) -> None:
-    """End as `kill -9` does at the number-th operation on files: halfway through a write, or before any other."""
-    _count_operations(lambda count: count == number)
+def die_at(number: int, by: int = signal.SIGKILL) -> None:
+    """End as `kill -9` does at the number-th operation on files: halfway through a write, or before any other.
+
+    Or be told to end there, by another signal.
+    """
+    _count_operations(lambda count: count == number, by)
 
 
 def count_operations(path: str) -> None:
@@ -41,7 +44,7 @@ def count_operations(path: str) -> None:
     _count_operations(note)
 
 
-def _count_operations(is_last: Callable[[int], bool]) -> None:
+def _count_operations(is_last: Callable[[int], bool], by: int = signal.SIGKILL) -> None:
     def tick() -> bool:
         _COUNT["operations"] += 1
         return is_last(_COUNT["operations"])
@@ -49,7 +52,7 @@ def _count_operations(is_last: Callable[[int], bool]) -> None:
     def counted(original: Callable[..., Any]) -> Callable[..., Any]:
         def operation(*args: Any, **kwargs: Any) -> Any:
             if tick():
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), by)
             return original(*args, **kwargs)
 
         return operation
@@ -58,7 +61,7 @@ def _count_operations(is_last: Callable[[int], bool]) -> None:
         def write(self, data: Any) -> int:
             if tick():
                 super().write(data[: len(data) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), by)
             return super().write(data)
 
     open_path = pathlib.Path.open
@@ -67,7 +70,7 @@ def _count_operations(is_last: Callable[[int], bool]) -> None:
         return Torn(self, mode) if mode in ("xb", "ab") else open_path(self, mode, *args, **kwargs)
 
     pathlib.Path.open = counted(open_torn)  # type: ignore[method-assign]
-    for name in ("replace", "fsync", "link", "unlink", "mkdir"):
+    for name in ("replace", "rename", "fsync", "link", "unlink", "mkdir", "rmdir"):
         setattr(os, name, counted(getattr(os, name)))
 
 

@@ -62,7 +62,7 @@ def _fetch(name: str, missing: list[Path], wanted: set[str]) -> None:
     wrong = {file: why for archive in archives if (why := _fault(file := folder / archive.name, archive.md5))}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with unfinished_folder(folder, ".fetching-") as scratch, _polite_network():
+        with unfinished_folder(folder) as scratch, _polite_network():
             for archive in archives:
                 _fetch_archive(archive, folder, scratch, is_there=folder / archive.name not in wrong)
             for path in scratch.rglob("*"):

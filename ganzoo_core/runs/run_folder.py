@@ -13,6 +13,7 @@ from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.records import MOST_NAMES, is_record, trained_seconds
 from ganzoo_core.storage import json_files
 from ganzoo_core.storage.files import (
+    UNFINISHED,
     append_to,
     as_file_error,
     own_folder,
@@ -105,7 +106,7 @@ class RunFolder:
                 f"wait until it ends or stop it, or train into another folder: --out"
             )
         self._lock = lock
-        remove_leftovers(self.path)
+        remove_leftovers(self.path, f"**/{UNFINISHED}*")
 
     def check_still_ours(self) -> None:
         """Raise `FileError` where the folder was removed under the run, as another run may have begun in its place."""
@@ -191,7 +192,7 @@ def _check_free(path: Path) -> None:
     found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if "samples" in found and not any((path / "samples").iterdir()):
         found.remove("samples")
-    if any(name != _LOCK and not name.endswith(".tmp") for name in found):
+    if any(name != _LOCK and not name.startswith(UNFINISHED) for name in found):
         raise FileError(f"{path} is not empty; give a new or an empty folder as --out")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import stat
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,14 @@ from PIL import Image
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import png_bytes
 from ganzoo_core.errors import DataError, FileError
-from ganzoo_core.storage.files import as_file_error, behind_link, replaced, sync_folder, unfinished_folder
+from ganzoo_core.storage.files import (
+    as_file_error,
+    behind_link,
+    remove_leftovers,
+    replaced,
+    sync_folder,
+    unfinished_folder,
+)
 from ganzoo_core.storage.names import few, file_name
 
 _LEAST_DIGITS = 6
@@ -132,23 +141,42 @@ def class_folders(spec: DataSpec) -> list[str]:
 
 @contextlib.contextmanager
 def _filled(path: Path) -> Iterator[Path]:
-    """A new folder which becomes the new folder `path` at the end, at once, or whose contents move into the empty one.
+    """A new folder which becomes `path` at the end, at once; it takes the place of an empty one.
 
-    An empty one stays, as it may be a disk of its own, or where the user stands. Raises `FileError`.
+    One whose place can't be taken, such as a disk of its own, gets the contents. Raises `FileError`.
     """
     with as_file_error(path):
-        is_new = not path.exists()
-        place = path.parent if is_new else path
-        place.mkdir(parents=True, exist_ok=True)
-        if not is_new and (found := sorted(name for name in os.listdir(path) if not name.startswith("."))):
+        target = behind_link(path)
+        is_new = not target.exists()
+        (target.parent if is_new else target).mkdir(parents=True, exist_ok=True)
+        for folder in (target, target.parent):
+            remove_leftovers(folder)
+        if not is_new and (found := sorted(name for name in os.listdir(target) if not name.startswith("."))):
             raise FileError(f"{path} is not empty: it holds {few(found)}; name a new or an empty folder")
-        with unfinished_folder(place, ".unfinished-") as folder:
+        stays = not is_new and not _can_go(target)
+        place = target if stays else target.parent
+        with unfinished_folder(place) as folder:
             yield folder
-            if is_new:
-                folder.rename(path)
+            if stays:
+                _move_contents(folder, target)
             else:
-                _move_contents(folder, path)
+                _take_place(folder, target)
     sync_folder(place)
+
+
+def _can_go(path: Path) -> bool:
+    """Whether another folder can take the place of an empty one: not where the user stands, nor a disk of its own."""
+    is_plain = path.stat().st_dev == path.parent.stat().st_dev and not path.samefile(os.curdir)
+    return is_plain and os.access(path.parent, os.W_OK) and not os.listdir(path)
+
+
+def _take_place(folder: Path, path: Path) -> None:
+    """Let a folder be `path`, where there is none, or an empty one whose permissions it takes."""
+    if path.exists():
+        folder.chmod(stat.S_IMODE(path.stat().st_mode))
+        if sys.platform == "win32":  # which replaces no folder
+            path.rmdir()
+    os.replace(folder, path)
 
 
 def _move_contents(folder: Path, path: Path) -> None:

@@ -13,7 +13,6 @@ import secrets
 import shutil
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from io import FileIO
@@ -23,6 +22,7 @@ from typing import BinaryIO
 from ganzoo_core.errors import FileError
 
 _LOCK = ".lock"
+UNFINISHED = ".ganzoo-unfinished-"  # begins the names of folders that are being filled
 _TRIES, _TRY_EVERY_S = 100, 0.01
 _READERS_S = 5.0 if sys.platform == "win32" else 0.0
 _WAYS_OUT = {
@@ -92,14 +92,10 @@ def duplicate_atomically(source: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A name for a new file beside `path`, which it replaces at the end, or vanishes where that fails."""
-    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
-    with as_file_error(path):
-        try:
-            yield temporary
-            _put_in_place(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    """A name for a new file near `path`, which it replaces at the end, or vanishes where that fails."""
+    with as_file_error(path), unfinished_folder(path.parent) as folder:
+        yield folder / "file"
+        _put_in_place(folder / "file", path)
     sync_folder(path.parent)
 
 
@@ -160,41 +156,63 @@ def _put_in_place(temporary: Path, target: Path) -> None:
             return
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete what a killed process had begun to write in `folder` or below and never put in its place."""
-    with as_file_error(folder):
-        for path in folder.rglob(".*-????????.tmp"):
-            if path.is_symlink() or path.is_file():
-                path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, pattern: str = f"{UNFINISHED}*") -> None:
+    """Delete what killed processes had begun in `folder` and never put in its place; what others still fill is locked.
+
+    With `pattern="**/…"` below it too. What can't be deleted stays, as does all on a file system without locks.
+    """
+    for left in list(folder.glob(pattern)):
+        if left.is_dir() and not left.is_symlink():
+            with contextlib.suppress(OSError):
+                with append_to(left / _LOCK) as lock:
+                    is_free = _lock(lock)
+                if is_free:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def unfinished_folder(place: Path, prefix: str) -> Iterator[Path]:
+def unfinished_folder(place: Path) -> Iterator[Path]:
     """A new folder somewhere in `place`, to fill and to move away; it vanishes at the end.
 
-    What killed processes left there under the same prefix goes too; what others still fill is locked.
+    What killed processes left there goes too. Raises `OSError`.
     """
-    for left in place.glob(f"{prefix}*"):
-        if left.is_dir() and not left.is_symlink() and (lock := try_lock(left / _LOCK)) is not None:
-            lock.close()
-            shutil.rmtree(left, ignore_errors=True)
-    with contextlib.ExitStack() as locked:
-        own = tempfile.mkdtemp(prefix=prefix, dir=place)
-        locked.callback(_remove, own)
-        if (lock := try_lock(Path(own) / _LOCK)) is not None:
-            locked.enter_context(lock)
-        folder = Path(own) / "new"  # a folder within, as the temporary one is closed to everybody else
+    remove_leftovers(place)
+    with contextlib.ExitStack() as held:
+        lock = None
+        while lock is None:
+            own = place / f"{UNFINISHED}{secrets.token_hex(4)}"
+            held.callback(_remove, own)
+            lock = _claimed(own)
+        held.callback(lock.close)
+        folder = own / "new"  # a folder within, as its own is closed to everybody else
         folder.mkdir()
         yield folder
 
 
-def _remove(folder: str) -> None:
+def _claimed(own: Path) -> FileIO | None:
+    """Make a folder and lock it; None where another process came in between, and took it for one left behind."""
+    own.mkdir(mode=0o700)
+    try:
+        lock = append_to(own / _LOCK)
+    except FileNotFoundError:
+        return None
+    with contextlib.suppress(OSError):  # without locks nobody clears away either
+        if not _lock(lock) or not (own / _LOCK).exists():
+            lock.close()
+            return None
+    return lock
+
+
+def _remove(folder: Path) -> None:
     """Remove a folder also while a thread still writes into it, which a signal has kept others from waiting for."""
-    for _ in range(_TRIES):
+    try:
         shutil.rmtree(folder, ignore_errors=True)
-        if not os.path.exists(folder):
-            return
-        time.sleep(_TRY_EVERY_S)
+    finally:  # the signal may come in the middle of that
+        for _ in range(_TRIES):
+            if not folder.exists():
+                break
+            shutil.rmtree(folder, ignore_errors=True)
+            time.sleep(_TRY_EVERY_S)
 
 
 def try_lock(path: Path) -> FileIO | None:
@@ -203,13 +221,10 @@ def try_lock(path: Path) -> FileIO | None:
     The lock ends when the returned file is closed or the process ends. Raises `FileError` if the file can't be made. If
     the file system has no locks, there is a warning, and nothing is locked.
     """
-    from filelock import lock_descriptor  # here, as it takes a tenth of `ganzoo list` to import
-
     with as_file_error(path):
         file = append_to(path)
     try:
-        # Not FileLock: without locks it makes do with a marker file, which a killed process leaves behind.
-        if not lock_descriptor(file.fileno(), blocking=False):
+        if not _lock(file):
             file.close()
             return None
     except OSError as error:
@@ -219,6 +234,15 @@ def try_lock(path: Path) -> FileIO | None:
             error.strerror,
         )
     return file
+
+
+def _lock(file: FileIO) -> bool:
+    """Lock a file, unless another process has; whether it is ours. Raises `OSError` where there are no locks."""
+    # Here, as it takes a tenth of `ganzoo list` to import; and not FileLock: without locks it makes do with a marker
+    # file, which a killed process leaves behind.
+    from filelock import lock_descriptor
+
+    return lock_descriptor(file.fileno(), blocking=False)
 
 
 def sync_folder(folder: Path) -> None:

@@ -230,7 +230,7 @@ def test_an_archive_put_there_by_hand_needs_no_network(tmp_path, no_network, mon
     monkeypatch.setattr(downloads, "_CIFAR10_MD5", hashlib.md5(packed).hexdigest())
     assert Cifar10().is_local(tmp_path / "data")
     assert len(Cifar10().load(tmp_path / "data")) == 15
-    assert not list(folder.glob(".fetching-*"))
+    assert not list(folder.glob(".ganzoo-*"))
 
 
 @pytest.mark.parametrize(

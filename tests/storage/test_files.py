@@ -7,16 +7,20 @@ import errno
 import itertools
 import logging
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import threading
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
 from ganzoo_core.errors import FileError
+from ganzoo_core.storage import files
 from ganzoo_core.storage.files import (
+    UNFINISHED,
     behind_link,
     duplicate_atomically,
     own_folder,
@@ -104,12 +108,14 @@ def test_nothing_is_made_locked_or_appended_to_through_a_link(tmp_path: Path) ->
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(FileError, match=r"\.lock: .*; it is no file, but a pipe or the like, so delete it$"):
         try_lock(tmp_path / ".lock")
-    (outside / ".1-12345678.tmp").write_bytes(b"")
-    (tmp_path / ".2-12345678.tmp").symlink_to(outside / ".1-12345678.tmp")
-    (tmp_path / ".3-12345678.tmp").mkdir()
-    remove_leftovers(tmp_path / "folder")
+    (outside / f"{UNFINISHED}1").mkdir()
+    (tmp_path / f"{UNFINISHED}2").symlink_to(outside / f"{UNFINISHED}1")
+    (tmp_path / f"{UNFINISHED}3").write_bytes(b"")
     remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".3-12345678.tmp", ".lock", "folder", "outside"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{UNFINISHED}2", f"{UNFINISHED}3", ".lock", "folder", "outside",
+    ]  # fmt: skip
+    assert (outside / f"{UNFINISHED}1").is_dir()
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -184,8 +190,12 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> int:
-        raise OSError(errno.EINVAL, "Invalid argument")
+    opened = os.open
+
+    def fail(path: Path, *arguments: object) -> int:
+        if os.path.isdir(path):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return opened(path, *arguments)
 
     monkeypatch.setattr(os, "open", fail)
     write_atomically(tmp_path / "a", b"whole")
@@ -195,6 +205,7 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatc
 LOCKED = """
 import sys
 import threading
+from io import FileIO
 from pathlib import Path
 from ganzoo_core.storage.files import try_lock
 lock = try_lock(Path(sys.argv[1]))
@@ -249,7 +260,7 @@ def test_an_unfinished_folder_vanishes_though_a_thread_still_writes(tmp_path: Pa
                 (folder / str(number)).touch()
                 begun.set()
 
-    with unfinished_folder(tmp_path, ".unfinished-") as folder:
+    with unfinished_folder(tmp_path) as folder:
         thread = threading.Thread(target=write, args=(folder,))
         thread.start()
         assert begun.wait(10)
@@ -258,10 +269,45 @@ def test_an_unfinished_folder_vanishes_though_a_thread_still_writes(tmp_path: Pa
 
 
 def test_an_unfinished_folder_leaves_those_alone_that_others_fill(tmp_path: Path) -> None:
-    (tmp_path / ".unfinished-killed" / "new").mkdir(parents=True)
-    (tmp_path / ".unfinished-link").symlink_to(tmp_path / "mine")
+    (tmp_path / f"{UNFINISHED}killed" / "new").mkdir(parents=True)
+    (tmp_path / f"{UNFINISHED}link").symlink_to(tmp_path / "mine")
     (tmp_path / "mine").mkdir()
-    with unfinished_folder(tmp_path, ".unfinished-") as one, unfinished_folder(tmp_path, ".unfinished-") as other:
+    with unfinished_folder(tmp_path) as one, unfinished_folder(tmp_path) as other:
         assert one.is_dir() and other.is_dir() and one != other
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-link", "mine"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{UNFINISHED}link", "mine"]
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_an_unfinished_folder_that_was_cleared_away_before_it_was_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, made = files._lock, []
+
+    def late(file: FileIO) -> bool:
+        made.append(Path(str(file.name)).parent)
+        if len(made) == 1:
+            shutil.rmtree(made[0])
+        return lock(file)
+
+    monkeypatch.setattr(files, "_lock", late)
+    with unfinished_folder(tmp_path) as folder:
+        assert folder.parent == made[1] and sorted(os.listdir(folder.parent)) == [".lock", "new"]
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_next_file_written_clears_away_what_a_killed_process_left(tmp_path: Path) -> None:
+    (tmp_path / f"{UNFINISHED}killed" / "new").mkdir(parents=True)
+    (tmp_path / f"{UNFINISHED}killed" / "new" / "file").write_bytes(b"half")
+    write_atomically(tmp_path / "a", b"whole")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_without_locks_nothing_of_others_is_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with unfinished_folder(tmp_path) as folder:
+        write_atomically(tmp_path / "a", b"whole")
+        assert folder.is_dir()
+    assert os.listdir(tmp_path) == ["a"]

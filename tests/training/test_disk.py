@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(small_disk, forks, monke
     ballast.unlink()
     header, _ = tensor_files.load(RunFolder.open(small_disk / "run").checkpoint, "checkpoint")
     assert header["step"] >= 3
-    assert not list((small_disk / "run").rglob("*.tmp")), "half-written files must not stay"
+    assert not list((small_disk / "run").rglob(".ganzoo-*")), "half-written files must not stay"
     resumed = forks.run("run", "--resume", "run", "--steps", header["step"] + 2, "--quiet")
     assert resumed == (0, "")
 

@@ -47,7 +47,7 @@ def kill_and_resume(forks, begin: list[str], kills: int, seed: int = 0) -> int:
                 longest_s = min(longest_s, time.monotonic() - start_s)  # the machine is less busy than it was
                 break
             killed += 1
-            torn += any(folder.rglob(".*.tmp"))
+            torn += any(folder.rglob(".ganzoo-*"))
         process = go_on(forks, folder, begin)
         assert process.wait() == 0, process.errors
         assert_same_run(folder, Path("whole"))

@@ -484,7 +484,7 @@ def test_a_signal_saves_and_says_how_to_go_on(in_tmp, forks, name):
 def test_a_second_signal_ends_at_once_and_the_last_checkpoint_stays(in_tmp, forks):
     process = begun(forks, "--set", "checkpoint_every_s=1000", slow_disk=[0.5])
     process.send(signal.SIGINT)
-    while not list(Path("run").glob(".*.tmp")):  # the last checkpoint, or what comes before it, is being written
+    while not list(Path("run").glob(".ganzoo-*")):  # the last checkpoint, or what comes before it, is being written
         assert process.is_running()
     process.send(signal.SIGINT)
     assert process.wait() == -signal.SIGINT, "ended by the signal, not by itself"

@@ -10,7 +10,7 @@ from string import Template
 
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.hookspecs import API_VERSION, CORE_PACKAGE, VERSION
-from ganzoo_core.storage.files import as_file_error, unfinished_folder
+from ganzoo_core.storage.files import as_file_error, remove_leftovers, unfinished_folder
 from ganzoo_tools.scaffold.base import Base, find_base
 from ganzoo_tools.scaffold.names import Names, refuse_taken
 
@@ -31,6 +31,7 @@ def new_package(
     refuse_taken(names)
     _check_author(author)
     target = Path(names.distribution) if folder is None else folder
+    remove_leftovers(target.parent)
     if os.path.lexists(target):
         raise FileError(f"{target} is already there; name another folder with -o, or move it away")
     derived = None if base is None else find_base(base)
@@ -107,7 +108,7 @@ def _quoted(text: str) -> str:
 
 def _write(target: Path, texts: dict[str, str]) -> None:
     """Write all files beside the target, then move them there at once: whole, or not at all."""
-    with as_file_error(target), unfinished_folder(target.parent, ".ganzoo-new-") as folder:
+    with as_file_error(target), unfinished_folder(target.parent) as folder:
         for name, text in texts.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
