@@ -80,7 +80,11 @@ def report(sentence: str, error: BaseException | None) -> None:
     if not isinstance(error, Interrupted):
         if (path := os.environ.get("TORCHELASTIC_ERROR_FILE")) is None:
             return  # a launcher that does not listen
-        news = {"message": sentence, "extraInfo": {"timestamp": str(int(time.time()))}}
+        news = {
+            "message": sentence,
+            "is_about_another": isinstance(error, LostProcessError),
+            "extraInfo": {"timestamp": str(int(time.time()))},
+        }
         Path(path).write_text(json.dumps({"message": news}), encoding="utf-8")
     sys.exit(1)
 
@@ -125,12 +129,16 @@ def _meeting_place(folder: str) -> dict[str, Any]:
 
 
 def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) -> str:
-    """What a process said of its end; where none could say anything, how one ended: not by the launcher's SIGTERM."""
-    for failure in failures.values():
-        news: object = failure.message
-        if isinstance(news, dict):
-            return str(news["message"])
-    rank, code = min(((r, f.exitcode) for r, f in failures.items()), key=lambda end: (end[1] == -signal.SIGTERM, end))
+    """What a process said of its own end; where none did, how one ended: not by the launcher's SIGTERM.
+
+    What one said of another that is gone counts where all ended so, as the launcher of several machines may see.
+    """
+    news = [failure.message for failure in failures.values() if isinstance(failure.message, dict)]
+    news.sort(key=lambda each: bool(each.get("is_about_another")))
+    silent = {rank: failure.exitcode for rank, failure in failures.items() if not isinstance(failure.message, dict)}
+    if news and (not silent or not news[0].get("is_about_another")):
+        return str(news[0]["message"])
+    rank, code = min(silent.items(), key=lambda end: (end[1] == -signal.SIGTERM, end))
     signals = {-number: number.name for number in signal.Signals}  # on Windows there are other negative codes
     how = f"was ended by {signals[code]}" if code in signals else f"ended with exit code {code}"
     return (

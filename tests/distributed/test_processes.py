@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.distributed import processes, shared_data
+from ganzoo_core.distributed import launch, processes, shared_data
 from ganzoo_core.distributed.launch import LostProcessError
 from ganzoo_core.distributed.processes import ProcessGroup, SingleProcess, _digest, lost_process_errors
 from ganzoo_core.errors import FileError, SettingError, TrainingError
@@ -304,6 +305,17 @@ def children(pid: int) -> list[int]:
 
 
 ENDLESS = [*PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--set", "checkpoint_every_s=0.2"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_one_says_of_another_does_not_hide_how_that_one_ended(order):
+    about = {"message": "another process is gone", "is_about_another": True}
+    ends = {0: SimpleNamespace(message=about, exitcode=1), 1: SimpleNamespace(message="", exitcode=-signal.SIGKILL)}
+    assert launch._sentence({rank: ends[rank] for rank in order}, 2, "r").startswith("process 1 of 2 was ended by SIGK")
+    ends[1] = SimpleNamespace(message={"message": "the disk is full", "is_about_another": False}, exitcode=1)
+    assert launch._sentence({rank: ends[rank] for rank in order}, 2, "r") == "the disk is full"
+    ends[1] = ends[0]
+    assert launch._sentence(ends, 2, "r") == "another process is gone"
 
 
 @pytest.mark.slow
