@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.errors import GanzooError, Interrupted, TrainingError
+from ganzoo_core.guards.faults import Ended
 from ganzoo_core.storage.names import shell_word
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def report(sentence: str, error: BaseException | None) -> None:
             return  # a launcher that does not listen
         news = {
             "message": sentence,
-            "is_about_another": isinstance(error, LostProcessError),
+            "tells_why": not isinstance(error, LostProcessError | Ended),
             "extraInfo": {"timestamp": str(int(time.time()))},
         }
         Path(path).write_text(json.dumps({"message": news}), encoding="utf-8")
@@ -131,12 +132,13 @@ def _meeting_place(folder: str) -> dict[str, Any]:
 def _sentence(failures: dict[int, ProcessFailure], processes: int, folder: str) -> str:
     """What a process said of its own end; where none did, how one ended: not by the launcher's SIGTERM.
 
-    What one said of another that is gone counts where all ended so, as the launcher of several machines may see.
+    One that lost another, or got the launcher's SIGTERM, does not tell why; it counts where nobody knows more.
     """
-    news = [failure.message for failure in failures.values() if isinstance(failure.message, dict)]
-    news.sort(key=lambda each: bool(each.get("is_about_another")))
-    silent = {rank: failure.exitcode for rank, failure in failures.items() if not isinstance(failure.message, dict)}
-    if news and (not silent or not news[0].get("is_about_another")):
+    messages: dict[int, object] = {rank: failure.message for rank, failure in failures.items()}
+    news = [message for message in messages.values() if isinstance(message, dict)]
+    news.sort(key=lambda each: not each["tells_why"])
+    silent = {rank: failure.exitcode for rank, failure in failures.items() if messages[rank] not in news}
+    if news and (not silent or news[0]["tells_why"]):
         return str(news[0]["message"])
     rank, code = min(silent.items(), key=lambda end: (end[1] == -signal.SIGTERM, end))
     signals = {-number: number.name for number in signal.Signals}  # on Windows there are other negative codes

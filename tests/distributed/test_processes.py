@@ -309,10 +309,10 @@ ENDLESS = [*PLAIN[:5], "--steps", "1000000", *PLAIN[7:], "--set", "checkpoint_ev
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_what_one_says_of_another_does_not_hide_how_that_one_ended(order):
-    about = {"message": "another process is gone", "is_about_another": True}
+    about = {"message": "another process is gone", "tells_why": False}
     ends = {0: SimpleNamespace(message=about, exitcode=1), 1: SimpleNamespace(message="", exitcode=-signal.SIGKILL)}
     assert launch._sentence({rank: ends[rank] for rank in order}, 2, "r").startswith("process 1 of 2 was ended by SIGK")
-    ends[1] = SimpleNamespace(message={"message": "the disk is full", "is_about_another": False}, exitcode=1)
+    ends[1] = SimpleNamespace(message={"message": "the disk is full", "tells_why": True}, exitcode=1)
     assert launch._sentence({rank: ends[rank] for rank in order}, 2, "r") == "the disk is full"
     ends[1] = ends[0]
     assert launch._sentence(ends, 2, "r") == "another process is gone"
