@@ -11,7 +11,7 @@ from ganzoo_core.runs.records import losses_of
 CERTAIN_LOSS = 0.01  # mean cross-entropy: D gives the right answer a probability of 99%
 NO_GRADIENT = 1e-3  # norm over all of G; games that go on were seen between 0.06 and 30
 PATIENCE_STEPS = 200
-DIVERGED_LOSS = 1e6  # games that go on, critics' without bounds too, were seen below 1e4
+DIVERGED_LOSS = 1e6  # at a learning rate of 1e3 it is 1e22; critics have no bounds, so one that only grows is let go on
 
 
 class DivergenceWarning(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.surroundings import undisturbed
+from ganzoo_core.storage.names import one_line
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.failures import explained
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
@@ -29,6 +31,7 @@ from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
 
 NO_END = 1_000_000_000  # steps of a run that its seconds end
+FEW_SAMPLES = 200
 
 
 @undisturbed(training=True)
@@ -74,6 +77,7 @@ def train(
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
+    _tell_few(dataset)
     check_memory(plan, dataset, processes)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
@@ -123,6 +127,16 @@ def _resume(
         lead(plan, dataset, engine, folder.path, seconds)
         Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
         return Run(folder.path)
+
+
+def _tell_few(dataset: Dataset) -> None:
+    if len(dataset) < FEW_SAMPLES:
+        logging.getLogger("ganzoo").warning(
+            "%s has %d samples, which are few: a discriminator soon knows each by heart, and the generator makes "
+            "copies. More of them help, or fewer steps; `ganzoo evaluate` tells copies",
+            one_line(dataset.spec.name),
+            len(dataset),
+        )
 
 
 def _metadata(plan: Plan, dataset: Dataset, engine: Engine, seconds: float | None) -> RunMetadata:

@@ -231,6 +231,8 @@ def test_ranks_are_shared_within_the_spread() -> None:
     assert ranks((1.0, 1.2), (1.15, 1.25), (2.0, 2.0)) == [1, 1, 3]
     # 1.0 and 1.4 are further apart than either's spread, though the middle one is near both.
     assert ranks((1.0, 1.0), (1.0, 1.4), (1.4, 1.4)) == [1, 1, 3]
+    few = [MetricValue((value,), error=0.5) for value in (1.0, 1.4, 1.6)]
+    assert _ranks(few) == [1, 1, 3], "the error of few samples counts too"
 
 
 def test_the_default_folder_is_the_same_for_the_same_call() -> None:

@@ -7,15 +7,18 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
@@ -233,7 +236,8 @@ def test_an_evaluation_is_kept_and_read_again(tmp_path):
     path = an_evaluation().save(tmp_path)
     assert path.name == "evaluation.json" and Evaluation.read(path) == an_evaluation()
     fid = json.loads(path.read_text())["figures"]["fid"]
-    assert fid == {"mean": 2, "spread": pytest.approx(2**0.5), "floor": 0.5, "values": [1, 3], "better": "lower"}
+    spread = pytest.approx(2**0.5)
+    assert fid == {"mean": 2, "spread": spread, "error": None, "floor": 0.5, "values": [1, 3], "better": "lower"}
     assert an_evaluation(extractor="inception").save(tmp_path).name == "evaluation-inception.json"
     path.write_text("{}")
     with pytest.raises(FileError, match="is damaged: it holds no variant; make it again: ganzoo evaluate"):
@@ -307,13 +311,59 @@ def test_what_does_not_fit_is_refused_in_a_sentence(folders, digits):
         evaluate(run, seeds=0)
     with pytest.raises(SettingError, match="features must be inception, or left out, but is 'vgg'"):
         evaluate(run, features="vgg")
-    with pytest.raises(DataError, match="needs at least 100 samples of each kind, but ring8 holds 50000 and n is 50"):
-        evaluate(run, n=50)
+    with pytest.raises(DataError, match="needs at least 20 samples of each kind, but ring8 holds 50000 and n is 19"):
+        evaluate(run, n=19)
     dataset = Digits().load(Path())
     same = torch.zeros(200, 3)
     with pytest.raises(DataError, match="the real samples are all alike to the extractor"):
         Reference(Dataset(DataSpec("same", (3,), kind="curves"), same), None, 100, extractors.of_values(CPU))
     assert len(dataset) == 1797
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder of 24 images of noise."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for k in range(24):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / f"photos/{k}.png")
+    return tmp_path / "photos"
+
+
+def test_a_run_on_few_images_is_warned_of_and_judged_with_its_error(photos, tmp_path, caplog):
+    run = trained(tmp_path / "run", "toy", f"folder:{photos}", image_size="8", batch_size=8)
+    assert "folder:photos has 24 samples, which are few: a discriminator soon knows each by heart" in caplog.text
+    found = evaluate(run, seeds=2)
+    assert all(found.figures[name].error > 0 for name in QUALITY - {"coverage", "precision", "recall"})
+    assert all(found.figures[name].floor is not None for name in QUALITY)
+    assert all(found.figures[name].error is None for name in found.figures.keys() - QUALITY)
+    assert found.conditions["draw"] == 12
+    assert found.floor == "20 draws of two halves of the 24 real samples, held against each other"
+    assert found.caution.startswith("24 real samples are few")
+    loaded = Evaluation.read(found.save(run))
+    assert (loaded.figures, loaded.caution) == (found.figures, found.caution)
+    shown = invoke(run, "--seeds", 1)
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"^figure +mean +spread +error +real data +better$", shown.output, re.MULTILINE)
+    assert re.search(r"^trust: +24 real samples are few", shown.output, re.MULTILINE)
+
+
+def test_many_images_have_no_error(folders):
+    found = evaluate(folders("toy", "ring8"), n=200, seeds=1)
+    assert found.caution is None and found.conditions["draw"] is None
+    assert all(figure.error is None for figure in found.figures.values())
+    assert "error" not in invoke(folders("toy", "ring8"), "-n", 200, "--seeds", 1).output
+
+
+def test_few_held_out_images_are_not_what_real_data_scores(digits):
+    values, labels = digits.all.values, digits.all.labels
+    some = Dataset(digits.spec, values[:60], labels[:60])
+    few = Reference(some, Dataset(digits.spec, values[60:89], labels[60:89]), 60, digits.extractor)
+    assert few.floor_is == (
+        "20 draws of two halves of the 60 real samples, held against each other, as 29 held-out ones are too few"
+    )
+    enough = Reference(some, Dataset(digits.spec, values[60:90], labels[60:90]), 60, digits.extractor)
+    assert enough.floor_is == "30 at a time of 30 held-out real samples in the place of generated ones"
 
 
 def test_a_generator_that_gives_no_numbers_is_refused(tmp_path, monkeypatch):

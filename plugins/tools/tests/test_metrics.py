@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import torch
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets.sources import Digits
 from ganzoo_core.dataspec import DataSpec
+from ganzoo_tools.evaluation import distances
 from ganzoo_tools.evaluation.class_report import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
 from ganzoo_tools.evaluation.distances import fid, kid
 from ganzoo_tools.evaluation.extractors import VARIANCE, of_random_network, of_values
+from ganzoo_tools.evaluation.few import drawn_quality, quality
 from ganzoo_tools.evaluation.prdc import coverage, nearest, nearest_distances, prdc
-from ganzoo_tools.evaluation.reference import quality
 
 
 def normal(n: int, size: int, seed: int) -> torch.Tensor:
@@ -45,6 +47,27 @@ def test_fid_of_features_is_what_scipy_says() -> None:
     root = scipy.linalg.sqrtm(c1 @ c2)
     expected = float((real.mean(0) - fake.mean(0)).square().sum()) + np.trace(c1 + c2 - 2 * root.real)
     assert fid(real, fake) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fid_of_fewer_samples_than_features_is_that_of_all_directions(monkeypatch) -> None:
+    real, fake = normal(12, 64, 5), normal(9, 64, 6) * 2 + 0.5
+    found = fid(real, fake)
+    monkeypatch.setattr(distances, "_in_their_span", lambda real, fake: (real, fake))
+    assert found == pytest.approx(fid(real, fake), rel=1e-5)
+
+
+def test_the_error_of_few_samples_is_how_much_sets_of_them_differ() -> None:
+    """Sets of 40 points of two Gaussians: the mean of the told errors against the spread over 60 sets."""
+    found = [drawn_quality(normal(40, 4, seed), normal(40, 4, 1000 + seed) + 1, 20) for seed in range(60)]
+    for name in ("fid", "density"):
+        told = statistics.fmean(errors[name] for _, errors in found)
+        assert told == pytest.approx(statistics.stdev(values[name] for values, _ in found), rel=0.3)
+
+
+def test_other_real_samples_score_what_a_perfect_generator_does() -> None:
+    real = statistics.fmean(drawn_quality(normal(40, 4, seed), None, 20)[0]["fid"] for seed in range(30))
+    perfect = (drawn_quality(normal(40, 4, seed), normal(40, 4, 1000 + seed), 20) for seed in range(30))
+    assert real == pytest.approx(statistics.fmean(values["fid"] for values, _ in perfect), rel=0.1)
 
 
 def test_kid_is_the_unbiased_squared_mmd_by_hand() -> None:

@@ -45,7 +45,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="With --variants: where to train; an existing folder is resumed.",
 )  # fmt: skip
 @click.option(
-    "-n", "count", type=click.IntRange(min=100), metavar="N",
+    "-n", "count", type=click.IntRange(min=20), metavar="N",
     help="Samples to evaluate, 10,000 by default; at most as many as there are real ones.",
 )  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
@@ -114,6 +114,8 @@ def _print(found: Comparison) -> None:
         print_line("time:", f"{found.seconds:g} s of training each, by the clock on the wall")
     conditions = found.conditions
     print_line("measured:", f"{conditions['samples']:,} samples of each, {conditions['real']:,} real")
+    if found.caution:
+        print_line("trust:", found.caution)
     for name, reason in found.left_out.items():
         print_line(f"left out: {name}:", reason)
 

@@ -30,7 +30,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 @data_option
 @data_dir_option
 @click.option(
-    "-n", "count", type=click.IntRange(min=100), default=10_000, show_default=True, metavar="N",
+    "-n", "count", type=click.IntRange(min=20), default=10_000, show_default=True, metavar="N",
     help="Samples to evaluate, and real ones to compare with; at most as many as there are real ones.",
 )  # fmt: skip
 @click.option(
@@ -73,9 +73,13 @@ def command(
 
 
 def _print(found: Evaluation) -> None:
-    rows = [(name, _text(f.mean), _text(f.spread), _text(f.floor), better) for name, f, better in found.rows()]
+    columns = ["figure", "mean", "spread", *["error"] * bool(found.caution), "real data", "better"]
+    rows = [
+        (name, _text(f.mean), _text(f.spread), *[_text(f.error)] * bool(found.caution), _text(f.floor), better)
+        for name, f, better in found.rows()
+    ]
     print_line(f"{found.variant} at step {found.step:,}", f"against {found.conditions['data']}")
-    print_table(("figure", "mean", "spread", "real data", "better"), rows)
+    print_table(columns, rows)
     if found.classes is not None:
         click.echo()
         _print_classes(found)
@@ -83,6 +87,8 @@ def _print(found: Evaluation) -> None:
     print_line("real data:", found.floor)
     print_line("measured:", _measured(found.conditions))
     print_line("features:", f"{found.conditions['extractor']} {found.conditions['digest']}")
+    if found.caution:
+        print_line("trust:", found.caution)
     for name, reason in found.left_out.items():
         print_line(f"left out: {name.replace('_', ' ')}:", reason)
 

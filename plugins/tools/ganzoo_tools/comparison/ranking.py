@@ -38,7 +38,14 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
         figures = {
-            name: {"mean": f.mean, "spread": f.spread, "floor": f.floor, "better": better(name), "values": f.values}
+            name: {
+                "mean": f.mean,
+                "spread": f.spread,
+                "error": f.error,
+                "floor": f.floor,
+                "better": better(name),
+                "values": f.values,
+            }
             for name, f in self.figures.items()
         }
         runs = [
@@ -66,8 +73,9 @@ class Recipe:
 class Comparison:
     """Recipes by rank, evaluated alike under `conditions`; `ranked_by`: the metric that decides.
 
-    Recipes that differ by no more than their spread share a rank. `left_out`: what could not be trained, and why.
-    `command`: repeats the comparison. `seconds`: the time per training, if all had the same.
+    Recipes that differ by no more than their spread, or the error of few samples, share a rank. `left_out`: what could
+    not be trained, and why. `caution`: how far metrics of few samples can be trusted. `command`: repeats the
+    comparison. `seconds`: the time per training, if all had the same.
     """
 
     recipes: tuple[Recipe, ...]
@@ -77,6 +85,7 @@ class Comparison:
     command: str
     seconds: float | None = None
     left_out: dict[str, str] = field(default_factory=dict)
+    caution: str | None = None
 
     @cached_property
     def floors(self) -> dict[str, float | None]:
@@ -97,6 +106,7 @@ class Comparison:
             "conditions": self.conditions,
             "floor": self.floor,
             "left_out": self.left_out,
+            "caution": self.caution,
             "command": self.command,
             "recipes": [recipe.to_dict() for recipe in self.recipes],
         }
@@ -136,6 +146,7 @@ def rank_candidates(
         command,
         seconds.pop() if len(seconds) == 1 else None,
         left_out or {},
+        judged.caution,
     )
 
 
@@ -144,7 +155,7 @@ def _ranks(figures: Sequence[MetricValue]) -> list[int]:
     ranks: list[int] = []
     for place, figure in enumerate(figures, 1):
         first = figures[ranks[-1] - 1] if ranks else figure
-        spread = max(first.spread or 0.0, figure.spread or 0.0)
+        spread = max(unsure or 0.0 for each in (first, figure) for unsure in (each.spread, each.error))
         ranks.append(ranks[-1] if ranks and abs(figure.mean - first.mean) <= spread else place)
     return ranks
 
@@ -153,7 +164,7 @@ def _figures(group: Sequence[Candidate]) -> dict[str, MetricValue]:
     """The metrics that all of them have, one value per training."""
     first, *rest = [candidate.evaluation.figures for candidate in group]
     return {
-        name: MetricValue((figure.mean, *(other[name].mean for other in rest)), figure.floor)
+        name: MetricValue((figure.mean, *(other[name].mean for other in rest)), figure.floor, figure.error)
         for name, figure in first.items()
         if all(name in other for other in rest)
     }

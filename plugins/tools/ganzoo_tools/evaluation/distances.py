@@ -27,10 +27,19 @@ def fid(real: Tensor, fake: Tensor) -> float:
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
+    real, fake = real.cpu().double(), fake.cpu().double()
+    if len(real) + len(fake) < real.shape[1]:  # the eigenvalues of a matrix (2048, 2048) take seconds
+        real, fake = _in_their_span(real, fake)
     metric = FrechetInceptionDistance(_AsTheyAre(real.shape[1]))
-    metric.update(real.cpu().double(), real=True)
-    metric.update(fake.cpu().double(), real=False)
+    metric.update(real, real=True)
+    metric.update(fake, real=False)
     return float(metric.compute())
+
+
+def _in_their_span(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Features (N, D) and (M, D) in the N + M directions that they lie in, which changes no distance among them."""
+    directions, _ = torch.linalg.qr(torch.cat([real, fake]).T)
+    return real @ directions, fake @ directions
 
 
 def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
@@ -42,9 +51,10 @@ def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
     from torchmetrics.image.kid import KernelInceptionDistance
 
     size = min(KID_SUBSET_SIZE, len(real), len(fake))
+    subsets = 1 if size == len(real) == len(fake) else KID_SUBSETS  # of all there is one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps the features: they are kept anyway
-        metric = KernelInceptionDistance(_AsTheyAre(real.shape[1]), subsets=KID_SUBSETS, subset_size=size)
+        metric = KernelInceptionDistance(_AsTheyAre(real.shape[1]), subsets=subsets, subset_size=size)
     metric.update(real.cpu().float(), real=True)
     metric.update(fake.cpu().float(), real=False)
     with alone, torch.random.fork_rng(devices=[]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.class_report import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
 from ganzoo_tools.evaluation.discriminator_check import accuracies, load_discriminator, scores
+from ganzoo_tools.evaluation.few import caution
 from ganzoo_tools.evaluation.neighbours import neighbours_picture
-from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reference, load_reals, quality
+from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reference, load_reals
 from ganzoo_tools.evaluation.results import FORMULAS, Evaluation, MetricValue
 
 if TYPE_CHECKING:
@@ -73,8 +75,11 @@ def evaluate(
         variant=generator.variant.name,
         step=generator.step,
         conditions=_conditions(reals, n, seeds),
-        figures={name: MetricValue(tuple(v), floor.get(name)) for name, v in evaluator.figures.items()},
+        figures={
+            name: MetricValue(tuple(v), floor.get(name), evaluator.error(name)) for name, v in evaluator.figures.items()
+        },
         floor=reals.floor_is,
+        caution=caution(len(reals.subset), reals.draw) if reals.draw else None,
         left_out=evaluator.left_out(),
         classes=evaluator.classes(),
         neighbours=evaluator.neighbours,
@@ -87,6 +92,7 @@ class _Evaluator:
     def __init__(self, generator: TrainedGenerator, reals: Reference, folder: RunFolder | None, n: int) -> None:
         self.generator, self.reals, self.n = generator, reals, n
         self.figures: dict[str, list[float]] = {}
+        self._errors: dict[str, list[float]] = {}
         self.neighbours: Image | None = None
         self._asked = _asked(reals.subset.labels, n)
         self._read: list[Tensor] = []
@@ -110,7 +116,8 @@ class _Evaluator:
         if not bool(torch.isfinite(values).all()):
             raise DataError("the generator gives numbers that are not finite; its training failed")
         features = self.reals.extractor(values)
-        found = quality(self.reals.subset.features, features) | self._class_figures(values, asked)
+        found, errors = self.reals.quality(features)
+        found |= self._class_figures(values, asked)
         found |= self.reals.natural(values) | self.reals.copying(features[:NEIGHBOURS_OF])
         if self.neighbours is None:
             self.neighbours = neighbours_picture(self.reals, values[:NEIGHBOURS_OF], features[:NEIGHBOURS_OF])
@@ -120,6 +127,12 @@ class _Evaluator:
             found |= accuracies(self._on_train, self._on_held_out, on_fake, boundary)
         for name, value in found.items():
             self.figures.setdefault(name, []).append(value)
+        for name, value in errors.items():
+            self._errors.setdefault(name, []).append(value)
+
+    def error(self, name: str) -> float | None:
+        """The standard error of a metric, a mean over the seeds; None where it was not measured."""
+        return statistics.fmean(self._errors[name]) if name in self._errors else None
 
     def _scores(self, values: Tensor, labels: Tensor | None) -> Tensor:
         assert self._discriminator is not None
@@ -206,6 +219,7 @@ def _conditions(reals: Reference, n: int, seeds: int) -> dict[str, Any]:
         "reader": reals.reader,
         "samples": n,
         "real": len(reals.subset),
+        "draw": reals.draw,
         "real_neighbours": len(reals.all),
         "held_out": None if held is None else len(held),
         "seeds": list(range(seeds)),

@@ -17,12 +17,11 @@ from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation import extractors
 from ganzoo_tools.evaluation.class_report import classes_present, confusion_matrix, read_as_asked
 from ganzoo_tools.evaluation.classifier import Classifier, in_pieces
-from ganzoo_tools.evaluation.distances import fid, kid
 from ganzoo_tools.evaluation.extractors import Extractor
+from ganzoo_tools.evaluation.few import DRAWS, FEW, LEAST, drawn_quality, quality
 from ganzoo_tools.evaluation.keeping import cached_classifier
-from ganzoo_tools.evaluation.prdc import nearest, nearest_distances, prdc
+from ganzoo_tools.evaluation.prdc import nearest, nearest_distances
 
-LEAST = 100  # with fewer samples the figures are noise
 NEIGHBOURS_OF = 2000  # so many samples look for their nearest real ones
 
 Reader = Callable[[Tensor], Tensor]
@@ -105,27 +104,51 @@ class Reference:
         assert self.subset.labels is not None
         return self.subset.labels[nearest(self.extractor(values), self.subset.features)[1].cpu()]
 
+    @property
+    def draw(self) -> int | None:
+        """How many real samples, and as many others, quality is measured on at a time; None: on all at once."""
+        return len(self.subset) // 2 if len(self.subset) < FEW else None
+
+    @property
+    def _unseen(self) -> SampleSet | None:
+        """The held-out samples, where they are enough to stand in the place of generated ones."""
+        least = self.draw or LEAST
+        return self.held_out if self.held_out is not None and len(self.held_out) >= least else None
+
     @cached_property
     def floor_is(self) -> str:
         """What `floor` compares with what."""
-        if self.held_out is None:
-            return f"two halves of the {len(self.subset):,} real samples, one held against the other"
-        return f"{len(self.held_out):,} held-out real samples in the place of generated ones"
+        if self._unseen is not None:
+            drawn = f"{self.draw} at a time of " if self.draw else ""
+            return f"{drawn}{len(self._unseen):,} held-out real samples in the place of generated ones"
+        few = "" if self.held_out is None else f", as {len(self.held_out)} held-out ones are too few"
+        if self.draw:
+            return f"{DRAWS} draws of two halves of the {len(self.subset)} real samples, held against each other{few}"
+        return f"two halves of the {len(self.subset):,} real samples, one held against the other{few}"
+
+    def quality(self, features: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+        """Quality metrics of the features (M, D) of samples, and of few samples the standard errors."""
+        if self.draw:
+            return drawn_quality(self.subset.features, features, self.draw)
+        return quality(self.subset.features, features), {}
 
     @cached_property
     def floor(self) -> dict[str, float]:
         """What real samples score: no generator can be expected to do better."""
-        if self.held_out is None:
-            half = len(self.subset) // 2
-            found = quality(self.subset.features[:half], self.subset.features[half : 2 * half])
-            found["nearest_train"] = float(nearest_distances(self.all.features, 1).median())
-            side = self.subset
-        else:
-            side = self.held_out
-            found = quality(self.subset.features, side.features)
+        side = self._unseen or self.subset
+        if self._unseen is not None:
+            found, _ = self.quality(side.features)
             distance, _ = nearest(side.features[:NEIGHBOURS_OF], self.all.features)
             found["nearest_train"] = float(distance.median())
-            found["nearest_is_train"] = len(self.all) / (len(self.all) + len(side))
+        else:
+            half = len(self.subset) // 2
+            if self.draw:
+                found, _ = drawn_quality(self.subset.features, None, half)
+            else:
+                found = quality(self.subset.features[:half], self.subset.features[half : 2 * half])
+            found["nearest_train"] = float(nearest_distances(self.all.features, 1).median())
+        if self.held_out is not None:
+            found["nearest_is_train"] = len(self.all) / (len(self.all) + len(self.held_out))
         if self.exact_metrics is not None:
             found |= self.natural(side.values)
         if side.labels is not None:
@@ -146,11 +169,6 @@ class Reference:
             to_held_out, _ = nearest(features, self.held_out.features)
             found["nearest_is_train"] = float((to_train < to_held_out).float().mean())
         return found
-
-
-def quality(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """Quality metrics of features (N, D) of real and (M, D) of generated samples."""
-    return {"fid": fid(real, fake), "kid": kid(real, fake)} | prdc(real, fake)
 
 
 def load_reals(
@@ -174,7 +192,7 @@ def load_reals(
     classifier = cached_classifier(train, data_dir).to(device) if labelled and pixels else None
     if features == "inception":
         extractor = extractors.of_inception(train.spec, device)
-    elif classifier is not None:
+    elif classifier is not None and len(train) >= FEW:  # of fewer it has learned each by heart, and tells any others
         extractor = extractors.of_classifier(classifier, train.digest, device)
     else:
         extractor = extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device)

@@ -62,10 +62,14 @@ TITLES: dict[str, tuple[str, str | None]] = {
 
 @dataclass(frozen=True)
 class MetricValue:
-    """One metric over the sampling seeds. `floor`: what real data scores, if known."""
+    """One metric over the sampling seeds. `floor`: what real data scores, if known.
+
+    `error`: its standard error with so few samples, real and generated; None where they are many.
+    """
 
     values: tuple[float, ...]
     floor: float | None = None
+    error: float | None = None
 
     @property
     def mean(self) -> float:
@@ -83,7 +87,8 @@ class Evaluation:
     """The result of evaluating a generator. `conditions`: all that a metric depends on besides the generator.
 
     `left_out`: metrics that were not computed, and why. `floor`: how the real-data baseline was computed. `classes`:
-    results per class. `neighbours`: a picture of the samples nearest to the training data.
+    results per class. `neighbours`: a picture of the samples nearest to the training data. `caution`: how far metrics
+    of few samples can be trusted.
     """
 
     variant: str
@@ -94,6 +99,7 @@ class Evaluation:
     left_out: dict[str, str] = field(default_factory=dict)
     classes: dict[str, Any] | None = None
     neighbours: Image | None = field(default=None, compare=False, repr=False)
+    caution: str | None = None
 
     def rows(self) -> list[tuple[str, MetricValue, str | None]]:
         """Each metric with its title and the better direction, as a table shows them."""
@@ -120,6 +126,7 @@ class Evaluation:
             name: {
                 "mean": f.mean,
                 "spread": f.spread,
+                "error": f.error,
                 "floor": f.floor,
                 "better": better(name),
                 "values": list(f.values),
@@ -134,6 +141,7 @@ class Evaluation:
             "figures": figures,
             "left_out": self.left_out,
             "classes": self.classes,
+            "caution": self.caution,
         }
 
     @classmethod
@@ -143,7 +151,9 @@ class Evaluation:
             values = _checked(path, json_files.read(path, _DEEPEST))
         except FileError as error:
             raise FileError(f"{error}; make it again: ganzoo evaluate {shell_word(path.parent)}") from error
-        figures = {name: MetricValue(tuple(f["values"]), f["floor"]) for name, f in values["figures"].items()}
+        figures = {
+            name: MetricValue(tuple(f["values"]), f["floor"], f.get("error")) for name, f in values["figures"].items()
+        }
         return cls(**values | {"figures": figures})
 
     def save(self, folder: Path) -> Path:
@@ -157,10 +167,10 @@ class Evaluation:
 
 def _checked(path: Path, values: Any) -> dict[str, Any]:
     """What an evaluation's file holds. Raises `FileError` where it breaks a rule, with the field's name."""
-    check(path, "", values, _RULES)
+    check(path, "", values, _RULES, optional=["caution"])
     check(path, "conditions: ", values["conditions"], _CONDITIONS | _others(values["conditions"]))
     for name, figure in values["figures"].items():
-        check(path, f"figures: {shorten(name)}: ", figure, _FIGURE)
+        check(path, f"figures: {shorten(name)}: ", figure, _FIGURE, optional=["error"])
     if values["classes"] is not None:
         check(path, "classes: ", values["classes"], _classes(values["classes"]))
     return dict(values)
@@ -198,6 +208,7 @@ _RULES: dict[str, Rule] = {
     "floor": (is_text, TEXT),
     "left_out": (table(is_text), "a table of texts"),
     "classes": (optional(lambda classes: isinstance(classes, dict)), "null or a table"),
+    "caution": (optional(is_text), f"null or {TEXT}"),
 }
 _CONDITIONS: dict[str, Rule] = {
     "data": (is_text, TEXT),
@@ -212,6 +223,7 @@ _FIGURE: dict[str, Rule] = {
     "values": (lambda value: list_of(is_number)(value) and len(value) > 0, "a list of numbers"),
     "mean": _NUMBER,
     "spread": _NUMBER,
+    "error": _NUMBER,
     "floor": _NUMBER,
     "better": (lambda value: value in (None, "lower", "higher"), 'null, "lower" or "higher"'),
 }
