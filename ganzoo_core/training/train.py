@@ -77,8 +77,8 @@ def train(
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
-    _tell_few(dataset)
     check_memory(plan, dataset, processes)
+    _tell_few(dataset)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(_metadata(plan, dataset, engine, seconds))
