@@ -245,7 +245,13 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def _timed(page: Path) -> Any:
+    """A page, marked slow where it checks many variants or trains a large one: minutes of one core."""
+    long = page in (ROOT / "docs" / "write-a-plugin.md", ROOT / "plugins" / "dcgan" / "README.md")
+    return pytest.param(page, marks=pytest.mark.slow) if long else page
+
+
+@pytest.mark.parametrize("page", map(_timed, PAGES), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_shows(page: Path, desk: Any) -> None:
     Session(page, desk).follow()
 

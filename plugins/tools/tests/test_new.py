@@ -267,7 +267,7 @@ def test_the_wheel_holds_the_templates(tmp_path):
     ("arguments", "name"), [(["My GAN"], "my-gan"), (["3dgan", "--from", "toy"], "3dgan")], ids=["fresh", "derived"]
 )
 def test_a_package_works_before_it_is_edited(arguments, name, in_tmp, subprocess_env):
-    """Built as a wheel, installed, listed, checked, trained, and tested by its own tests, all offline."""
+    """Built as a wheel, installed, listed, trained, and tested by its own tests, all offline."""
     folder, site = made(*arguments), in_tmp / "site"
     offline = ["--no-deps", "--no-index", "--no-cache-dir", "--disable-pip-version-check", "-q"]
     python(
@@ -280,7 +280,6 @@ def test_a_package_works_before_it_is_edited(arguments, name, in_tmp, subprocess
 
     variants = json.loads(python("ganzoo_core", "list", "--json", cwd=in_tmp, env=env))["variants"]
     assert [v["package"] for v in variants if v["name"] == name] == [f"ganzoo-{name}"]
-    assert json.loads(python("ganzoo_core", "check", name, "--json", cwd=in_tmp, env=env))["ok"]
     run = python("ganzoo_core", "run", name, "--data", "ring8", "--steps", "3", "--quiet", cwd=in_tmp, env=env)
     assert (in_tmp / run.strip() / "generator.safetensors").exists()
     own = python("pytest", "-q", "-p", "no:cacheprovider", cwd=folder, env=env)
