@@ -12,8 +12,8 @@ import click
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
 from ganzoo_core.distributed.launch import report
-from ganzoo_core.errors import GanzooError, UnknownNameError, out_of_memory, shorten
-from ganzoo_core.guards.faults import Ended
+from ganzoo_core.errors import GanzooError, Interrupted, UnknownNameError, out_of_memory, shorten
+from ganzoo_core.guards.faults import Ended, stopped_by
 from ganzoo_core.hookspecs import MOVED, VERSION
 from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line
@@ -88,7 +88,7 @@ class Zoo(click.Group):
         except (GanzooError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise  # click's own business
-            raise click.ClickException(_said(error) or one_line(error)) from error
+            raise click.ClickException(_stopped(error) or _said(error) or one_line(error)) from error
         except BaseException as error:
             shown = self._shown(ctx, error)
             if shown is error:
@@ -100,8 +100,8 @@ class Zoo(click.Group):
 
         A plugin may end its own command as it likes, and no other.
         """
-        if isinstance(error, Exception) and (memory := _said(error)):
-            return click.ClickException(memory)
+        if isinstance(error, Exception) and (known := _stopped(error) or _said(error)):
+            return click.ClickException(known)
         name = ctx.invoked_subcommand
         owner = None if name is None or name in _COMMANDS else registry().command(name)[1].source
         ends = isinstance(error, click.exceptions.Exit | click.Abort) or not isinstance(error, Exception)
@@ -118,6 +118,12 @@ class Zoo(click.Group):
                 f"{said}; this is a bug in ganzoo or in a plugin, and GANZOO_TRACEBACK=1 shows where"
             )
         return click.ClickException(f"{one_line(fault)}; GANZOO_TRACEBACK=1 shows the way there")
+
+
+def _stopped(error: Exception) -> str | None:
+    """That the user stopped the command, where that ended in another error, such as of a file closed too early."""
+    by = None if isinstance(error, Interrupted) else stopped_by(error)
+    return by and f"stopped by {by}"
 
 
 def _said(error: Exception) -> str | None:

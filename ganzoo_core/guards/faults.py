@@ -31,6 +31,13 @@ class Ended(KeyboardInterrupt):
     """A signal that ends the process, as Ctrl-C does: what is half done is cleared away on the way out."""
 
 
+def stopped_by(error: BaseException | None) -> str | None:
+    """The signal, or Ctrl-C, by which the user ended the program, also where clearing away failed on the way out."""
+    while error is not None and not is_ctrl_c(error):
+        error = error.__context__
+    return None if error is None else str(error) if isinstance(error, Ended) else "Ctrl-C"
+
+
 def is_ctrl_c(error: BaseException) -> bool:
     """Whether the user ended the program. Ctrl-C arrives between two statements; a `raise` is somebody's code."""
     if isinstance(error, Ended) or not isinstance(error, KeyboardInterrupt):

@@ -16,6 +16,7 @@ from forks import Forks
 from ganzoo_core.cli import main
 from ganzoo_core.cli.surroundings import Ended, ended_by_signals
 from ganzoo_core.datasets import data_folder
+from ganzoo_core.errors import DataError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 RUN = "run toy --data ring8 --steps 2 --batch-size 8 --device cpu --out r"
@@ -152,3 +153,16 @@ def test_sample_killed_while_it_fills_a_folder(
     code, errors = forks.run("sample", digits_run, "-n", "2", "-o", "out/")
     assert code == 0, errors
     assert sorted(path.name for path in in_tmp.rglob("*")) == ["000000.png", "000001.png", "out"]
+
+
+@pytest.mark.parametrize("masked", [ValueError("an open handle"), OSError(28, "No space left"), DataError("torn")])
+def test_a_signal_is_told_though_clearing_away_fails(monkeypatch, masked):
+    def killed(*_, **__):
+        try:
+            raise Ended("SIGTERM")
+        finally:
+            raise masked
+
+    monkeypatch.setattr("ganzoo_core.report.run_page.write_report", killed)
+    result = CliRunner().invoke(main, ["report", "run"])
+    assert (result.exit_code, result.stderr) == (1, "Error: stopped by SIGTERM\n")
