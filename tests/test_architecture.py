@@ -223,11 +223,13 @@ def test_the_benchmark_of_sampling_runs(batch_size: str) -> None:
         )
 
 
+@pytest.mark.long
 def test_the_benchmark_of_a_card_runs_on_the_processor_too() -> None:
     (row,) = figures_of("benchmarks.gpu", "vanilla", "--device", "cpu", "--modes", "fp32,bf16", "--rounds", "1")
     assert row["variant"] == "vanilla" and row["steps_per_s"] > 1 and row["bf16"]["median"] > 0
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak")
 def test_a_run_takes_little_memory_beyond_torch() -> None:
     (row,) = figures_of("benchmarks.memory", "cgan", "--data", "digits", "--steps", "10", "--rounds", "1")

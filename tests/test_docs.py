@@ -246,9 +246,9 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 def _timed(page: Path) -> Any:
-    """A page, marked slow where it checks many variants or trains a large one: minutes of one core."""
-    long = page in (ROOT / "docs" / "write-a-plugin.md", ROOT / "plugins" / "dcgan" / "README.md")
-    return pytest.param(page, marks=pytest.mark.slow) if long else page
+    """A page, marked long where it checks many variants, trains a large one, or gives very many commands."""
+    long = ("docs/write-a-plugin.md", "docs/experiments.md", "plugins/dcgan/README.md", "README.md")
+    return pytest.param(page, marks=pytest.mark.long) if str(page.relative_to(ROOT)) in long else page
 
 
 @pytest.mark.parametrize("page", map(_timed, PAGES), ids=lambda page: str(page.relative_to(ROOT)))

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 NEEDED = [ROOT, ROOT / "plugins" / "vanilla", ROOT / "plugins" / "dcgan"]
@@ -100,7 +102,6 @@ def test_each_variant_is_shown_and_trains_and_samples(environment: Environment, 
     assert list((out / "tensorboard").glob("events.*")), "ganzoo-tensorboard is installed and should have written"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_each_variant_keeps_every_promise(environment: Environment, name: str) -> None:
     assert json.loads(environment.ganzoo("check", name, "--json"))["ok"]

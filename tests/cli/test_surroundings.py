@@ -28,6 +28,7 @@ def shell(command: str, env: dict[str, str], **options: object) -> subprocess.Co
     return subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full", "<&- >&- 2>&-"])
 def test_a_run_is_whole_though_nobody_hears_of_it(streams: str, in_tmp: Path, subprocess_env: dict[str, str]) -> None:
     done = shell(f"{RUN} {streams}", subprocess_env)
@@ -69,6 +70,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
 MARKS = ("random", "torch", "json", "ganzoo_toy", "sitecustomize", "numpy")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("processes", [1, 2])
 def test_nothing_is_imported_from_where_the_user_stands(
     processes: int, in_tmp: Path, subprocess_env: dict[str, str]

@@ -106,6 +106,7 @@ def test_whoever_asks_for_it_is_told_why_not(release: Callable[[str], None], in_
     assert not (in_tmp / "runs").exists()
 
 
+@pytest.mark.long
 def test_a_run_that_holds_it_goes_on_bit_for_bit(release: Callable[[str], None], in_tmp: Path) -> None:
     run, whole = old_run(in_tmp / "run"), old_run(in_tmp / "whole", 4)
     release(NEW)
@@ -159,6 +160,7 @@ def test_it_is_the_same_recipe_as_one_without(release: Callable[[str], None], in
     assert recipe.name == "rms" and [candidate.seed for candidate in recipe.candidates] == [0, 1]
 
 
+@pytest.mark.long
 def test_both_releases_keep_the_promises(release: Callable[[str], None]) -> None:
     for source in (OLD, NEW):
         release(source)

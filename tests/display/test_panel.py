@@ -301,6 +301,7 @@ def in_terminal(arguments: list[str], env: dict[str, str], size: tuple[int, int]
 RUN = "run toy-conditional --data digits --steps 60 --device cpu --set log_every=5 --snapshots 1,30"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("environment", "moves", "colours"),
     [

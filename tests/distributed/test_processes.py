@@ -73,6 +73,7 @@ def test_two_and_four_processes_give_the_numbers_of_one(in_tmp, forks):
     assert info["environment"]["processes"] == 2
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_another_number_of_processes(in_tmp, forks):
     train(forks, 1, *PLAIN, "--out", "whole")
     train(forks, 2, *PLAIN, "--steps", "4", "--out", "parts")
@@ -84,6 +85,7 @@ def test_a_run_goes_on_with_another_number_of_processes(in_tmp, forks):
     train(forks, 2, "--resume", "parts", "--steps", "12", "--quiet")  # done already: all end at once
 
 
+@pytest.mark.long
 def test_shared_batch_norm_gives_the_losses_of_one(in_tmp, forks):
     """dcgan has BatchNorm in both networks, and no dropout."""
     plain = ["dcgan", "--data", "digits", "--batch-size", "16", "--steps", "3", "--device", "cpu", "--quiet",
@@ -277,7 +279,7 @@ del group
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_gloo_is_waited_for_where_its_threads_are_late():
     """One that needs Python's lock as Python ends is ended in the middle of C++ code, and the process by SIGABRT."""
@@ -318,7 +320,7 @@ def test_what_one_says_of_another_does_not_hide_how_that_one_ended(order):
     assert launch._sentence(ends, 2, "r") == "another process is gone"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
@@ -333,7 +335,7 @@ def test_the_launcher_tells_of_a_killed_process_in_one_sentence(in_tmp):
     tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_signal_to_the_launcher_saves_once(in_tmp):
     with ganzoo(*ENDLESS, "--processes", 2, "--out", "run") as process:
         wait_for_records(5)
@@ -347,7 +349,7 @@ def test_a_signal_to_the_launcher_saves_once(in_tmp):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_processes_whose_launcher_was_killed_save_and_end(in_tmp):
     with ganzoo(*ENDLESS[:-2], "--set", "checkpoint_every_s=1000", "--processes", 2, "--out", "run") as process:
@@ -364,7 +366,7 @@ def is_running(pid: int) -> bool:
     return stat.exists() and ") Z " not in stat.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [(["--batch-size", 33], "batch_size must be a multiple of 2,"), (["--set", "nope=1"], "no setting called 'nope'")],
@@ -375,7 +377,7 @@ def test_a_mistake_is_told_once(in_tmp, wrong, words):
     assert process.returncode == 1 and words in errors and errors.count("Error: ") == 1 and errors.count("\n") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_torchrun_goes_on_with_the_run_after_a_process_died(in_tmp):
     elastic = ("torch.distributed.run", "--nproc-per-node=2", "--max-restarts=1", "-m", "ganzoo_core")

@@ -24,7 +24,7 @@ def may_make_hosts() -> bool:
 
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not may_make_hosts(), reason="takes Linux, its `ip` command and root"),
 ]
 

@@ -104,6 +104,7 @@ def commands_of(home: Path) -> list[list[str]]:
     return [["report", run], ["compare", run, str(home / "other")], ["sample", run]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["evaluation.json", "stages/0.1s/evaluation.json", "run.json"])
 def test_a_file_with_one_other_value(home: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(home, tmp_path / "home")

@@ -111,6 +111,7 @@ def test_the_outermost_gives_back():
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.long
 def test_runs_in_threads_end_as_each_alone(tmp_path):
     alone = [end(train(tmp_path / f"alone-{k}", seed=k, steps=60)) for k in range(3)]
     before, ends = state(), {}

@@ -63,6 +63,7 @@ def lives_for(process, seconds: float) -> bool:
     return process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_killed_at_random_moments(in_tmp, forks):
     kill_and_resume(forks, [*TOY, "--steps", "40"], kills=4)
 
@@ -98,6 +99,7 @@ def whole_run(forks) -> int:
     return int(count.read_text())
 
 
+@pytest.mark.long
 def test_killed_at_some_operations_on_files(in_tmp, forks):
     """The first, those around the last checkpoint, and some between."""
     count = whole_run(forks)

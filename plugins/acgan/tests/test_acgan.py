@@ -237,6 +237,7 @@ def test_it_learns_digits_and_draws_each_class_in_many_ways():
     assert asked(AcganConfig(**SMALL), dataset, 0)[0] < 0.2
 
 
+@pytest.mark.long
 def test_without_its_class_term_the_generator_draws_what_it_likes():
     right, _ = asked(AcganConfig(**SMALL | {"class_for_generator": 0.0}), digits(), 400)
     assert right < 0.2

@@ -89,6 +89,7 @@ def test_what_is_done_is_not_done_again(raced: tuple[Path, Result], monkeypatch:
     assert len(coverage["values"]) == 2 and coverage["spread"] is not None and coverage["floor"] > 0.5
 
 
+@pytest.mark.long
 def test_a_race_that_was_stopped_goes_on_with_the_time_spent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
 
@@ -165,6 +166,7 @@ def test_a_folder_keeps_what_it_was_trained_with(raced: tuple[Path, Result]) -> 
 # Runs
 
 
+@pytest.mark.long
 def test_runs_are_compared_by_what_they_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = trained(tmp_path / "one"), trained(tmp_path / "two", steps=5)
     ganzoo_tools.evaluate(one, n=100, seeds=2).save(one)
@@ -188,6 +190,7 @@ def test_runs_of_one_recipe_have_a_spread(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_what_can_not_be_compared_is_refused(tmp_path: Path) -> None:
     one, other, sine = trained(tmp_path / "a"), trained(tmp_path / "b"), trained(tmp_path / "c", data="sine")
     with pytest.raises(DataError, match="can't be compared: they were trained on different data, ring8 and sine"):

@@ -12,6 +12,8 @@ from clocks import let_steps_take
 
 from ganzoo_core.cli import main
 
+pytestmark = pytest.mark.long
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

@@ -263,6 +263,7 @@ def test_the_wheel_holds_the_templates(tmp_path):
     assert len(here) > 15 and here <= held and "ganzoo_tools/py.typed" in held
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "name"), [(["My GAN"], "my-gan"), (["3dgan", "--from", "toy"], "3dgan")], ids=["fresh", "derived"]
 )

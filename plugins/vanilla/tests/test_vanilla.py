@@ -75,6 +75,7 @@ def test_k_discriminator_steps_and_two_learning_rates():
     ]
 
 
+@pytest.mark.long
 def test_it_learns_ring8():
     """Good: within three standard deviations of a mode. Next to no sample of an untrained generator is."""
     training = train_steps(Vanilla, "ring8", 0, generator_lr=1e-3, discriminator_lr=1e-3)

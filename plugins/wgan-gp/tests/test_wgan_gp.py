@@ -180,6 +180,7 @@ def test_the_distance_is_logged_without_the_penalty():
     assert record["discriminator/penalty"] > 0
 
 
+@pytest.mark.long
 def test_it_learns_ring8():
     """Within fifteen standard deviations of a mode: few samples of an untrained generator, half of a trained one's."""
     training = train_steps(WganGp, "ring8", 0, ema_decay=0.99)

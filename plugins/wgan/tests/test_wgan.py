@@ -166,6 +166,7 @@ def test_the_distance_is_logged():
     assert record["wasserstein_distance"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.long
 def test_it_learns_curves():
     """How far the curves are from the family a (x^2 + 1) - 1, in natural units, and that they spread over it."""
     training = train_steps(Wgan, "sine", 0, ema_decay=0.98)
