@@ -337,12 +337,50 @@ def test_the_shared_settings_and_the_names_that_are_taken_are_fresh() -> None:
     assert taken.endswith(f"of the data set `folder`: {' '.join(data_names)}.")
 
 
-def test_the_site_builds(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The docs as a site, built once."""
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for page in tmp_path.rglob("*.html"):
-        fetched = re.findall(r'<(?:script|img|iframe)\b[^>]*\bsrc="(.*?)"', page.read_text(encoding="utf-8"))
-        fetched += re.findall(r'<link\b[^>]*\bhref="(.*?)"', page.read_text(encoding="utf-8"))
-        assert not [address for address in fetched if "//" in address], f"{page.name} fetches from elsewhere"
+    return folder
+
+
+def test_the_site_fetches_nothing_from_elsewhere(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        fetched = re.findall(r'<(?:script|img|iframe)\b[^>]*\bsrc="?([^" >]+)', page.read_text(encoding="utf-8"))
+        fetched += re.findall(r'<link\b[^>]*\bhref="?([^" >]+)', page.read_text(encoding="utf-8"))
+        assert fetched and not [address for address in fetched if "//" in address], (
+            f"{page.name} fetches from elsewhere"
+        )
+
+
+def test_every_page_fits_a_phone_and_its_equations_are_set(site: Path, look_at: Any) -> None:
+    sources = {
+        page: site / page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")
+    }
+    opened = look_at(site / "index.html")
+    opened.set_viewport_size({"width": 390, "height": 800})
+    for source, page in sources.items():
+        opened.goto(page.as_uri())
+        opened.wait_for_function("window.document$ && document.readyState == 'complete'")
+        beyond = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert beyond <= 0, f"{page.name} is {beyond} pixels too wide"
+        displayed = len(re.findall(r"^\$\$.*?\$\$$", source.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
+        assert opened.locator(".katex-display").count() == displayed, page.name
+        assert opened.locator(".katex-error").count() == 0, page.name
+
+
+def test_the_site_is_searched_without_a_server_and_a_copied_session_is_its_commands(site: Path, look_at: Any) -> None:
+    opened = look_at(site / "index.html")
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.hover(".highlight")
+    opened.locator(".highlight button").first.click()
+    copied = opened.evaluate("navigator.clipboard.readText()")
+    assert copied.split("\n")[0] == "ganzoo run cgan --data ring8" and "runs/cgan-ring8-1" not in copied.split("\n")[1:]
+    assert "$" not in copied
+    opened.fill("input.md-search__input", "clipped weights")
+    opened.wait_for_selector(".md-search-result__item")
+    assert "wgan" in opened.locator(".md-search-result__item").first.inner_text()
