@@ -381,6 +381,6 @@ def test_the_site_is_searched_without_a_server_and_a_copied_session_is_its_comma
     copied = opened.evaluate("navigator.clipboard.readText()")
     assert copied.split("\n")[0] == "ganzoo run cgan --data ring8" and "runs/cgan-ring8-1" not in copied.split("\n")[1:]
     assert "$" not in copied
-    opened.fill("input.md-search__input", "clipped weights")
+    opened.fill("input.md-search__input", "earth mover")
     opened.wait_for_selector(".md-search-result__item")
-    assert "wgan" in opened.locator(".md-search-result__item").first.inner_text()
+    assert "WGAN" in opened.locator(".md-search-result__item").first.inner_text()
