@@ -70,7 +70,7 @@ FOR_TOOLS = (
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
-    "cli.options", "cli.output",
+    "cli.complete", "cli.options", "cli.output",
 )  # fmt: skip
 
 
@@ -218,6 +218,13 @@ def cli() -> str:
         "failed run, in one line; 2: wrong usage.", "",
         "`GANZOO_DATA` names the data folder and `GANZOO_PLUGINS` the plugins to load: see "
         "[the environment](python-api.md#the-environment).", "",
+        "## Completion", "",
+        "A shell completes commands, options, and the names of variants, data sets and runs once it has read a script, "
+        "which click writes. For bash, zsh and fish, once:", "",
+        "<!-- not run: it changes the settings of a shell -->", "```bash",
+        "_GANZOO_COMPLETE=bash_source ganzoo > ~/.ganzoo.bash && echo '. ~/.ganzoo.bash' >> ~/.bashrc",
+        "_GANZOO_COMPLETE=zsh_source ganzoo > ~/.ganzoo.zsh && echo '. ~/.ganzoo.zsh' >> ~/.zshrc",
+        "_GANZOO_COMPLETE=fish_source ganzoo > ~/.config/fish/completions/ganzoo.fish", "```", "",
     ]  # fmt: skip
     parent = click.Context(main, info_name="ganzoo")
     for name in main.list_commands(parent):

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import note, print_json, print_table
 from ganzoo_core.registry import registry
 
 
 @click.command("check")
-@click.argument("variant")
+@click.argument("variant", shell_complete=complete.variants)
 @json_option
 def command(variant: str, as_json: bool) -> None:
     """Try every rule of the conformance suite on VARIANT; exit 1 if one is broken."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli.first_steps import show_first_evening
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
 from ganzoo_core.distributed.launch import report
@@ -19,7 +20,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import one_line
 
 # The module of each command has its name and holds it as `command`.
-_COMMANDS = ("list", "show", "data", "run", "sample", "report", "check", "plugins")
+_COMMANDS = ("list", "show", "data", "run", "sample", "report", "check", "plugins", "doctor")
 _LONGEST = 1000  # characters of a message of click, which quotes all that was typed
 
 
@@ -132,10 +133,13 @@ def _said(error: Exception) -> str | None:
     return said and f"{said}; ask for fewer samples (-n) or smaller ones, or close other programs"
 
 
-@click.group(cls=Zoo, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Zoo, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="ganzoo", message="%(prog)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """A zoo of GANs: run them, compare them, publish your own as a plugin.
 
     Begin with `ganzoo run cgan`. Results go to stdout, progress and messages to stderr.
     """
+    if ctx.invoked_subcommand is None:
+        show_first_evening()

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli import complete
+
 
 class KeyValue(click.ParamType):
     """`KEY=VALUE`, split at the first `=`."""
@@ -42,7 +44,10 @@ set_option = click.option(
 )  # fmt: skip
 
 data_option = click.option(
-    "--data", metavar="NAME", help="A data set of `ganzoo data`, or folder:PATH for your own images."
+    "--data",
+    metavar="NAME",
+    shell_complete=complete.data_sets,
+    help="A data set of `ganzoo data`, or folder:PATH for your own images.",
 )
 
 data_dir_option = click.option(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath
 
 
 @click.command("report")
-@click.argument("run", type=UserPath(path_type=Path))
+@click.argument("run", type=UserPath(path_type=Path), shell_complete=complete.runs)
 def command(run: Path) -> None:
     """Rewrite the report of a run: one file that needs no network or server.
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.callbacks import RunInfo
+from ganzoo_core.cli import complete
+from ganzoo_core.cli.first_steps import first_variant
 from ganzoo_core.cli.options import UserPath, data_dir_option, data_option, set_option
 from ganzoo_core.cli.output import draw, note, on_terminal, print_path
 from ganzoo_core.cli.progress import Progress
@@ -34,7 +36,7 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 
 
 @click.command("run")
-@click.argument("variant", required=False)
+@click.argument("variant", required=False, shell_complete=complete.variants)
 @data_option
 @data_dir_option
 @click.option("--steps", type=int, metavar="N", help="Updates of the generator.")
@@ -52,7 +54,10 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 @click.option("--snapshots", metavar="N,N,...", help="The steps at which to draw samples.")
 @click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
 @click.option("--out", type=UserPath(path_type=Path), metavar="DIR", help="The run folder; runs/... by default.")
-@click.option("--resume", type=UserPath(path_type=Path), metavar="DIR", help="Resume the run in this folder.")
+@click.option(
+    "--resume", type=UserPath(path_type=Path), metavar="DIR", shell_complete=complete.runs,
+    help="Resume the run in this folder.",
+)  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip
@@ -75,7 +80,9 @@ def command(
     Settings come from the defaults, then --config, then --set, then the other flags; later ones win.
     """
     if variant is None and resume is None:
-        raise click.UsageError("name a VARIANT (`ganzoo list` shows them), or --resume DIR")
+        raise click.UsageError(
+            f"name a VARIANT, to begin with {first_variant()} (`ganzoo list` shows all), or --resume DIR"
+        )
     if epochs is not None and flags["steps"] is not None:
         raise click.UsageError("--steps and --epochs exclude each other; give one of them")
     texts = dict(pairs) | ({} if snapshots is None else {"snapshots": snapshots})

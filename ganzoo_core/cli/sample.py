@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.cli.progress import samples_progress
@@ -20,7 +21,7 @@ _MOST_DRAWN = 1000
 
 
 @click.command("sample")
-@click.argument("source")
+@click.argument("source", shell_complete=complete.sources)
 @click.option("-n", "count", type=click.IntRange(min=1), metavar="N", help="How many samples in all.")
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME_OR_INDEX",

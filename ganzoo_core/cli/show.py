@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.list import describe
 from ganzoo_core.cli.options import data_dir_option, data_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table, shape_text
@@ -25,7 +26,7 @@ from ganzoo_core.variant import DataSource, Variant
 
 
 @click.command("show")
-@click.argument("variant")
+@click.argument("variant", shell_complete=complete.variants)
 @data_option
 @data_dir_option
 @set_option

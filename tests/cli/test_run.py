@@ -164,7 +164,7 @@ def test_flags_win_over_set_and_set_over_the_file(file, texts, flags, epochs, ex
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name a VARIANT (`ganzoo list` shows them), or --resume DIR"),
+        ([], "name a VARIANT, to begin with cgan (`ganzoo list` shows all), or --resume DIR"),
         (["cgan", "--steps", "1", "--epochs", "1"], "--steps and --epochs exclude each other; give one of them"),
         (["--resume", "x", "--epochs", "1"], "--epochs counts from the start; say with --steps how far --resume goes"),
         (["cgan", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'"),

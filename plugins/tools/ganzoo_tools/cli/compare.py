@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath, data_dir_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table
 from ganzoo_core.errors import Interrupted
@@ -31,7 +32,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=complete.runs)
 @click.option("--variants", metavar="NAME,NAME,...", help="Train these first; `all`: every one that can use the data.")
 @click.option("--data", metavar="NAME", help="With --variants: what to train on, digits by default.")
 @data_dir_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import data_dir_option, data_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table
 from ganzoo_core.hookspecs import hookimpl
@@ -26,7 +27,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 
 
 @click.command("evaluate")
-@click.argument("source")
+@click.argument("source", shell_complete=complete.sources)
 @data_option
 @data_dir_option
 @click.option(

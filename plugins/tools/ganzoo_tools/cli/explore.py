@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.errors import SettingError
@@ -29,7 +30,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 
 
 @click.command("explore")
-@click.argument("source")
+@click.argument("source", shell_complete=complete.sources)
 @click.option(
     "--positions", metavar="N,N,...",
     help="Coordinates of the latent to move, counted from 0; by default the five that change the sample most.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import note
 from ganzoo_core.hookspecs import hookimpl
@@ -20,7 +21,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 
 
 @click.command("export")
-@click.argument("source")
+@click.argument("source", shell_complete=complete.sources)
 @click.option(
     "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.onnx", required=True,
     help="The ONNX model to write.",
