@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ganzoo_core.hookspecs import VERSION
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -19,6 +21,23 @@ def test_two_commands_come_first_and_make_their_own_environment():
     assert README.index(install) < README.index(test) < README.index("## ")
     assert install.startswith("python3 -m venv ") and install.strip().endswith("ganzoo run cgan")
     assert test.startswith("python3 -m venv ") and "pytest" in test
+
+
+def test_the_requirements_are_all_projects_here():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    projects = sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("plugins/*/pyproject.toml"))
+    assert [line for line in lines if not line.startswith("#")] == [".", *(f"./{project}" for project in projects)]
+
+
+def test_what_the_readme_shows_is_there_and_small():
+    shown = set(re.findall(r"docs/img/[\w./-]+", README))
+    sizes = {path: (ROOT / path).stat().st_size for path in shown}
+    assert len(shown) >= 5 and sum(sizes.values()) < 3e6, sizes
+
+
+def test_the_version_is_the_same_everywhere():
+    assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {VERSION}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_ci_runs_the_test_command_word_for_word():

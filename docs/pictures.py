@@ -1,0 +1,164 @@
+"""Makes the pictures of the README and of the home page again, each by commands that a reader can give.
+
+    pip install pyte playwright
+    python docs/pictures.py [OUT]        # docs/img/readme by default; about fifteen minutes on two cores
+
+A terminal is recorded for real: the command runs in a pseudo-terminal, pyte keeps its screen, rich draws that as SVG,
+and a browser makes pixels of it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyte
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+COLUMNS, LINES = 100, 24
+GANZOO = [sys.executable, "-m", "ganzoo_core"]
+
+
+def main() -> None:
+    """Make them all."""
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "img" / "readme").resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    os.chdir(tempfile.mkdtemp())
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"])
+        panel(browser, out / "panel.gif")
+        learning("runs/cgan-digits-1", out / "digits.gif", frames=24)
+        page(browser, Path("runs/cgan-digits-1/report.html").resolve().as_uri(), out / "report.png", height=900)
+        explorer(browser, "runs/cgan-digits-1", out / "explorer.png")
+        ganzoo(
+            "run",
+            "wgan-gp",
+            "--data",
+            "ring8",
+            "--snapshots",
+            ",".join(map(str, range(100, 4001, 100))),
+            "--steps",
+            "4000",
+        )
+        learning("runs/wgan-gp-ring8-1", out / "ring8.gif", frames=40)
+        browser.close()
+    for path in sorted(out.iterdir()):
+        print(f"{path.stat().st_size / 1e6:.2f} MB  {path.name}")
+
+
+def ganzoo(*arguments: str) -> None:
+    subprocess.run([*GANZOO, *arguments, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+
+
+def panel(browser: Browser, path: Path) -> None:
+    """`ganzoo run cgan` on a terminal, a picture every second of the first minute, then the end."""
+    snapshots = "1,10,50,100,200,300,400,500,600,800,1000,1250,1500,2000,2500,3000,3500,4000,5000,6000,7000,8000"
+    opened = browser.new_page(device_scale_factor=1)
+    frames = [drawn(opened, screen) for screen in recorded([*GANZOO, "run", "cgan", "--snapshots", snapshots])]
+    frames = [*frames[: 3 * 40 : 3], frames[-2]]
+    save_gif(frames, path, [150] * (len(frames) - 1) + [3000])
+
+
+def recorded(command: list[str]) -> Iterator[pyte.Screen]:
+    """The screen of a command on a terminal, about once a second."""
+    screen = pyte.Screen(COLUMNS, LINES)
+    stream = pyte.ByteStream(screen)
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ |= {"COLUMNS": str(COLUMNS), "LINES": str(LINES), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        os.execv(command[0], command)
+    last_s = time.monotonic()
+    while True:
+        ready, _, _ = select.select([terminal], [], [], 1.0)
+        if ready:
+            try:
+                stream.feed(os.read(terminal, 65536))
+            except OSError:
+                break  # it has ended
+        if time.monotonic() - last_s > 1.0:
+            last_s = time.monotonic()
+            yield screen
+    os.waitpid(process, 0)
+    yield screen
+
+
+def drawn(opened: Page, screen: pyte.Screen) -> Image.Image:
+    """A terminal's screen as pixels."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    for row in range(LINES):
+        line = Text()
+        for column in range(COLUMNS):
+            cell = screen.buffer[row][column]
+            line.append(
+                cell.data, f"{_colour(cell.fg)} on {_colour(cell.bg)}" if cell.bg != "default" else _colour(cell.fg)
+            )
+        console.print(line)
+    svg = re.sub(
+        r"@font-face \{.*?\}", "", console.export_svg(title="ganzoo run cgan"), flags=re.DOTALL
+    )  # fetched else
+    opened.set_content(f"<body style='margin:0'>{svg}</body>")
+    shot = opened.locator("svg").first.screenshot(omit_background=True)
+    image = Image.open(io.BytesIO(shot)).convert("RGB")
+    return image.resize((900, round(900 * image.height / image.width)), Image.Resampling.LANCZOS)
+
+
+def _colour(name: str) -> str:
+    if name == "default":
+        return "white"
+    return (
+        f"#{name}"
+        if re.fullmatch("[0-9a-f]{6}", name)
+        else {"brown": "yellow"}.get(name, name.replace("bright", "bright_"))
+    )
+
+
+def learning(run: str, path: Path, frames: int) -> None:
+    """The snapshots of a run in motion, the last one longest."""
+    pictures = sorted(Path(run, "samples").glob("step-*.png"))
+    chosen = pictures[:: max(1, len(pictures) // frames)]
+    images = [Image.open(file).convert("RGB") for file in [*chosen, pictures[-1]]]
+    save_gif(images, path, [200] * len(chosen) + [2000])
+
+
+def save_gif(images: list[Image.Image], path: Path, durations_ms: list[int]) -> None:
+    shared = images[-1].quantize(64)
+    small = [image.quantize(palette=shared, dither=Image.Dither.NONE) for image in images]
+    small[0].save(path, save_all=True, append_images=small[1:], duration=durations_ms, loop=0, optimize=True)
+
+
+def page(browser: Browser, address: str, path: Path, height: int) -> None:
+    """The upper part of a page."""
+    opened = browser.new_page(viewport={"width": 1100, "height": height})
+    opened.goto(address)
+    opened.wait_for_timeout(1500)
+    opened.screenshot(path=path)
+    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
+
+
+def explorer(browser: Browser, run: str, path: Path) -> None:
+    """`ganzoo explore RUN` opens a page; here its address is read from the terminal."""
+    command = [*GANZOO, "explore", run, "--no-browser"]
+    env = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env
+    ) as process:
+        assert process.stderr
+        address = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+        page(browser, address, path, height=800)
+        process.terminate()
+
+
+if __name__ == "__main__":
+    main()
