@@ -10,6 +10,7 @@ and a browser makes pixels of it.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import pty
 import re
@@ -18,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyte
@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS, LINES = 100, 24
+EVERY_S, MOST_FRAMES, WIDTH = 0.5, 60, 900
 GANZOO = [sys.executable, "-m", "ganzoo_core"]
 
 
@@ -63,65 +64,73 @@ def ganzoo(*arguments: str) -> None:
 
 
 def panel(browser: Browser, path: Path) -> None:
-    """`ganzoo run cgan` on a terminal, a picture every second of the first minute, then the end."""
+    """`ganzoo run cgan` on a terminal from its start to its end, the end longest."""
     snapshots = "1,10,50,100,200,300,400,500,600,800,1000,1250,1500,2000,2500,3000,3500,4000,5000,6000,7000,8000"
+    screens = evenly(recorded([*GANZOO, "run", "cgan", "--snapshots", snapshots]), MOST_FRAMES)
     opened = browser.new_page(device_scale_factor=1)
-    frames = [drawn(opened, screen) for screen in recorded([*GANZOO, "run", "cgan", "--snapshots", snapshots])]
-    frames = [*frames[: 3 * 40 : 3], frames[-2]]
-    save_gif(frames, path, [150] * (len(frames) - 1) + [3000])
+    save_gif([drawn(opened, screen) for screen in screens], path, [150] * (len(screens) - 1) + [3000])
 
 
-def recorded(command: list[str]) -> Iterator[pyte.Screen]:
-    """The screen of a command on a terminal, about once a second."""
+def recorded(command: list[str]) -> list[list[Text]]:
+    """The screens of a command on a terminal, as their lines: two a second at most, and none twice in a row."""
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.ByteStream(screen)
     process, terminal = pty.fork()
     if process == 0:
         os.environ |= {"COLUMNS": str(COLUMNS), "LINES": str(LINES), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         os.execv(command[0], command)
-    last_s = time.monotonic()
+    screens: list[list[Text]] = []
+    next_s = time.monotonic()
     while True:
-        ready, _, _ = select.select([terminal], [], [], 1.0)
-        if ready:
+        if select.select([terminal], [], [], EVERY_S)[0]:
             try:
-                stream.feed(os.read(terminal, 65536))
+                stream.feed(os.read(terminal, 1 << 20))
             except OSError:
                 break  # it has ended
-        if time.monotonic() - last_s > 1.0:
-            last_s = time.monotonic()
-            yield screen
+        if time.monotonic() >= next_s:
+            next_s = time.monotonic() + EVERY_S
+            lines = [_line(screen, row) for row in range(LINES)]
+            if not screens or lines != screens[-1]:
+                screens.append(lines)
     os.waitpid(process, 0)
-    yield screen
+    return screens
 
 
-def drawn(opened: Page, screen: pyte.Screen) -> Image.Image:
+def evenly(items: list[list[Text]], most: int) -> list[list[Text]]:
+    """At most so many of them, the first and the last among them."""
+    count = min(most, len(items))
+    return [items[round(k * (len(items) - 1) / (count - 1))] for k in range(count)]
+
+
+def _line(screen: pyte.Screen, row: int) -> Text:
+    """A row of the screen; neighbours of one style are a piece."""
+    cells = [screen.buffer[row][column] for column in range(COLUMNS)]
+    line = Text()
+    for (front, back, bold), run in itertools.groupby(cells, key=lambda cell: (cell.fg, cell.bg, cell.bold)):
+        style = ("bold " if bold else "") + _colour(front) + ("" if back == "default" else f" on {_colour(back)}")
+        line.append("".join(cell.data for cell in run), style)
+    return line
+
+
+def drawn(opened: Page, lines: list[Text]) -> Image.Image:
     """A terminal's screen as pixels."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for row in range(LINES):
-        line = Text()
-        for column in range(COLUMNS):
-            cell = screen.buffer[row][column]
-            line.append(
-                cell.data, f"{_colour(cell.fg)} on {_colour(cell.bg)}" if cell.bg != "default" else _colour(cell.fg)
-            )
+    for line in lines:
         console.print(line)
-    svg = re.sub(
+    svg = re.sub(  # its fonts would be fetched
         r"@font-face \{.*?\}", "", console.export_svg(title="ganzoo run cgan"), flags=re.DOTALL
-    )  # fetched else
-    opened.set_content(f"<body style='margin:0'>{svg}</body>")
-    shot = opened.locator("svg").first.screenshot(omit_background=True)
-    image = Image.open(io.BytesIO(shot)).convert("RGB")
-    return image.resize((900, round(900 * image.height / image.width)), Image.Resampling.LANCZOS)
+    )
+    opened.set_content(f"<body style='margin:0;background:white'>{svg}</body>")
+    image = Image.open(io.BytesIO(opened.locator("svg").first.screenshot())).convert("RGB")
+    return image.resize((WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.LANCZOS)
 
 
 def _colour(name: str) -> str:
     if name == "default":
         return "white"
-    return (
-        f"#{name}"
-        if re.fullmatch("[0-9a-f]{6}", name)
-        else {"brown": "yellow"}.get(name, name.replace("bright", "bright_"))
-    )
+    if re.fullmatch("[0-9a-f]{6}", name):
+        return f"#{name}"
+    return name.replace("brown", "yellow").replace("bright", "bright_")
 
 
 def learning(run: str, path: Path, frames: int) -> None:

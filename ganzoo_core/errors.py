@@ -39,6 +39,7 @@ class UnknownNameError(GanzooError):
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        near = near or [other for other in known if name in re.split("[-_]", other)]  # lr: generator_lr
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
         super().__init__(f"there is no {what} called {shorten(repr(name))}; {hint}")
 

@@ -13,12 +13,12 @@ import click
 
 from ganzoo_core.cli.options import data_dir_option, json_option
 from ganzoo_core.cli.output import print_json, print_line, print_table
+from ganzoo_core.cli.teach import old_torch
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.hookspecs import VERSION
 from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import visible
 
-_LEAST_TORCH = (2, 6)
 _LITTLE_MEMORY, _LITTLE_DISK = 2 * 2**30, 2**30
 
 
@@ -65,9 +65,7 @@ def examine(folder: Path) -> list[Finding]:
 def _torch() -> Finding:
     import torch
 
-    numbers = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-    least = ".".join(map(str, _LEAST_TORCH))
-    advice = None if numbers >= _LEAST_TORCH else f"it must be at least {least}: pip install -U torch torchvision"
+    advice = old_torch(torch.__version__)
     with contextlib.suppress(metadata.PackageNotFoundError):
         return Finding("PyTorch", f"{torch.__version__}, torchvision {metadata.version('torchvision')}", advice)
     return Finding("PyTorch", torch.__version__, "torchvision is missing: pip install torchvision")

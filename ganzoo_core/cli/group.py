@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli import teach
 from ganzoo_core.cli.first_steps import show_first_evening
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
@@ -59,6 +60,8 @@ class Zoo(click.Group):
         """Where an unknown command may be found."""
         if name in MOVED:
             return f"it comes with a package of its own: pip install {MOVED[name]}"
+        if name in registry().variants():
+            return f"did you mean `ganzoo run {name}`?"
         known = self.list_commands(ctx)
         near = difflib.get_close_matches(name, {*known, *MOVED}, cutoff=0.5)
         return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
@@ -85,6 +88,8 @@ class Zoo(click.Group):
         except click.ClickException as error:
             # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
             vars(error)["message"] = shorten(one_line(error.message), _LONGEST)
+            if isinstance(error, click.UsageError) and (taught := teach.usage(error)):
+                raise click.UsageError(shorten(taught, _LONGEST), error.ctx) from error
             raise
         except (GanzooError, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -114,6 +119,8 @@ class Zoo(click.Group):
         if os.environ.get("GANZOO_TRACEBACK"):
             return error if fault is None or not ends else fault
         if fault is None:
+            if lacking := teach.installation(error):
+                return click.ClickException(lacking)
             said = f"{type(error).__name__}: {one_line(error)}"
             return click.ClickException(
                 f"{said}; this is a bug in ganzoo or in a plugin, and GANZOO_TRACEBACK=1 shows where"

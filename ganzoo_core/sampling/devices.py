@@ -25,9 +25,17 @@ def pick_device(name: str) -> torch.device:
         name = next(kind for kind, is_available in available.items() if is_available())
     if not available[name]():
         raise SettingError(
-            f"device must be one this machine has, but is {name!r}; --device auto takes the best there is"
+            f"device must be one this machine has, but is {name!r}{_why_not(name)}; "
+            f"--device auto takes the best there is"
         )
     return torch.device(name, torch.cuda.current_device()) if name == "cuda" else torch.device(name)
+
+
+def _why_not(name: str) -> str:
+    """What is known of why torch has no such device."""
+    if name == "cuda" and torch.version.cuda is None and torch.version.hip is None:
+        return ", for which this PyTorch is not built (https://pytorch.org/get-started/locally has the build that is)"
+    return " (PyTorch finds no NVIDIA GPU, or no driver for one)" if name == "cuda" else ""
 
 
 def pick_precision(name: str, device: torch.device, has_pixels: bool) -> str:

@@ -82,9 +82,9 @@ def _find(source: str | Path) -> Path | Traversable:
     try:
         _, plugin = registry().variant(str(source))
     except UnknownNameError as error:
-        raise FileError(
-            f"there is no run folder, weights file or variant {str(source)!r}; runs are in runs/"
-        ) from error
+        near = Path("runs", path)
+        hint = f"did you mean {near}?" if near.is_dir() else "`ganzoo run` trains one, and leaves it in runs/"
+        raise FileError(f"there is no run folder, weights file or variant {str(source)!r}; {hint}") from error
     weights = plugin.weights(str(source))
     if weights is None:
         raise FileError(f"{source} ships no weights; train it first: ganzoo run {shell_word(source)}")

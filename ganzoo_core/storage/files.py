@@ -33,6 +33,7 @@ _WAYS_OUT = {
     errno.EPERM: "check the permissions of {folder} or write elsewhere",
     errno.EROFS: "{folder} can't be written to, so write elsewhere",
     errno.ENOENT: "make the folder {folder} first",
+    errno.EEXIST: "something of that name is in the way, so move it or write elsewhere",
     errno.ENOTDIR: "{folder} is no folder, so write elsewhere",
     errno.EISDIR: "name a file in that folder",
     errno.ELOOP: "it is a link, and nothing is written through the links inside a run, so delete it",

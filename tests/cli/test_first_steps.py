@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,11 @@ import torch
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
-from ganzoo_core.cli import doctor, first_steps, main
+from ganzoo_core.cli import doctor, first_steps, main, teach
+from ganzoo_core.errors import SettingError
 from ganzoo_core.hookspecs import VERSION
+from ganzoo_core.registry import registry
+from ganzoo_core.sampling.devices import pick_device
 
 
 def run(*arguments: str) -> Result:
@@ -77,7 +81,7 @@ def test_the_doctor_says_what_to_do(in_tmp: Path, monkeypatch: pytest.MonkeyPatc
     zoo = SimpleNamespace(variants=dict, datasets=dict, plugins=lambda: [broken])
     monkeypatch.setattr(doctor, "registry", lambda: zoo)
     advice = {one.what: one.advice for one in doctor.examine(in_tmp / "data")}
-    assert advice["PyTorch"] == "it must be at least 2.6: pip install -U torch torchvision"
+    assert advice["PyTorch"] == ("PyTorch must be at least 2.6, but is 2.5.1+cpu: pip install -U torch torchvision")
     assert advice["device"] == (
         "there is an NVIDIA driver, but this PyTorch can't use it: see pytorch.org for a build that fits it"
     )
@@ -150,3 +154,43 @@ def test_each_shell_completes(shell: str, in_tmp: Path, subprocess_env: dict[str
     command = [shell, "-c", SCRIPTS[shell]]
     done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False)
     assert "wgan" in done.stdout and "wgan-gp" in done.stdout and "vanilla" not in done.stdout, done.stderr
+
+
+def test_a_run_named_without_its_parent_is_found_for_the_user(in_tmp: Path) -> None:
+    Path("runs/cgan-digits-1").mkdir(parents=True)
+    assert "did you mean runs/cgan-digits-1?" in run("sample", "cgan-digits-1").stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModuleNotFoundError("no", name="torch"), "'torch' is missing in this environment; .* pip install -r"),
+        (ModuleNotFoundError("no", name="ganzoo_core.gone"), None),
+        (ModuleNotFoundError("no", name="torch.new"), "PyTorch must be at least 2.6, but is 2.5.1"),
+        (AttributeError("torch.new"), "PyTorch must be at least 2.6, but is 2.5.1: pip install -U torch torchvision"),
+        (ImportError("torch.new"), "PyTorch must be at least 2.6, but is 2.5.1"),
+        (ZeroDivisionError("oh"), None),
+    ],
+)
+def test_an_installation_that_lacks_something_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, words: str | None
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(teach.metadata, "version", lambda _: "2.5.1")
+    monkeypatch.setattr(main.get_command(click.Context(main), "list"), "callback", fail)
+    monkeypatch.setattr(registry(), "fault", lambda *_: None)
+    result = run("list")
+    said = result.stderr.strip()
+    assert result.exit_code == 1 and said.startswith("Error: ") and len(said.splitlines()) == 1
+    assert re.search(words or "this is a bug in ganzoo", said), said
+
+
+def test_why_there_is_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for build, why in (("13.0", "PyTorch finds no NVIDIA GPU, or no driver"), (None, "this PyTorch is not built")):
+        monkeypatch.setattr(torch.version, "cuda", build)
+        monkeypatch.setattr(torch.version, "hip", None)
+        with pytest.raises(SettingError, match=f"device must be one this machine has, but is 'cuda'.*{why}"):
+            pick_device("cuda")

@@ -157,6 +157,7 @@ def test_an_interrupt_leaves_the_old_file_and_nothing_else(tmp_path: Path, monke
         (errno.EPERM, "check the permissions of {folder} or write elsewhere"),
         (errno.EROFS, "{folder} can't be written to, so write elsewhere"),
         (errno.EIO, "write elsewhere"),
+        (errno.EEXIST, "something of that name is in the way, so move it or write elsewhere"),
         (errno.EDQUOT, "free some space, ask for a larger quota, or write elsewhere"),
         (errno.EFBIG, "raise the limit on the size of a file or write elsewhere"),
     ],

@@ -277,7 +277,7 @@ def test_a_run_whose_pictures_were_cleared_away_goes_on(in_tmp):
     assert [path.name for path in (run.folder / "samples").iterdir()] == ["step-000031.png"]
     shutil.rmtree(run.folder / "samples")
     (run.folder / "samples").write_text("no folder")
-    with pytest.raises(FileError, match="could not write .*samples: File exists; write elsewhere"):
+    with pytest.raises(FileError, match="could not write .*samples: File exists; something of that name is in the way"):
         ganzoo.train(resume=run.folder, steps=32)
 
 
