@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli import teach
 from ganzoo_core.cli.first_steps import show_first_evening
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
+from ganzoo_core.cli.teach import installation, usage
 from ganzoo_core.distributed.launch import report
 from ganzoo_core.errors import GanzooError, Interrupted, UnknownNameError, out_of_memory, shorten
 from ganzoo_core.guards.faults import Ended, stopped_by
@@ -88,7 +88,7 @@ class Zoo(click.Group):
         except click.ClickException as error:
             # Click quotes what was typed, or what a shell's * found, and calls the attribute final.
             vars(error)["message"] = shorten(one_line(error.message), _LONGEST)
-            if isinstance(error, click.UsageError) and (taught := teach.usage(error)):
+            if isinstance(error, click.UsageError) and (taught := usage(error)):
                 raise click.UsageError(shorten(taught, _LONGEST), error.ctx) from error
             raise
         except (GanzooError, OSError) as error:
@@ -119,7 +119,7 @@ class Zoo(click.Group):
         if os.environ.get("GANZOO_TRACEBACK"):
             return error if fault is None or not ends else fault
         if fault is None:
-            if lacking := teach.installation(error):
+            if lacking := installation(error):
                 return click.ClickException(lacking)
             said = f"{type(error).__name__}: {one_line(error)}"
             return click.ClickException(
