@@ -1,7 +1,7 @@
 """Makes the pictures of the README and of the home page again, each by commands that a reader can give.
 
     pip install pyte playwright
-    python docs/pictures.py [OUT]        # docs/img/readme by default; about fifteen minutes on two cores
+    python docs/pictures.py [OUT]        # docs/img/readme by default; about six minutes on two cores
 
 A terminal is recorded for real: the command runs in a pseudo-terminal, pyte keeps its screen, rich draws that as SVG,
 and a browser makes pixels of it.
@@ -27,8 +27,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS, LINES = 100, 24
-EVERY_S, MOST_FRAMES, WIDTH = 0.5, 60, 900
+COLUMNS, LINES, COLOURS = 100, 24, 24
+EVERY_S, QUIET_S, MOST_FRAMES, WIDTH = 0.5, 0.05, 60, 900
 GANZOO = [sys.executable, "-m", "ganzoo_core"]
 
 
@@ -82,15 +82,15 @@ def recorded(command: list[str]) -> list[list[Text]]:
     screens: list[list[Text]] = []
     next_s = time.monotonic()
     while True:
-        if select.select([terminal], [], [], EVERY_S)[0]:
+        if select.select([terminal], [], [], QUIET_S)[0]:
             try:
                 stream.feed(os.read(terminal, 1 << 20))
             except OSError:
                 break  # it has ended
-        if time.monotonic() >= next_s:
+        elif time.monotonic() >= next_s:  # never a screen that is half drawn
             next_s = time.monotonic() + EVERY_S
             lines = [_line(screen, row) for row in range(LINES)]
-            if not screens or lines != screens[-1]:
+            if any(line.plain.strip() for line in lines) and [lines] != screens[-1:]:
                 screens.append(lines)
     os.waitpid(process, 0)
     return screens
@@ -142,15 +142,17 @@ def learning(run: str, path: Path, frames: int) -> None:
 
 
 def save_gif(images: list[Image.Image], path: Path, durations_ms: list[int]) -> None:
-    shared = images[-1].quantize(64)
+    shared = images[-1].quantize(COLOURS)
     small = [image.quantize(palette=shared, dither=Image.Dither.NONE) for image in images]
     small[0].save(path, save_all=True, append_images=small[1:], duration=durations_ms, loop=0, optimize=True)
 
 
-def page(browser: Browser, address: str, path: Path, height: int) -> None:
-    """The upper part of a page."""
+def page(browser: Browser, address: str, path: Path, height: int, label: str | None = None) -> None:
+    """The upper part of a page, with the label of that name chosen."""
     opened = browser.new_page(viewport={"width": 1100, "height": height})
     opened.goto(address)
+    if label is not None:
+        opened.get_by_role("radio", name=label, exact=True).check(force=True)
     opened.wait_for_timeout(1500)
     opened.screenshot(path=path)
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
@@ -160,12 +162,10 @@ def explorer(browser: Browser, run: str, path: Path) -> None:
     """`ganzoo explore RUN` opens a page; here its address is read from the terminal."""
     command = [*GANZOO, "explore", run, "--no-browser"]
     env = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env
-    ) as process:
-        assert process.stderr
-        address = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
-        page(browser, address, path, height=800)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=env) as process:
+        assert process.stdout
+        address = process.stdout.readline().strip()
+        page(browser, address, path, height=800, label="3")
         process.terminate()
 
 
