@@ -23,7 +23,7 @@ from ganzoo_core.training.failures import sentence
 from ganzoo_core.training.free_memory import free_memory
 from ganzoo_core.variant import Variant
 
-_NEAR = 0.8  # of what is free; the estimate was 0.9 to 1.4 times the peak of dense and convolutional networks
+_NEAR = 0.8  # of what is free; the estimate was 0.75 to 1.4 times the peak, the least for a large wgan-gp
 _COPIES_TO_SAVE = 3  # of weights and optimizers while a checkpoint is written: the tensors, their bytes, the file's
 _BESIDE = 200 * 2**20  # what the kernels and the C library keep on a processor: 120 to 260 MB, whatever the size
 _SMALLER = (512, 384, 256, 192, 128, 96, 64, 48, 32, 16)  # images to propose
