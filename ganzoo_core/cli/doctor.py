@@ -17,7 +17,7 @@ from ganzoo_core.cli.teach import old_torch
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.hookspecs import VERSION
 from ganzoo_core.registry import registry
-from ganzoo_core.storage.names import visible
+from ganzoo_core.storage.names import shell_word, visible
 
 _LITTLE_MEMORY, _LITTLE_DISK = 2 * 2**30, 2**30
 
@@ -119,7 +119,7 @@ def _plugins() -> list[Finding]:
         Finding(
             f"plugin {plugin.name}",
             f"broken: {plugin.error}",
-            f"pip install -U {plugin.package}, or pip uninstall {plugin.package}",
+            f"pip install -U {shell_word(plugin.package)}, or pip uninstall {shell_word(plugin.package)}",
         )
         for plugin in zoo.plugins()
         if plugin.error

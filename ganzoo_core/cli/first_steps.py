@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganzoo_core.cli.output import print_table
 from ganzoo_core.registry import registry
+from ganzoo_core.storage.names import shell_word
 
 
 def first_variant() -> str:
@@ -17,12 +18,12 @@ def first_evening() -> list[tuple[str, str]]:
     name = first_variant()
     run = f"runs/{name}-digits-1"
     steps = [
-        (f"ganzoo run {name}", "watch it learn to draw digits"),
-        (f"ganzoo sample {run}", "new digits, as a picture"),
-        (f"ganzoo report {run}", "the run on one page"),
+        (f"ganzoo run {shell_word(name)}", "watch it learn to draw digits"),
+        (f"ganzoo sample {shell_word(run)}", "new digits, as a picture"),
+        (f"ganzoo report {shell_word(run)}", "the run on one page"),
     ]
     of_plugins = {
-        "explore": (f"ganzoo explore {run}", "sliders for what it has learned"),
+        "explore": (f"ganzoo explore {shell_word(run)}", "sliders for what it has learned"),
         "compare": ("ganzoo compare --variants all --minutes 1", "which one is best?"),
     }
     return [*steps, *(step for command, step in of_plugins.items() if command in registry().commands())]

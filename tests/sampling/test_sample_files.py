@@ -181,7 +181,7 @@ def test_a_folder_must_be_empty(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("mine")
-    with pytest.raises(FileError, match="could not write .*x: File exists; write elsewhere"):
+    with pytest.raises(FileError, match="could not write .*x: File exists; something of that name is in the way"):
         some(3, COLOUR).save(tmp_path / "x")
     assert (tmp_path / "x").read_text() == "mine"
 
