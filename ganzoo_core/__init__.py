@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.hookspecs import API_VERSION, MOVED, VERSION, hookimpl
 from ganzoo_core.settings import option
@@ -55,6 +55,7 @@ __all__ = [
     "Discriminator",
     "GanzooError",
     "Generator",
+    "Input",
     "Loss",
     "Networks",
     "Player",

@@ -14,7 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.errors import DataError
 from ganzoo_core.seeds import derive_seed
 
@@ -26,7 +26,8 @@ class Dataset:
     """Samples in memory.
 
     `samples`: (N, *shape), uint8 0..255 for images and voxels, float32 in [-1, 1] otherwise. `labels`: (N,) int64 or
-    None. `extra`: further columns (N, ...) that `batch` passes on unchanged. `exact_metrics`: computes metrics of
+    None. `extra`: further columns (N, ...), which `spec.columns` describes: `batch` makes float32 in [-1, 1] of its
+    images, uint8 here, and passes all others on unchanged. `exact_metrics`: computes metrics of
     generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
     `left_out`: why each skipped file was skipped, by file name. `notes`: sentences on how samples were made, for
     run.json. `contents`: a digest of all samples, from a source that knows one without reading them. `guard`: called
@@ -46,6 +47,8 @@ class Dataset:
     guard: Callable[[], None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self, judge: Callable[[Tensor], dict[str, float]] | None) -> None:
+        for column in self.spec.columns:
+            _check_column(column, self.extra.get(column.name), self.spec.name, len(self.samples))
         if judge is not None:
             warnings.warn("Dataset's judge is called exact_metrics now", DeprecationWarning, stacklevel=3)
             object.__setattr__(self, "exact_metrics", self.exact_metrics or judge)
@@ -81,20 +84,24 @@ class Dataset:
         batch.
         """
         labels = None if self.labels is None else self.labels.to(device)
-        extra = {name: column.to(device) for name, column in self.extra.items()}
         self._check_readable()
-        samples = self.samples.to(device) if _fits(self.samples, device) else self.samples
+        samples = _moved(self.samples, device)
+        extra = {name: _moved(column, device) for name, column in self.extra.items()}
         guard = self.guard if samples is self.samples else None
         return replace(self, samples=samples, labels=labels, extra=extra, guard=guard)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """The samples at `indices` (B,): "real" (B, *shape) float32 in [-1, 1], "labels" (B,), and the extras."""
         self._check_readable()
-        real = self.samples[indices.to(self.samples.device)].to(indices.device)
-        if real.dtype == torch.uint8:
-            real = real.to(torch.float32).div_(127.5).sub_(1)
-        columns = {"real": real} | {name: column[indices] for name, column in self.extra.items()}
+        columns = {"real": _rows(self.samples, indices, are_pixels=True)}
+        for name, column in self.extra.items():
+            columns[name] = _rows(column, indices, are_pixels=name in self._images)
         return columns if self.labels is None else columns | {"labels": self.labels[indices]}
+
+    @cached_property
+    def _images(self) -> frozenset[str]:
+        """The names of the columns that are images."""
+        return frozenset(column.name for column in self.spec.columns if column.kind == "image")
 
     def _check_readable(self) -> None:
         if self.guard is not None:
@@ -109,9 +116,27 @@ def _digest_rows(digest: hashlib._Hash, column: Tensor) -> None:
         digest.update(piece.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
-def _fits(samples: Tensor, device: torch.device) -> bool:
-    """Whether samples leave half of a GPU's free memory to the networks; other devices share the processor's."""
-    return device.type != "cuda" or samples.nbytes <= torch.cuda.mem_get_info(device)[0] // 2
+def _rows(column: Tensor, indices: Tensor, *, are_pixels: bool) -> Tensor:
+    """A column's rows at `indices` (B,) and on their device; pixels 0..255 become float32 in [-1, 1]."""
+    rows = column[indices.to(column.device)].to(indices.device)
+    return rows.to(torch.float32).div_(127.5).sub_(1) if are_pixels and rows.dtype == torch.uint8 else rows
+
+
+def _moved(column: Tensor, device: torch.device) -> Tensor:
+    """The column on `device`, if it leaves half of a GPU's free memory to the networks."""
+    fits = device.type != "cuda" or column.nbytes <= torch.cuda.mem_get_info(device)[0] // 2
+    return column.to(device) if fits else column
+
+
+_DTYPES = {"image": (torch.uint8, torch.float32), "text": (torch.int64,), "numbers": (torch.float32,)}
+
+
+def _check_column(column: Input, values: Tensor | None, data: str, n: int) -> None:
+    """Raise `DataError` for a column that is not there, or not as `spec.columns` says."""
+    wanted = f"{(n, *column.shape)} of {' or '.join(str(d).removeprefix('torch.') for d in _DTYPES[column.kind])}"
+    if values is None or tuple(values.shape) != (n, *column.shape) or values.dtype not in _DTYPES[column.kind]:
+        found = "is not there" if values is None else f"is {tuple(values.shape)} of {values.dtype}".replace("torch.", "")
+        raise DataError(f"the column {column.name} of {data} must be {wanted}, but {found}")
 
 
 class BatchOrder:
