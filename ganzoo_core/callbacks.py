@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,11 @@ class Callback:
     def on_log(self, record: dict[str, float]) -> None:
         """Called for each line of metrics.jsonl: "step", loss terms as "player/term", D's statistics, samples/s."""
 
-    def on_snapshot(self, step: int, picture: Path) -> None:
-        """Called after a picture of the fixed latents at `step` was written."""
+    def on_snapshot(self, step: int, samples: Any, picture: Path) -> None:
+        """Called after a picture of the fixed latents at `step` was written, with the `Samples` that it shows.
+
+        One that takes `(step, picture)`, as in API 1, gets those.
+        """
 
     def measure(self, step: int, generator: Any) -> dict[str, float]:
         """Extra metrics of the generator, by name, for metrics.jsonl; called at each snapshot.
@@ -52,3 +56,10 @@ class Callback:
 
     def on_end(self, step: int) -> None:
         """Called after the last step of this process, even if a signal or an error ended it."""
+
+
+def snapshot_arguments(callback: Callback, step: int, samples: Any, picture: Path) -> tuple[Any, ...]:
+    """What a callback's `on_snapshot` takes: in API 1 it got no samples."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    taken = [p for p in inspect.signature(callback.on_snapshot).parameters.values() if p.kind in positional]
+    return (step, picture) if len(taken) == 2 else (step, samples, picture)

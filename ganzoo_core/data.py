@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec, Input
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.seeds import derive_seed
 
 _MOST_DIGESTED = 2**28  # bytes of a column: a folder's samples are mapped, and never read whole
@@ -135,7 +135,9 @@ def _check_column(column: Input, values: Tensor | None, data: str, n: int) -> No
     """Raise `DataError` for a column that is not there, or not as `spec.columns` says."""
     wanted = f"{(n, *column.shape)} of {' or '.join(str(d).removeprefix('torch.') for d in _DTYPES[column.kind])}"
     if values is None or tuple(values.shape) != (n, *column.shape) or values.dtype not in _DTYPES[column.kind]:
-        found = "is not there" if values is None else f"is {tuple(values.shape)} of {values.dtype}".replace("torch.", "")
+        found = (
+            "is not there" if values is None else f"is {tuple(values.shape)} of {values.dtype}".replace("torch.", "")
+        )
         raise DataError(f"the column {column.name} of {data} must be {wanted}, but {found}")
 
 
@@ -143,25 +145,40 @@ class BatchOrder:
     """Which samples batch number b holds: the b-th slice of an endless sequence of shuffled epochs.
 
     A pure function of (seed, b). Every sample comes once per epoch; a batch may span two. With `balance` an epoch holds
-    each class equally often instead. Raises `DataError` if the batch is larger than the data set, or for classes to be
-    balanced that are not there.
+    each class equally often instead, and with `by_class` each batch does, in class order; `groups` then says of how
+    many. Raises `DataError` if the batch is larger than the data set, or for classes to be balanced that are not there,
+    `SettingError` for a batch that can't hold equally many of each.
     """
 
     def __init__(
-        self, dataset: Dataset, batch_size: int, seed: int, device: torch.device, *, balance: bool = False
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        *,
+        balance: bool = False,
+        by_class: bool = False,
     ) -> None:
         self.size = len(dataset)
         if batch_size > self.size:
             raise DataError(
                 f"batch_size must be at most {self.size}, the size of {dataset.spec.name}, but is {batch_size}"
             )
+        self.groups = 1
         self._labels: Tensor | None = None
-        if balance:
+        if balance or by_class:
             if dataset.labels is None:
                 raise DataError(f"balance=true needs labels, but {dataset.spec.name} has none; leave it out")
             self._labels = dataset.labels.cpu()
             classes = len(self._labels.unique())
             self.size = math.ceil(self.size / classes) * classes
+            self.groups = classes if by_class else 1
+        if batch_size % self.groups:
+            raise SettingError(
+                f"batch_size must be a multiple of {self.groups}, the classes of {dataset.spec.name}, as a batch holds "
+                f"equally many of each, but is {batch_size}"
+            )
         self.batch_size = batch_size
         self.seed = seed
         self.device = device
@@ -170,9 +187,10 @@ class BatchOrder:
     def indices(self, batch_number: int) -> Tensor:
         """The indices (batch_size,) int64 of batch number b."""
         epoch, start = divmod(batch_number * self.batch_size, self.size)
-        head = self._epoch(epoch)[start : start + self.batch_size]
-        missing = self.batch_size - len(head)
-        return head if missing == 0 else torch.cat([head, self._epoch(epoch + 1)[:missing]])
+        found = self._epoch(epoch)[start : start + self.batch_size]
+        if missing := self.batch_size - len(found):
+            found = torch.cat([found, self._epoch(epoch + 1)[:missing]])
+        return found if self.groups == 1 else found.view(-1, self.groups).T.flatten()
 
     def _epoch(self, number: int) -> Tensor:
         if number not in self._epochs:
@@ -182,13 +200,14 @@ class BatchOrder:
                 self.size if self._labels is None else len(self._labels), generator=rng, device="cpu"
             )
             if self._labels is not None:
-                order = _balanced(order, self._labels, self.size, rng)
+                rounds = _balanced(order, self._labels, self.size)
+                order = (rounds if self.groups > 1 else _shuffled(rounds, rng)).flatten()
             self._epochs[number] = order.to(self.device)
         return self._epochs[number]
 
 
-def _balanced(order: Tensor, labels: Tensor, size: int, rng: torch.Generator) -> Tensor:
-    """Of shuffled samples (N,) so many (size,) that each class comes equally often, and once in each round of them.
+def _balanced(order: Tensor, labels: Tensor, size: int) -> Tensor:
+    """Of shuffled samples (N,) so many that each class comes equally often: (size / classes, classes), one in a row.
 
     A large class gives some of its samples, others in each epoch, and a small one all of its own several times.
     """
@@ -196,5 +215,9 @@ def _balanced(order: Tensor, labels: Tensor, size: int, rng: torch.Generator) ->
     counts = labels.unique(return_counts=True)[1].tolist()
     rounds = size // len(counts)
     columns = [one.repeat(math.ceil(rounds / len(one)))[:rounds] for one in in_classes.split(counts)]
-    rows = torch.stack(columns, dim=1)  # (rounds, classes)
-    return rows.gather(1, torch.rand(rows.shape, generator=rng, device="cpu").argsort(dim=1)).flatten()
+    return torch.stack(columns, dim=1)
+
+
+def _shuffled(rows: Tensor, rng: torch.Generator) -> Tensor:
+    """Each row in an order of its own."""
+    return rows.gather(1, torch.rand(rows.shape, generator=rng, device="cpu").argsort(dim=1))

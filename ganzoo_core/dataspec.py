@@ -108,9 +108,16 @@ class DataSpec:
         """Whether samples are images (C, H, W) or voxels (1, D, H, W), not points or curves (D,)."""
         return self.kind in ("images", "voxels")
 
-    def column(self, name: str) -> Input | None:
-        """The column of that name, or None."""
-        return next((column for column in self.columns if column.name == name), None)
+    def column(self, name: str) -> Input:
+        """The column of that name. Raises `DataError` where the data has none such."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        has = f"only {', '.join(column.name for column in self.columns)}" if self.columns else "no columns"
+        raise DataError(
+            f"{self.name} has no column {name!r}, it has {has}; --data pairs:PATH gives a source for each picture, a "
+            f"folder with a metadata.csv its texts and attributes (`ganzoo data`)"
+        )
 
     def _names_differ(self) -> bool:
         return len({column.name for column in self.columns}) == len(self.columns)

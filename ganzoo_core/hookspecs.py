@@ -3,7 +3,7 @@
     [project.entry-points.ganzoo]
     lsgan = "ganzoo_lsgan"
 
-It states the core API it was written for as `GANZOO_API = 1` and implements any of the hooks below with `@hookimpl`.
+It states the core API it was written for as `GANZOO_API = 2` and implements any of the hooks below with `@hookimpl`.
 Name the entry point after the variant where there is one: then a command that needs it imports that package alone.
 The same goes for a command. A package may ship trained weights beside its `__init__.py`, as
 `weights/VARIANT.safetensors`: a copy of a run's generator.safetensors. Then `ganzoo sample VARIANT` needs no training.
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PROJECT = "ganzoo"
 ENTRY_POINT_GROUP = "ganzoo"
 CORE_PACKAGE = "ganzoo-core"
-API_VERSION = 1
+API_VERSION = 2
+KEPT_VERSIONS = (1, 2)  # of the API: 2 only adds to 1
 VERSION = "0.1.0"
 
 # What was the core's in 0.1 and is a plugin's now, a command or a data set, with the package that has it.

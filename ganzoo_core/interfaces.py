@@ -1,21 +1,30 @@
-"""The game: Generator, Discriminator, Loss, the Turn a loss sees, and the Players, each with its own parameters."""
+"""The game: Generator, Discriminator, Loss, the Turn a loss sees, and the Players, each with its own parameters.
+
+A keyword-only parameter of a network's `forward` names a column of the batch, which it then gets wherever it is called:
+in training, sampling and export. One with a default may be missing.
+"""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.errors import ContractError
 from ganzoo_core.guards.contract import checked_logits, checked_samples
 
 
 class Generator(nn.Module, ABC):
-    """Makes samples from latents. Set `self.latent_dim` in `__init__`, or override `latent`."""
+    """Makes samples from latents, and from the columns of a batch that keyword-only parameters of `forward` name.
+
+    Set `self.latent_dim` in `__init__`, 0 for no noise, or override `latent`.
+    """
 
     latent_dim: int
 
@@ -24,8 +33,8 @@ class Generator(nn.Module, ABC):
         return torch.randn(n, self.latent_dim, generator=rng, device=rng.device)
 
     @abstractmethod
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples (N, *shape) float32 in [-1, 1] from latents (N, latent_dim) and labels (N,) int64."""
+    def forward(self, z: Tensor, labels: Tensor | None = None, **columns: Any) -> Tensor:
+        """Samples (N, *shape) float32 in [-1, 1] from latents (N, latent_dim), labels (N,) int64 and named columns."""
 
 
 class Discriminator(nn.Module, ABC):
@@ -40,8 +49,8 @@ class Discriminator(nn.Module, ABC):
         return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.modules())
 
     @abstractmethod
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
-        """Logits (N,) of samples (N, *shape) in [-1, 1], or a named tuple that begins with them."""
+    def forward(self, x: Tensor, labels: Tensor | None = None, **columns: Any) -> Any:
+        """Logits (N,) of samples (N, *shape) in [-1, 1], or (N, ...) of their patches, or a tuple that begins so."""
 
 
 class Networks(NamedTuple):
@@ -52,8 +61,27 @@ class Networks(NamedTuple):
     loss: Loss
 
 
+@cache
+def column_names(network: type[nn.Module]) -> dict[str, bool]:
+    """The columns that a network's `forward` names by keyword, and of each whether it must be there."""
+    parameters = inspect.signature(network.forward).parameters.values()
+    return {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def columns_of(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What of a batch a network takes beside samples and labels. Raises `ContractError` for what is not there."""
+    names = column_names(type(network))
+    for name, is_needed in names.items():
+        if is_needed and name not in batch:
+            raise ContractError(
+                "inputs",
+                f"{type(network).__name__}.forward takes {name}, but the batch has only {', '.join(sorted(batch))}",
+            )
+    return {name: batch[name] for name in names if name in batch}
+
+
 def logits_of(output: Any) -> Tensor:
-    """The logits (N,) in a discriminator's output; a turn has them as `real_logits` and `fake_logits`."""
+    """The logits (N, ...) in a discriminator's output; a turn has them as `real_logits` and `fake_logits`."""
     return output if isinstance(output, Tensor) else output[0]
 
 
@@ -71,7 +99,7 @@ class Batch:
         """G(z), (N, *shape). The graph back to the generator is kept if a later turn on this batch needs it."""
         if self._fake is None or (with_graph and not self._fake.requires_grad):
             with torch.set_grad_enabled(with_graph or self.keep_graph):
-                made = self.generator(self.z, self.columns.get("labels"))
+                made = self.generator(self.z, self.columns.get("labels"), **columns_of(self.generator, self.columns))
             self._fake = checked_samples(self.generator, made, self.columns["real"])
         return self._fake if with_graph else self._fake.detach()
 
@@ -84,7 +112,8 @@ class Turn:
     """One mini-batch as one player sees it. Attributes are computed lazily and cached.
 
     Network outputs keep their autograd graph even when first accessed under `torch.no_grad()`. `batch` holds all that
-    the data set gave, including `real` (N, *shape) and `labels` (N,).
+    the data set and the variant's `derive` gave, including `real` (N, *shape) and `labels` (N,). A loss whose
+    discriminator judges pairs sets `real_logits` and `fake_logits` itself, so that the balance of the game is logged.
     """
 
     def __init__(
@@ -121,13 +150,13 @@ class Turn:
     @torch.enable_grad()
     def on_real(self) -> Any:
         """The discriminator's output on `real`. In its own turn real and fake are passed together."""
-        return self._on_both[0] if self._joint else self._judge(self.real, self.labels)
+        return self._on_both[0] if self._joint else self._judge(self.real, self.batch)
 
     @cached_property
     @torch.enable_grad()
     def on_fake(self) -> Any:
         """The discriminator's output on `fake`."""
-        return self._on_both[1] if self._joint else self._judge(self.fake, self.labels)
+        return self._on_both[1] if self._joint else self._judge(self.fake, self.batch)
 
     @cached_property
     def real_logits(self) -> Tensor:
@@ -139,19 +168,40 @@ class Turn:
         """The logits (N, ...) in `on_fake`."""
         return logits_of(self.on_fake)
 
-    def critic(self, x: Tensor) -> Tensor:
-        """Logits (N,) of any samples x (N, *shape) under this turn's labels, for penalties."""
-        return logits_of(self._judge(x, self.labels))
+    def critic(self, x: Tensor, labels: Tensor | None = None, **columns: Tensor) -> Tensor:
+        """Logits (N, ...) of any samples x (N, *shape) under this turn's labels and columns, or under others."""
+        return logits_of(self._judge(x, self._changed(labels, columns)))
 
-    def _judge(self, x: Tensor, labels: Tensor | None) -> Any:
-        return checked_logits(self.discriminator, self.discriminator(x, labels), x)
+    def generate(self, z: Tensor | None = None, labels: Tensor | None = None, **columns: Tensor) -> Tensor:
+        """What the generator makes (N, *shape) of this turn's latents, labels and columns, or of others.
+
+        Detached unless it is the generator's turn. `fake` is shared between turns, and this is not.
+        """
+        batch = self._changed(labels, columns)
+        with torch.set_grad_enabled(self._owns_generator):
+            made = self.generator(self.z if z is None else z, batch.get("labels"), **columns_of(self.generator, batch))
+        return checked_samples(self.generator, made, self.real)
+
+    def _changed(self, labels: Tensor | None, columns: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The batch with other labels and columns. Raises `ContractError` for a column that the batch lacks."""
+        if unknown := columns.keys() - self.batch.keys():
+            known = ", ".join(sorted(self.batch))
+            raise ContractError(
+                "inputs", f"a turn was given {', '.join(sorted(unknown))}, but its batch has only {known}"
+            )
+        return self.batch | columns | ({} if labels is None else {"labels": labels})
+
+    def _judge(self, x: Tensor, batch: dict[str, Tensor]) -> Any:
+        output = self.discriminator(x, batch.get("labels"), **columns_of(self.discriminator, batch))
+        return checked_logits(self.discriminator, output, x)
 
     @cached_property
     @torch.enable_grad()
     def _on_both(self) -> tuple[Any, Any]:
         n = len(self.real)
-        labels = None if self.labels is None else torch.cat([self.labels, self.labels])
-        output = self._judge(torch.cat([self.real, self.fake]), labels)
+        named = {"labels", *column_names(type(self.discriminator))}
+        twice = {name: torch.cat([column, column]) for name, column in self.batch.items() if name in named}
+        output = self._judge(torch.cat([self.real, self.fake]), twice)
         if isinstance(output, Tensor):
             return output[:n], output[n:]
         return type(output)(*(part[:n] for part in output)), type(output)(*(part[n:] for part in output))

@@ -98,19 +98,24 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     """The two-sided penalty of WGAN-GP (arXiv:1704.00028, equation 3): a scalar, without its factor lambda.
 
     The mean over samples of (||∇f(x̂)|| - center)², with the norm per sample and x̂ uniform between real and fake (N,
-    *shape), one point per pair.
+    *shape), one point per pair. Of patches, f is the mean of a sample's.
     """
     mix = uniform(len(real), *[1] * (real.ndim - 1), like=real)
     between = (real + mix * (fake.detach() - real)).requires_grad_()  # (N, *shape); a bf16 fake is promoted
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(_score(critic(between)), between, create_graph=True)
     return (gradient.flatten(1).norm(2, dim=1) - center).square().mean()
 
 
 def r1_penalty(critic: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
     """E ||∇D(x)||² at the samples (arXiv:1801.04406, equation 9): a scalar, without its factor gamma / 2.
 
-    R1 on real samples, R2 on fake ones.
+    R1 on real samples, R2 on fake ones. Of patches, D is the mean of a sample's.
     """
     x = samples.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    (gradient,) = torch.autograd.grad(_score(critic(x)), x, create_graph=True)
     return gradient.flatten(1).square().sum(dim=1).mean()
+
+
+def _score(logits: Tensor) -> Tensor:
+    """The sum over samples of each one's logit, of patches (N, ...) its mean one."""
+    return (logits.flatten(1).mean(dim=1) if logits.ndim > 1 else logits).sum()

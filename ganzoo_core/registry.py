@@ -220,9 +220,9 @@ def _register(entry_point: metadata.EntryPoint, plugin: Plugin) -> None:
     module = entry_point.load()
     plugin.module = entry_point.module
     api = getattr(module, "GANZOO_API", None)
-    if api != hookspecs.API_VERSION:
+    if type(api) is not int or api not in hookspecs.KEPT_VERSIONS:
         stated = "states no core API version (GANZOO_API)" if api is None else f"was written for core API {api!r}"
-        raise PluginError(f"it {stated}; this core offers {hookspecs.API_VERSION}")
+        raise PluginError(f"it {stated}; this core offers {' and '.join(map(str, hookspecs.KEPT_VERSIONS))}")
     plugin.manager.register(module)
     plugin.hooks = sorted(caller.name for caller in plugin.manager.get_hookcallers(module) or [])
     unknown = [hook for hook in plugin.hooks if not hasattr(hookspecs, hook)]

@@ -25,11 +25,19 @@ def derive_seed(seed: int, *keys: int | str) -> int:
 
 @dataclass(frozen=True)
 class Microbatch:
-    """The microbatch being computed: its number, how many there are, and the random generator that they share."""
+    """The microbatch being computed: its number, how many there are, and the random generator that they share.
+
+    `groups`: of a batch in class order, how many classes, of each of which it holds equally many.
+    """
 
     number: int
     count: int
     common: torch.Generator
+    groups: int = 1
+
+    def part(self, whole: Tensor) -> Tensor:
+        """Its rows of a whole mini-batch's (B, ...)."""
+        return whole.unflatten(0, (self.groups, self.count, -1))[:, self.number].flatten(0, 1)
 
 
 current_microbatch: ContextVar[Microbatch | None] = ContextVar("microbatch", default=None)
@@ -46,4 +54,4 @@ def uniform(*shape: int, like: Tensor) -> Tensor:
         return torch.rand(shape, device=like.device, dtype=like.dtype)
     n, *rest = shape
     whole = torch.rand(n * microbatch.count, *rest, generator=microbatch.common, device=like.device, dtype=like.dtype)
-    return whole[microbatch.number * n : (microbatch.number + 1) * n]
+    return microbatch.part(whole)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from ganzoo_core.dataspec import DataSpec, Kind
+from ganzoo_core.dataspec import DataSpec, Input, Kind
 from ganzoo_core.errors import DataError, PluginError, shorten
 from ganzoo_core.settings import Settings, option
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
     from torch.optim import Optimizer
 
@@ -75,7 +76,7 @@ class Config(Settings):
 
     steps: int = option(10_000, "updates of the generator", minimum=1)
     batch_size: int = option(64, "samples per update", minimum=1)
-    latent_dim: int = option(100, "coordinates of the latent vector z", minimum=1)
+    latent_dim: int = option(100, "coordinates of the latent vector z; 0: no noise", minimum=0)
     generator_lr: float = option(2e-4, "learning rate of the generator", minimum=0)
     discriminator_lr: float = option(2e-4, "learning rate of the discriminator", minimum=0)
     beta1: float = option(0.5, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
@@ -93,8 +94,10 @@ class Variant(ABC):
     """A member of the zoo: its description, the data it accepts, and factories for its parts.
 
     `paper`: a reference such as "arXiv:1411.1784". A `conditional` variant needs labels. `kinds`: the kinds of data it
-    accepts. `default_data`: the data set used when none is given. The factories import their networks when called, so
-    that this class stays torch-free.
+    accepts. `default_data`: the data set used when none is given. `balanced`: mini-batches hold equally many samples of
+    each class, in class order. `paired`: of a generator that takes inputs, whether `real` is what it should make of
+    those of the same row; pictures show it as the target. The factories import their networks when called, so that this
+    class stays torch-free.
     """
 
     name: ClassVar[str]
@@ -104,6 +107,8 @@ class Variant(ABC):
     conditional: ClassVar[bool] = False
     kinds: ClassVar[tuple[Kind, ...]] = ("images",)
     default_data: ClassVar[str] = "digits"
+    balanced: ClassVar[bool] = False
+    paired: ClassVar[bool] = True
     Config: ClassVar[type[Config]] = Config
 
     def __init__(self, config: Settings | None = None) -> None:
@@ -134,6 +139,22 @@ class Variant(ABC):
 
         return two_players(self, networks)
 
+    def inputs(self, data: DataSpec) -> tuple[Input, ...]:
+        """What a generator may take beside latents and labels: by default the columns of the data, as they are.
+
+        Of these it gets what its `forward` names. Override it to say of a column that images of any size will do, or to
+        describe what `derive` adds. Raises `DataError` where the data lacks a column, as `DataSpec.column` does.
+        """
+        return data.columns
+
+    def derive(self, batch: dict[str, Tensor], rng: torch.Generator, phase: str | None) -> dict[str, Tensor]:
+        """The mini-batch with columns (N, ...) added or changed, before it is split into microbatches.
+
+        `batch`: all that the data gave, `real` (N, *shape) in [-1, 1] and `labels` (N,) among it, on `rng`'s device.
+        Whatever is random is drawn from `rng`, so that it depends on the seed and the step alone. `phase`: None.
+        """
+        return batch
+
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` with a sentence if this variant can't train on such data; extend, don't replace."""
         if data.kind not in self.kinds:
@@ -146,6 +167,12 @@ class Variant(ABC):
                 f"{self.name} needs labels, but {data.name} has none; "
                 f"choose labelled data (`ganzoo data`) or an unconditional variant (`ganzoo list`)"
             )
+        if self.balanced and not data.classes:
+            raise DataError(
+                f"{self.name} takes equally many samples of each class, but {data.name} has no classes; choose "
+                f"labelled data (`ganzoo data`)"
+            )
+        self.inputs(data)
 
 
 _Rule = tuple[str, Callable[[Any], bool]]
@@ -190,8 +217,12 @@ _VARIANT: dict[str, _Rule] = {
     "conditional": _FLAG,
     "kinds": (f"some of {', '.join(_KINDS)}", lambda value: bool(_is_many(_is_kind, value) and value)),
     "default_data": ("the name of a data set", _is_text),
+    "balanced": _FLAG,
+    "paired": _FLAG,
     "Config": ("a dataclass that extends ganzoo_core.Config", _are_settings(Config)),
-    **dict.fromkeys(("generator", "discriminator", "loss", "optimizer", "players", "check_data"), _METHOD),
+    **dict.fromkeys(
+        ("generator", "discriminator", "loss", "optimizer", "players", "inputs", "derive", "check_data"), _METHOD
+    ),
 }
 _SOURCE: dict[str, _Rule] = {
     "name": (NAME_RULE, lambda value: bool(NAME.fullmatch(value))),

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.cli.output import can_move, new_console, note, shape_text
@@ -58,7 +58,7 @@ class Progress(Callback):
         if self._live is None and self._clock() - self._line_s >= _LINE_EVERY_S:
             self._print_line()
 
-    def on_snapshot(self, step: int, picture: Path) -> None:
+    def on_snapshot(self, step: int, samples: Any, picture: Path) -> None:
         """Keep the path of the picture, and show its samples."""
         self.picture = picture
         if self._live is not None:

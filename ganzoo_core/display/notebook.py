@@ -54,7 +54,7 @@ class NotebookProgress(Callback):
         if self._clock() - self._shown_s >= _UPDATE_EVERY_S:
             self._show()
 
-    def on_snapshot(self, step: int, picture: Path) -> None:
+    def on_snapshot(self, step: int, samples: Any, picture: Path) -> None:
         """Show the samples in the place of the last ones."""
         from IPython.display import Image, display
 

@@ -28,6 +28,22 @@ def checked_latents(generator: nn.Module, z: Any, n: int, device: torch.device) 
     return z
 
 
+def checked_columns(variant: str, found: Any, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A mini-batch as `derive` left it. Raises `ContractError` unless it is all that was `given`, and more."""
+    n, device = len(given["real"]), given["real"].device
+    if not isinstance(found, dict) or not given.keys() <= found.keys():
+        raise ContractError(
+            "inputs", f"{variant}.derive must give the batch and what it adds, but gives {described(found)}"
+        )
+    for name, column in found.items():
+        if not (isinstance(column, Tensor) and column.ndim and len(column) == n and column.device == device):
+            raise ContractError(
+                "inputs",
+                f"{variant}.derive must give columns of {n} rows on {device}, but {name} is {described(column)}",
+            )
+    return found
+
+
 def checked_samples(generator: nn.Module, made: Any, real: Tensor) -> Tensor:
     """What a generator made. Raises `ContractError` if it is not like `real` in shape, type and device."""
     if not (isinstance(made, Tensor) and made.shape == real.shape and made.device == real.device and _is_float(made)):

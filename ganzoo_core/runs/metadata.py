@@ -177,7 +177,7 @@ _RULES: dict[str, Rule] = {
     "package": (is_name, "the name of a package"),
     "package_version": (is_text, TEXT),
     "settings": (table(is_plain, **_SETTINGS), "a table of settings, seed, steps and batch_size whole numbers in it"),
-    "data": (table(is_plain), "a table of plain values"),
+    "data": (table(is_plain, columns=list_of(table(is_plain))), "a table of plain values, and of columns"),
     "data_size": (is_positive, "a whole number above 0"),
     "data_digest": (is_text, TEXT),
     "data_left_out": (table(is_text), "a table of texts"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from ganzoo_core.interfaces import Generator
+from ganzoo_core.interfaces import Generator, columns_of
+from ganzoo_core.sampling.devices import default_generator
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.seeds import alone, derive_seed
 
@@ -14,10 +17,19 @@ _PIECE = 64
 
 
 def generate(
-    module: Generator, n: int, labels: Tensor | None, seed: int, device: torch.device, first: int = 0
+    module: Generator,
+    n: int,
+    labels: Tensor | None,
+    seed: int,
+    device: torch.device,
+    first: int = 0,
+    columns: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
-    """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend only on the seed."""
-    return decode(module, latents(module, n, seed, first), labels, device)
+    """n samples (n, *shape) float32 in [-1, 1] on the CPU, from latents that depend only on the seed.
+
+    `columns`: what the generator takes besides, n rows of each.
+    """
+    return decode(module, latents(module, n, seed, first), labels, device, columns=columns, seed=seed, first=first)
 
 
 @undisturbed()
@@ -33,11 +45,23 @@ def latents(module: Generator, n: int, seed: int, first: int = 0) -> Tensor:
 
 @undisturbed()
 @torch.inference_mode()
-def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.device, *, piece: int = _PIECE) -> Tensor:
-    """What a generator makes of latents z (N, latent_dim) and labels (N,): (N, *shape) float32 in [-1, 1] on the CPU.
+def decode(
+    module: Generator,
+    z: Tensor,
+    labels: Tensor | None,
+    device: torch.device,
+    *,
+    piece: int = _PIECE,
+    columns: Mapping[str, Tensor] | None = None,
+    seed: int = 0,
+    first: int = 0,
+) -> Tensor:
+    """What a generator makes of latents z (N, latent_dim), labels (N,) and columns: (N, *shape) float32 in [-1, 1].
 
     It runs in eval mode: BatchNorm uses its running statistics, so a sample does not depend on the others. It makes
-    `piece` samples at a time, and the last bit of a number may depend on how many.
+    `piece` samples at a time, and the last bit of a number may depend on how many. Noise that a network draws itself,
+    such as dropout that stays on (arXiv:1611.07004, section 3.2), comes from the seed and the samples' numbers, which
+    begin at `first`. The result is on the CPU.
     """
     was_training = module.training
     module.eval()
@@ -45,8 +69,10 @@ def decode(module: Generator, z: Tensor, labels: Tensor | None, device: torch.de
     for start in range(0, len(z), piece):
         rows = torch.arange(start, start + piece).clamp(max=len(z) - 1)  # the last piece is filled up
         wanted = None if labels is None else labels[rows].to(device)
+        given = {name: column[rows].to(device) for name, column in columns_of(module, columns or {}).items()}
         with alone:
-            made = module(z[rows].to(device), wanted)
+            default_generator(device).manual_seed(derive_seed(seed, "noise", first + start))
+            made = module(z[rows].to(device), wanted, **given)
         pieces.append(made.float().cpu()[: len(z) - start])
     module.train(was_training)
     return torch.cat(pieces)

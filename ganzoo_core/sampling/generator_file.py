@@ -7,18 +7,22 @@ import logging
 import math
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Input, inputs_from
 from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, UnknownNameError, shorten
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device, to_device
+from ganzoo_core.sampling.examples import EXAMPLES, read_examples
+from ganzoo_core.sampling.inputs import taken_inputs
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage import tensor_files, untrusted
@@ -33,9 +37,12 @@ _MOST_NUMBERS = 2**26  # of one sample
 _log = logging.getLogger("ganzoo")
 
 
-def describe(plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> dict[str, Any]:
+def describe(
+    plugin: Plugin, variant: Variant, spec: DataSpec, step: int, inputs: Sequence[Input] = ()
+) -> dict[str, Any]:
     """Everything needed to use a generator's weights, as JSON values; contains no time and no path."""
-    return {
+    taken = {"inputs": [one.to_dict() for one in inputs]} if inputs else {}
+    return taken | {
         "variant": variant.name,
         "package": plugin.package,
         "package_version": plugin.version,
@@ -47,7 +54,8 @@ def describe(plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> dic
 
 def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:
     """Write a generator's weights with everything needed to use them."""
-    tensor_files.save(path, "generator", describe(plugin, variant, spec, step), module.state_dict())
+    inputs = taken_inputs(variant, module, spec)
+    tensor_files.save(path, "generator", describe(plugin, variant, spec, step, inputs), module.state_dict())
 
 
 @undisturbed()
@@ -62,9 +70,12 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         variant, plugin, spec = _described(file)
         module = _filled(file, variant, plugin, spec)
+        inputs = _inputs(file, variant, plugin, module, spec)
+        kept = Path(os.path.expanduser(source))
+        examples = read_examples(kept, inputs, spec) if inputs and (kept / EXAMPLES).exists() else {}
         where = pick_device(device)
         to_device(module, where)
-        return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where)
+        return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where, inputs, examples)
 
 
 def _find(source: str | Path) -> Path | Traversable:
@@ -158,6 +169,21 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
     tensor_files.load_into(module, tensors, "generator", file.path)
     warn_of_other_version(file.path, file.header, plugin, "its samples may be others than there")
     return module
+
+
+def _inputs(file: TensorFile, variant: Variant, plugin: Plugin, module: Generator, spec: DataSpec) -> tuple[Input, ...]:
+    """What the generator takes. Raises `FileError` where that is not what the file says."""
+    try:
+        stated = inputs_from(file.header.get("inputs", ()))
+        taken = taken_inputs(variant, module, spec)
+    except (GanzooError, TypeError) as error:
+        raise FileError(f"{file.path} is damaged: its header lacks or garbles inputs ({shorten(error)})") from error
+    if [replace(one, doc="") for one in stated] != [replace(one, doc="") for one in taken]:
+        raise FileError(
+            f"{file.path} does not fit the installed {variant.name}: its generator takes other inputs; "
+            f"{origin(file.header, plugin)}"
+        )
+    return taken
 
 
 def origin(header: dict[str, Any], plugin: Plugin) -> str:

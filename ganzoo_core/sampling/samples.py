@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.drawing.pictures import NAMED_ROWS, most_named, picture, png_bytes, to_uint8
 from ganzoo_core.drawing.plots import natural_units
+from ganzoo_core.drawing.translations import translations_picture
 from ganzoo_core.errors import DataError, UnknownNameError
 from ganzoo_core.sampling.sample_files import SampleArrays, is_picture, write_samples
 from ganzoo_core.storage.files import behind_link, write_atomically
@@ -30,13 +31,16 @@ _NUMBER = r"\d{1,18}(?!\d)"  # longer ones name no class, and Python may refuse 
 class Samples:
     """Samples of a generator. `values`: (N, *shape) float32 in [-1, 1] on the CPU; `labels`: (N,) int64 or None.
 
-    `real`: real samples (M, *shape) to draw beside points and curves, if available.
+    `real`: real samples (M, *shape) to draw beside points and curves, if available. `inputs`: what they were made of, a
+    column (N, ...) for each; `target`: what should have become of it (N, *shape), where that is known.
     """
 
     values: Tensor
     spec: DataSpec
     labels: Tensor | None = None
     real: Tensor | None = None
+    inputs: tuple[tuple[Input, Tensor], ...] = ()
+    target: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -57,14 +61,19 @@ class Samples:
         return SampleArrays(array, None if self.labels is None else self.labels.numpy())
 
     def picture(self, columns: int | None = None) -> Image:
-        """All samples as one picture, by class if labelled; see `ganzoo_core.drawing.pictures.picture`."""
+        """All samples as one picture, by class if labelled; see `ganzoo_core.drawing.pictures.picture`.
+
+        Those made of inputs stand below them, and above their targets: `ganzoo_core.drawing.translations`.
+        """
+        if self.inputs and self.spec.kind == "images":
+            return translations_picture(self.values, self.spec, self.inputs, self.labels, self.target)
         return picture(self.values, self.spec, self.labels, columns=columns, real=self.real)
 
     def terminal(self, width: int) -> RenderableType:
         """The samples for a rich console, at most `width` characters wide; large sets of images are cut."""
         from ganzoo_core.drawing.terminal import Blocks, image_blocks
 
-        if self.has_pixels:
+        if self.has_pixels and not self.inputs:
             return image_blocks(self.values, self.spec, self.labels, width)
         return Blocks(self.picture(), width)
 

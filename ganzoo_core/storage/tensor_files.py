@@ -22,7 +22,7 @@ from ganzoo_core.storage.files import write_atomically
 FORMAT_VERSION = 1
 _HEADER_KEY = "ganzoo"  # one metadata key, as the order of several is not fixed and equal files should be equal bytes
 _MOST_HEADER_BYTES = 8 * 2**20
-_DEEPEST = 4
+_DEEPEST = 5
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -41,8 +41,8 @@ _DTYPES = {
 def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write tensors and header to `path` atomically.
 
-    `kind` is "generator" or "checkpoint". The header gets a digest over itself and every tensor. Raises `FileError` if
-    the file can't be written.
+    `kind` is "generator", "checkpoint" or "inputs". The header gets a digest over itself and every tensor. Raises
+    `FileError` if the file can't be written.
     """
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     header = {"kind": kind, "format_version": FORMAT_VERSION, **header}

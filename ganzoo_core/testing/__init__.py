@@ -31,6 +31,7 @@ RULES: tuple[Callable[[Case], None], ...] = (
     rules.samples,
     rules.logits,
     rules.condition,
+    rules.inputs,
     game_rules.terms,
     game_rules.gradients,
     game_rules.moves,

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganzoo_core.interfaces import Turn, logits_of
+from ganzoo_core.interfaces import Turn, columns_of, logits_of
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import export, load
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing.cases import BATCH, Case
+from ganzoo_core.testing.rules import batch_of
 from ganzoo_core.training.engine import Engine, total
 
 
@@ -168,13 +169,15 @@ def exportable(case: Case) -> None:
     """A generator written and loaded makes the same samples, bit for bit."""
     engine = case.engine()
     engine.train_step()
-    labels = case.labels() if case.variant_class.conditional else None
+    batch = batch_of(engine)
+    n, columns = len(batch["real"]), {one.name: batch[one.name] for one in engine.inputs}
+    labels = batch["labels"] if case.variant_class.conditional else None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "generator.safetensors"
         export(path, engine.sampler, case.plugin, case.new_variant(), case.spec, engine.step)
         loaded = load(path)
-    ours = generate(engine.sampler, BATCH, labels, 0, engine.device)
-    theirs = generate(loaded.module, BATCH, labels, 0, engine.device)
+    ours = generate(engine.sampler, n, labels, 0, engine.device, columns=columns)
+    theirs = generate(loaded.module, n, labels, 0, engine.device, columns=columns)
     assert torch.equal(ours, theirs), (
         "expected a loaded generator to make the same samples; is all its state registered?"
     )
@@ -196,15 +199,17 @@ def precisions(case: Case) -> None:
 
 def joint_passes(case: Case) -> None:
     """If D says that it does not mix samples, one pass of real and fake equals two."""
-    discriminator = copy.deepcopy(case.engine().networks.discriminator)
+    engine = case.engine()
+    discriminator, batch = copy.deepcopy(engine.networks.discriminator), batch_of(engine)
     if discriminator.mixes_samples:
         return
     discriminator.eval()  # dropout aside
-    x = case.dataset.batch(torch.arange(2 * BATCH))["real"]
-    labels = case.dataset.labels[: 2 * BATCH] if case.dataset.labels is not None else None
-    joint = logits_of(discriminator(x, labels))
-    halves = [slice(0, BATCH), slice(BATCH, None)]
-    apart = torch.cat([logits_of(discriminator(x[h], None if labels is None else labels[h])) for h in halves])
+    half = len(batch["real"]) // 2
+    joint, *parts = (
+        logits_of(discriminator(x["real"], x.get("labels"), **columns_of(discriminator, x)))
+        for x in (batch, *({k: v[rows] for k, v in batch.items()} for rows in (slice(half), slice(half, None))))
+    )
+    apart = torch.cat(parts)
     difference = float((joint - apart).detach().abs().max())
     assert difference <= 1e-4, (
         f"expected one pass to equal two, but logits differ by {difference:.2g}; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from ganzoo_core.datasets import data_folder
 from ganzoo_core.interfaces import Networks, Player
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.examples import choose_examples
 from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
@@ -70,11 +71,24 @@ class Training:
                 self.records.append(self._engine.measure(self._engine.train_step()))
         return self
 
-    def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:
-        """Samples of the generator, or of the averaged one if there is one: see `TrainedGenerator.sample`."""
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        labels: Sequence[str | int] | None = None,
+        seed: int = 0,
+        inputs: Mapping[str, Any] | None = None,
+        text: str | Sequence[str] | None = None,
+    ) -> Samples:
+        """Samples of the generator, or of the averaged one if there is one: see `TrainedGenerator.sample`.
+
+        Without inputs, one that takes some gets those of the data's rows.
+        """
         engine = self._engine
-        generator = TrainedGenerator(engine.sampler, self.variant, self.dataset.spec, engine.step, engine.device)
-        return generator.sample(n, labels=labels, seed=seed)
+        examples = choose_examples(self.variant, engine.inputs, self.dataset, 0) if engine.inputs else {}
+        spec, device = self.dataset.spec, engine.device
+        generator = TrainedGenerator(engine.sampler, self.variant, spec, engine.step, device, engine.inputs, examples)
+        return generator.sample(n, labels=labels, seed=seed, inputs=inputs, text=text)
 
     def state(self) -> dict[str, Tensor]:
         """Copies of all tensors that the next step depends on, named as in a checkpoint: `generator.*` and so on."""

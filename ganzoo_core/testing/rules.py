@@ -10,12 +10,14 @@ import subprocess
 import sys
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganzoo_core.interfaces import Discriminator, Generator, Loss, logits_of
+from ganzoo_core.dataspec import Input
+from ganzoo_core.interfaces import Discriminator, Generator, Loss, columns_of, logits_of
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import clash
-from ganzoo_core.testing.cases import BATCH, Case
+from ganzoo_core.testing.cases import Case
+from ganzoo_core.training.engine import Engine
 
 
 def light_import(case: Case) -> None:
@@ -62,20 +64,21 @@ def parts(case: Case) -> None:
 
 def samples(case: Case) -> None:
     """G gives finite float32 samples of the data's shape in [-1, 1]; the same latents give the same samples."""
-    networks = case.engine().networks
-    generator = networks.generator
-    z = generator.latent(BATCH, torch.Generator().manual_seed(0))
-    again = generator.latent(BATCH, torch.Generator().manual_seed(0))
+    engine = case.engine()
+    generator, batch = engine.networks.generator, batch_of(engine)
+    n = len(batch["real"])
+    z = generator.latent(n, torch.Generator().manual_seed(0))
+    again = generator.latent(n, torch.Generator().manual_seed(0))
     where = f"{type(generator).__name__}.forward on {case.spec.name}"
     kind = type(z).__name__
     assert isinstance(z, Tensor), f"expected {type(generator).__name__}.latent to give a tensor, but it gives {kind}"
-    assert len(z) == BATCH, f"expected latent({BATCH}, rng) to give {BATCH} latents, but it gives {len(z)}"
+    assert len(z) == n, f"expected latent({n}, rng) to give {n} latents, but it gives {len(z)}"
     assert torch.equal(z, again), (
         f"expected {type(generator).__name__}.latent to draw from rng alone; look for torch.rand"
     )
-    x = generator(z, case.labels())
+    x = generator(z, batch.get("labels"), **columns_of(generator, batch))
     assert isinstance(x, Tensor), f"expected {where} to give a tensor, but found {type(x).__name__}"
-    assert x.shape == (BATCH, *case.spec.shape), f"expected {where} to give {(BATCH, *case.spec.shape)}, but {x.shape}"
+    assert x.shape == (n, *case.spec.shape), f"expected {where} to give {(n, *case.spec.shape)}, but {x.shape}"
     assert x.dtype == torch.float32, f"expected {where} to give float32, but {x.dtype}"
     assert bool(x.isfinite().all()), f"expected {where} to give finite numbers"
     assert float(x.detach().abs().max()) <= 1, (
@@ -84,28 +87,81 @@ def samples(case: Case) -> None:
 
 
 def logits(case: Case) -> None:
-    """D gives finite logits (N,), alone or first in a named tuple."""
-    networks = case.engine().networks
-    batch = case.dataset.batch(torch.arange(BATCH))
-    output = networks.discriminator(batch["real"], case.labels())
-    where = f"{type(networks.discriminator).__name__}.forward on {case.spec.name}"
+    """D gives finite logits (N,), or (N, ...) of patches, alone or first in a named tuple."""
+    engine = case.engine()
+    discriminator, batch = engine.networks.discriminator, batch_of(engine)
+    n = len(batch["real"])
+    output = discriminator(batch["real"], batch.get("labels"), **columns_of(discriminator, batch))
+    where = f"{type(discriminator).__name__}.forward on {case.spec.name}"
     assert isinstance(output, Tensor) or hasattr(output, "_fields"), (
         f"expected {where} to give a tensor or a named tuple, but found {type(output).__name__}"
     )
     found = logits_of(output)
-    assert found.shape == (BATCH,), f"expected {where} to give logits ({BATCH},), but {tuple(found.shape)}; squeeze(1)?"
+    is_right = found.ndim > 0 and len(found) == n and tuple(found.shape[1:]) != (1,)
+    assert is_right, f"expected {where} to give logits ({n},) or of patches, but {tuple(found.shape)}; squeeze(1)?"
     assert found.dtype == torch.float32, f"expected {where} to give float32, but {found.dtype}"
     assert bool(found.isfinite().all()), f"expected {where} to give finite logits"
 
 
 def condition(case: Case) -> None:
     """A conditional generator's output depends on its label; an unconditional one works without."""
-    generator = case.engine().networks.generator.eval()
-    z = generator.latent(BATCH, torch.Generator().manual_seed(0))
+    engine = case.engine()
+    generator, batch = engine.networks.generator.eval(), batch_of(engine)
+    n, given = len(batch["real"]), columns_of(generator, batch)
+    z = generator.latent(n, torch.Generator().manual_seed(0))
     if not case.variant_class.conditional:
-        generator(z)
+        generator(z, **given)
         return
-    first, second = (generator(z, torch.full((BATCH,), label)) for label in (0, 1))
+    first, second = (generator(z, torch.full((n,), label), **given) for label in (0, 1))
     assert not torch.equal(first, second), (
         "expected two labels to give two samples, but forward(z, labels) ignores them"
     )
+
+
+def inputs(case: Case) -> None:
+    """What G takes besides is as described, counts for its samples, and may be of other sizes if it says so."""
+    engine = case.engine()
+    generator, batch = engine.networks.generator.eval(), batch_of(engine)
+    z = generator.latent(len(batch["real"]), torch.Generator().manual_seed(0))
+    given = columns_of(generator, batch)
+    for one in engine.inputs:
+        column, kind = batch[one.name], torch.int64 if one.kind == "text" else torch.float32
+        assert (tuple(column.shape[1:]), column.dtype) == (one.shape, kind), (
+            f"expected inputs(data) to describe {one.name} as it comes, {tuple(column.shape[1:])} of {column.dtype}, "
+            f"but it says {one.shape} of {kind}"
+        )
+        other = (column + 1) % (len(one.names) + 1) if one.kind == "text" else -column
+        made = [_made(generator, z, batch, given | {one.name: values}) for values in (column, other)]
+        assert not torch.equal(*made), f"expected another {one.name} to give other samples, but forward ignores it"
+        if one.any_size:
+            _check_sizes(generator, z, batch, given, one)
+
+
+def _made(generator: nn.Module, z: Tensor, batch: dict[str, Tensor], given: dict[str, Tensor]) -> Tensor:
+    """Samples without any noise but z: what else is drawn is drawn alike."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        made: Tensor = generator(z, batch.get("labels"), **given)
+    return made
+
+
+def _check_sizes(
+    generator: nn.Module, z: Tensor, batch: dict[str, Tensor], given: dict[str, Tensor], one: Input
+) -> None:
+    """Whether a larger image of any size makes a sample that is larger as much."""
+    height, width = one.shape[1:]
+    larger = height + one.multiple, width + 2 * one.multiple
+    image = nn.functional.interpolate(given[one.name], size=larger)
+    found = _made(generator, z, batch, given | {one.name: image}).shape[-2:]
+    usual = batch["real"].shape[-2:]
+    wanted = tuple(side * new // old for side, new, old in zip(usual, larger, (height, width), strict=True))
+    assert tuple(found) == wanted, (
+        f"expected a {one.name} of {larger[0]}x{larger[1]} to give samples of {wanted[0]}x{wanted[1]}, as any size "
+        f"that is a multiple of {one.multiple} will do, but found {found[0]}x{found[1]}"
+    )
+
+
+def batch_of(engine: Engine) -> dict[str, Tensor]:
+    """The columns of an engine's first mini-batch."""
+    (batch,) = engine._make_batch(0, engine.order.indices(0))
+    return batch.columns

@@ -43,7 +43,7 @@ def can_capture(players: list[Player], loss: Loss, dataset: Dataset, device: tor
 
 
 def _obstacle(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> str | None:
-    if dataset.samples.device != device:
+    if any(column.device != device for column in (dataset.samples, *dataset.extra.values())):
         return f"{dataset.spec.name} does not fit on the GPU"
     if loss.may_pass:
         return f"{type(loss).__name__} decides in Python whether a player passes"

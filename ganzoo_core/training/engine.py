@@ -20,6 +20,7 @@ from ganzoo_core.interfaces import Batch, Generator, Player, Turn
 from ganzoo_core.registry import who
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, to_device
+from ganzoo_core.sampling.inputs import derived, taken_inputs
 from ganzoo_core.seeds import alone, derive_seed
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.training import cuda_graph
@@ -45,16 +46,20 @@ class Engine:
         self.device = pick_device(run.device)
         self.processes.check_device(self.device)
         keep_freed_memory()
-        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device, balance=run.balance)
+        self.variant = variant
+        balance = {"balance": run.balance, "by_class": variant.balanced}
+        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device, **balance)
         self.accumulate = run.accumulate
         rng = default_generator(self.device)
         rank, size = self.processes.rank, self.processes.size
-        self.microbatches = Microbatches(self.config.batch_size, run.accumulate, rng, rank, size)
+        groups = self.order.groups
+        self.microbatches = Microbatches(self.config.batch_size, run.accumulate, rng, rank, size, groups)
         self.dataset = dataset.to(self.device)
         self._who = who(variant)
         with alone, self._named():
             default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
             self.networks = new_networks(variant, dataset.spec)
+            self.inputs = taken_inputs(variant, self.networks.generator, dataset.spec)
         if run.sync_batchnorm:
             self.processes.share_batch_norm(self.networks)
         for module in self.networks:
@@ -146,9 +151,17 @@ class Engine:
         z = checked_latents(generator, generator.latent(size, default_generator(self.device)), size, self.device)
         keep_graph = self.accumulate == 1 and number >= self._batches_per_step - self._shared_batches
         return [
-            Batch(self.dataset.batch(chosen), latents, self.networks.generator, keep_graph)
-            for chosen, latents in zip(self.microbatches.split(indices), self.microbatches.split(z), strict=True)
+            Batch(columns, latents, generator, keep_graph)
+            for columns, latents in zip(self._columns(indices), self.microbatches.split(z), strict=True)
         ]
+
+    def _columns(self, indices: Tensor) -> list[dict[str, Tensor]]:
+        """The columns of this process's microbatches. What a variant derives, it derives from the whole mini-batch."""
+        if type(self.variant).derive is Variant.derive:
+            return [self.dataset.batch(chosen) for chosen in self.microbatches.split(indices)]
+        whole = derived(self.variant, self.dataset.batch(indices), default_generator(self.device))
+        parts = {name: self.microbatches.split(column) for name, column in whole.items()}
+        return [dict(zip(parts, columns, strict=True)) for columns in zip(*parts.values(), strict=True)]
 
     def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
         """Add up the gradients of the terms; `inputs` leaves out all other parameters."""

@@ -113,6 +113,10 @@ class _Trial:
         z = networks.generator.latent(1, torch.Generator())
         z = torch.empty((n, *z.shape[1:]), dtype=z.dtype, device="meta")
         columns = {"real": real} | ({} if labels is None else {"labels": labels})
+        for one in spec.columns:
+            dtype = torch.int64 if one.kind == "text" else torch.float32
+            columns[one.name] = torch.empty((n, *one.shape), dtype=dtype, device="meta")
+        columns = variant.derive(columns, torch.Generator(), None)
         batch = Batch(columns, z, networks.generator, keep_graph=self.accumulate == 1)
         with _Tally() as tally:
             for player in players:

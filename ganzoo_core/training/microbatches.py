@@ -23,16 +23,29 @@ T = TypeVar("T")
 class Microbatches:
     """How mini-batches are split: `accumulate` microbatches for each of the processes, of which `process` is this one.
 
-    `count`: the number of all microbatches; `size`: samples in each. Raises `SettingError` if `batch_size` is not
-    divisible.
+    `count`: the number of all microbatches; `size`: samples in each. Of a batch in class order, of `groups` classes,
+    each holds equally many of each, in that order. Raises `SettingError` if `batch_size` is not divisible.
     """
 
     def __init__(
-        self, batch_size: int, accumulate: int, rng: torch.Generator, process: int = 0, processes: int = 1
+        self,
+        batch_size: int,
+        accumulate: int,
+        rng: torch.Generator,
+        process: int = 0,
+        processes: int = 1,
+        groups: int = 1,
     ) -> None:
         self.accumulate = accumulate
         self.count = accumulate * processes
         self.size, rest = divmod(batch_size, self.count)
+        self.groups = groups
+        if self.size % groups and not rest:
+            raise SettingError(
+                f"batch_size must be a multiple of {self.count * groups}, the number of classes ({groups}) times "
+                f"processes ({processes}) times accumulate ({accumulate}), as each part holds equally many of each "
+                f"class, but is {batch_size}"
+            )
         if rest:
             raise SettingError(
                 f"batch_size must be a multiple of {self.count}, the number of processes ({processes}) times "
@@ -47,7 +60,10 @@ class Microbatches:
         """This process's microbatches (size, ...) of a tensor (batch_size, ...)."""
         if self.count == 1:
             return [whole]
-        return [whole[number * self.size : (number + 1) * self.size] for number in self._own]
+        return [self._microbatch(number).part(whole) for number in self._own]
+
+    def _microbatch(self, number: int) -> Microbatch:
+        return Microbatch(number, self.count, self._common, self.groups)
 
     def begin_step(self, seed: int) -> None:
         """Begin a step with that seed, once its latents are made: later random numbers continue the same sequence."""
@@ -65,7 +81,7 @@ class Microbatches:
         for number, item in zip(self._own, items, strict=True):
             self._common.set_state(start)
             self._rng.manual_seed(derive_seed(self._seed, self._turn, number))
-            token = current_microbatch.set(Microbatch(number, self.count, self._common))
+            token = current_microbatch.set(self._microbatch(number))
             try:
                 yield item
             finally:

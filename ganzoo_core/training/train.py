@@ -9,17 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import data_folder
 from ganzoo_core.display.notebook import NotebookProgress, in_notebook
 from ganzoo_core.distributed.launch import begun_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
 from ganzoo_core.distributed.shared_data import load_data
-from ganzoo_core.errors import SettingError
+from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.runs import checkpoints
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.examples import choose_examples, read_examples, save_examples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.storage.names import one_line
 from ganzoo_core.training.engine import Engine
@@ -82,8 +86,9 @@ def train(
     engine = Engine(plan.variant, dataset, plan.run, processes)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(_metadata(plan, dataset, engine, seconds))
+        examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
-        Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
+        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
         return Run(folder.path)
 
 
@@ -124,9 +129,28 @@ def _resume(
             tensors.clear()  # the engine has its own: a run need not hold them twice
         folder.truncate_records(step)
         folder.write_metadata(metadata.resumed_as(_metadata(plan, dataset, engine, seconds), step))
+        examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
-        Trainer(plan, dataset, engine, folder, callbacks, seconds).run()
+        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
         return Run(folder.path)
+
+
+def _examples(
+    plan: Plan, dataset: Dataset, engine: Engine, folder: RunFolder, data_dir: str | Path | None
+) -> dict[str, Tensor]:
+    """What snapshots are made of, where the generator takes inputs: kept in the folder, of held-out data if any."""
+    if not engine.inputs:
+        return {}
+    try:
+        return read_examples(folder.path, engine.inputs, dataset.spec)
+    except FileError:  # a run that begins, or whose inputs were cleared away
+        try:
+            held_out = plan.source.load(data_folder(None if data_dir is None else Path(data_dir)), "test")
+        except DataError:
+            held_out = dataset
+        found = choose_examples(plan.variant, engine.inputs, held_out, plan.run.seed)
+        save_examples(folder.path, engine.inputs, found)
+        return found
 
 
 def _tell_few(dataset: Dataset) -> None:

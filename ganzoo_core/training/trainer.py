@@ -9,10 +9,13 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ganzoo_core.callbacks import Callback, RunInfo
+from torch import Tensor
+
+from ganzoo_core.callbacks import Callback, RunInfo, snapshot_arguments
 from ganzoo_core.data import Dataset
 from ganzoo_core.distributed.processes import lost_process_errors
 from ganzoo_core.drawing.pictures import png_bytes
@@ -24,9 +27,7 @@ from ganzoo_core.report.run_artifacts import RunArtifacts
 from ganzoo_core.runs import checkpoints
 from ganzoo_core.runs.plan import Plan
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import export
-from ganzoo_core.sampling.samples import Samples, default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.storage.names import shell_word
@@ -40,7 +41,8 @@ from ganzoo_core.training.stop_signal import StopSignal
 class Trainer:
     """Trains one run in this process. Each of several processes has one; the first has the `folder` and the callbacks.
 
-    With `seconds` the run ends after that much training time, earlier processes included.
+    With `seconds` the run ends after that much training time, earlier processes included. `examples`: the inputs of
+    which snapshots are made, for a generator that takes some.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Trainer:
         folder: RunFolder | None = None,
         callbacks: Sequence[Callback] = (),
         seconds: float | None = None,
+        examples: Mapping[str, Tensor] | None = None,
     ) -> None:
+        self.examples = examples or {}
         self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
         self.total_steps = plan.variant.config.steps
         self.seconds = seconds
@@ -137,22 +141,21 @@ class Trainer:
             self._notify("on_log", record)
 
     def _snapshot(self) -> None:
-        """Draw the samples of the run's fixed latents, and labels, as they are after this step; and measure."""
+        """Draw the samples of the run's fixed latents, labels and inputs, as they are after this step; and measure."""
         if self.folder is None:
             return
         engine, spec, step = self.engine, self.dataset.spec, self.engine.step
-        n = default_count(spec, self.plan.variant.conditional)
-        labels = default_labels(spec, n) if self.plan.variant.conditional else None
-        values = generate(engine.sampler, n, labels, self.plan.run.seed, engine.device)
-        real = None if spec.has_pixels else self.dataset.samples[:2000].cpu()
+        variant, examples = self.plan.variant, self.examples
+        generator = TrainedGenerator(engine.sampler, variant, spec, step, engine.device, engine.inputs, examples)
+        samples = generator.sample(seed=self.plan.run.seed)
+        if not spec.has_pixels:
+            samples = replace(samples, real=self.dataset.samples[:2000].cpu())
         path = self.folder.sample(step)
         self.folder.check_still_ours()
-        write_atomically(path, png_bytes(Samples(values, spec, labels, real).picture()))
-        self._notify("on_snapshot", step, path)
-        measured = (
-            {} if self.dataset.exact_metrics is None else self.dataset.exact_metrics(values * spec.scale + spec.offset)
-        )
-        generator = TrainedGenerator(engine.sampler, self.plan.variant, spec, step, engine.device)
+        write_atomically(path, png_bytes(samples.picture()))
+        self._notify("on_snapshot", step, samples, path)
+        exact = self.dataset.exact_metrics
+        measured = {} if exact is None else exact(samples.values * spec.scale + spec.offset)
         for metrics in self._notify("measure", step, generator, use=_finite):
             measured |= metrics
         if measured:
@@ -192,7 +195,8 @@ class Trainer:
         results = []
         for callback in list(self.callbacks):
             try:
-                results.append(use(getattr(callback, event)(*arguments)))
+                given = snapshot_arguments(callback, *arguments) if event == "on_snapshot" else arguments
+                results.append(use(getattr(callback, event)(*given)))
             except GanzooError:
                 raise
             except BaseException as error:  # whatever a stranger's callback raises

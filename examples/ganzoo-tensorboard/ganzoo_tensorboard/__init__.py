@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganzoo_core import hookimpl
 from ganzoo_core.callbacks import Callback, RunInfo
@@ -12,7 +12,7 @@ from ganzoo_core.callbacks import Callback, RunInfo
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl
@@ -39,13 +39,11 @@ class TensorBoard(Callback):
             if key != "step" and value is not None:
                 self.writer.add_scalar(_tag(key), value, int(record["step"]))
 
-    def on_snapshot(self, step: int, picture: Path) -> None:
-        """The picture as an image."""
+    def on_snapshot(self, step: int, samples: Any, picture: Path) -> None:
+        """The samples as one image."""
         import numpy as np
-        from PIL import Image
 
-        with Image.open(picture) as image:
-            self.writer.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+        self.writer.add_image("samples", np.asarray(samples.picture()), step, dataformats="HWC")
         self.writer.flush()
 
     def on_end(self, step: int) -> None:
