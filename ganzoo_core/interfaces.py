@@ -61,16 +61,20 @@ class Networks(NamedTuple):
     loss: Loss
 
 
-@cache
-def column_names(network: type[nn.Module]) -> dict[str, bool]:
+def column_names(network: nn.Module) -> dict[str, bool]:
     """The columns that a network's `forward` names by keyword, and of each whether it must be there."""
-    parameters = inspect.signature(network.forward).parameters.values()
+    return _keywords(type(network).forward)
+
+
+@cache
+def _keywords(function: Callable[..., Any]) -> dict[str, bool]:
+    parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
 def columns_of(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What of a batch a network takes beside samples and labels. Raises `ContractError` for what is not there."""
-    names = column_names(type(network))
+    names = column_names(network)
     for name, is_needed in names.items():
         if is_needed and name not in batch:
             raise ContractError(
@@ -199,7 +203,7 @@ class Turn:
     @torch.enable_grad()
     def _on_both(self) -> tuple[Any, Any]:
         n = len(self.real)
-        named = {"labels", *column_names(type(self.discriminator))}
+        named = {"labels", *column_names(self.discriminator)}
         twice = {name: torch.cat([column, column]) for name, column in self.batch.items() if name in named}
         output = self._judge(torch.cat([self.real, self.fake]), twice)
         if isinstance(output, Tensor):

@@ -19,6 +19,7 @@ from ganzoo_core.errors import DataError, PluginError, shorten
 from ganzoo_core.settings import Settings, option
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
     from torch.optim import Optimizer
@@ -64,6 +65,19 @@ class DataSource(ABC):
     def caches(cls, data_dir: Path) -> Mapping[Path, str]:
         """The folders in which it keeps what makes loading faster, and what each is for: `ganzoo data` shows them."""
         return {}
+
+    @classmethod
+    def picture(cls, path: Path, channels: int, size: tuple[int, int] | None) -> np.ndarray:
+        """One image file (C, H, W) uint8, for a generator that takes images: upright, of `size` (H, W) or as it is.
+
+        Raises `DataError` for a file that is no image, and from a data set that reads none.
+        """
+        raise DataError(f"the data set {cls.name} reads no image files")
+
+    @classmethod
+    def pictures(cls, path: Path) -> list[Path]:
+        """The image files below a folder, in order, or the one at `path`. Raises as `picture`."""
+        raise DataError(f"the data set {cls.name} reads no image files")
 
     @abstractmethod
     def load(self, data_dir: Path, split: Literal["train", "test"] = "train") -> Dataset:
@@ -237,7 +251,7 @@ _SOURCE: dict[str, _Rule] = {
     "size": ("a positive whole number, or None", lambda value: value is None or _is_count(value)),
     "takes_path": _FLAG,
     "Options": ("a dataclass that extends ganzoo_core.settings.Settings", _are_settings(Settings)),
-    **dict.fromkeys(("is_local", "load"), _METHOD),
+    **dict.fromkeys(("is_local", "load", "picture", "pictures"), _METHOD),
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -14,8 +16,11 @@ from ganzoo_core.cli.output import default_output, draw, note, on_terminal, prin
 from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.storage.files import behind_link, write_atomically
+from ganzoo_core.storage.files import as_file_error, behind_link, own_folder, write_atomically
 from ganzoo_core.storage.names import shell_word
+
+if TYPE_CHECKING:
+    from ganzoo_core.sampling.trained_generator import TrainedGenerator
 
 _MOST_DRAWN = 1000
 
@@ -28,6 +33,17 @@ _MOST_DRAWN = 1000
     help="A class to sample, by name or index; repeat it for several; N is split among them.",
 )  # fmt: skip
 @click.option(
+    "--input", "inputs", multiple=True, type=UserPath(), metavar="FILE|FOLDER",
+    help="A picture of yours, or a folder of them, for a generator that makes pictures of pictures; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    metavar="TEXT",
+    help="What to make a picture of, for a generator that takes texts.",
+)
+@click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Same seed, same samples."
 )
 @click.option(
@@ -35,11 +51,22 @@ _MOST_DRAWN = 1000
     help="A picture (.png), arrays (.npz), an empty or new folder for a PNG each (DIR/), or the snapshots of a run in "
     "motion (.gif); by default samples-seed<N>.png, in the run folder where SOURCE is one.",
 )  # fmt: skip
-def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, output: str | None) -> None:
+def command(
+    source: str,
+    count: int | None,
+    labels: tuple[str, ...],
+    inputs: tuple[str, ...],
+    texts: tuple[str, ...],
+    seed: int,
+    output: str | None,
+) -> None:
     """Generate samples with a trained generator.
 
     SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. The path of the output is
     printed on stdout. Arrays and folders take any number of samples; a folder has a subfolder per class.
+
+    With --input each picture gives one of its own, named after it, in the folder `made` beside the weights or in that
+    of -o; N and --label then count for each. Without, such a generator takes the examples that its run keeps.
     """
     path = Path(output) if output else default_output(Path(source), seed)
     if path.suffix.lower() == ".gif":
@@ -51,17 +78,69 @@ def command(source: str, count: int | None, labels: tuple[str, ...], seed: int, 
     from ganzoo_core.sampling.samples import default_count
 
     generator = load(source)
+    if inputs:
+        _translate(generator, source, inputs, texts, labels, seed, count or 1, output)
+        return
+    text = [one for one in texts for _ in range(max(1, (count or 8 * len(texts)) // len(texts)))] or None
     with samples_progress() as progress:
-        generator.save_samples(output or path, count, labels=labels or None, seed=seed, progress=progress)
+        generator.save_samples(output or path, count, labels=labels or None, seed=seed, text=text, progress=progress)
     if on_terminal():
         shown = None if count is None else min(count, _MOST_DRAWN)
-        draw(generator.sample(shown, labels=labels or None, seed=seed))
+        draw(generator.sample(shown, labels=labels or None, seed=seed, text=text))
     spec = generator.spec
     if is_picture(output or path) and count is None and not labels and generator.variant.conditional:
         shown = default_count(spec, True)
         if shown < spec.num_classes and spec.has_pixels:
             note(f"the picture shows the first {shown} of {spec.num_classes} classes; --label NAME shows any other")
     print_path(path)
+
+
+def _translate(
+    generator: TrainedGenerator,
+    source: str,
+    inputs: Sequence[str],
+    texts: Sequence[str],
+    labels: Sequence[str],
+    seed: int,
+    count: int,
+    output: str | None,
+) -> None:
+    """Write what the generator makes of each picture, and print where: the file of one, the folder of many."""
+    from ganzoo_core.drawing.pictures import image_of, png_bytes
+    from ganzoo_core.sampling.sample_files import is_folder
+    from ganzoo_core.sampling.translate import find_pictures, image_input, translated
+
+    if len(texts) > 1:
+        raise click.UsageError("with --input give one --text at most")
+    image_input(generator)
+    pictures = find_pictures([Path(os.path.expanduser(path)) for path in inputs])
+    many = len(pictures) * max(1, len(labels) or generator.spec.num_classes * generator.variant.conditional) * count > 1
+    if output is not None and not is_folder(output) and (many or Path(output).suffix.lower() != ".png"):
+        raise click.UsageError(f"several pictures, or other than PNG, go into a folder: -o {shell_word(output + '/')}")
+    named = Path(os.path.expanduser(source))
+    home = (named if named.is_dir() else named.parent if named.exists() else Path()) / "made"
+    folder = home if output is None else Path(output)
+    last = folder
+    with samples_progress() as progress:
+        made = translated(generator, pictures, labels=labels or None, text=(*texts, None)[0], seed=seed, n=count)
+        for number, one in enumerate(made, start=1):
+            last = Path(output) if output is not None and not is_folder(output) else folder / f"{one.name}.png"
+            _make_folders(last.parent, home if output is None else None)
+            write_atomically(last if output is None else behind_link(last), png_bytes(image_of(one.samples.values[0])))
+            if progress is not None:
+                progress(number, max(number, len(pictures)))
+            if on_terminal() and not many:
+                draw(one.samples)
+    print_path(folder if many else last)
+
+
+def _make_folders(folder: Path, home: Path | None) -> None:
+    """Make a folder, with those it lies in; below `home`, which may be a stranger's run, not through a link."""
+    with as_file_error(folder):
+        for one in (*reversed(folder.parents), folder):
+            if home is not None and one.is_relative_to(home):
+                own_folder(one)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _animate(source: str, output: Path) -> None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -162,6 +163,14 @@ def png_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def image_of(values: Tensor) -> Image.Image:
+    """One image (C, H, W) in [-1, 1] at its own size. Raises `ValueError` unless it has 1, 3 or 4 channels."""
+    pixels = to_uint8(values).numpy()
+    if len(pixels) not in (1, 3, 4):
+        raise ValueError(f"an image must have 1, 3 or 4 channels, but has {len(pixels)}")
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
 def to_uint8(values: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def taken_inputs(variant: Variant, generator: nn.Module, data: DataSpec) -> tupl
     if not isinstance(found, tuple | list) or not all(isinstance(one, Input) for one in found):
         raise ContractError("inputs", f"inputs must give a tuple of ganzoo_core.Input, but gives {described(found)}")
     known = {one.name: one for one in found}
-    names = column_names(type(generator))
+    names = column_names(generator)
     for name in [name for name, is_needed in names.items() if is_needed and name not in known]:
         if type(variant).derive is not Variant.derive:
             raise ContractError(

@@ -185,6 +185,11 @@ class TrainedGenerator:
         target = None if asked.target is None else asked.rows(asked.target, numbers)
         return Samples(values, spec, labels, None, tuple((one, columns[one.name]) for one in self.inputs), target)
 
+    def label_numbers(self, labels: Sequence[str | int]) -> list[int]:
+        """The numbers of labels given by name or index. Raises as `sample`."""
+        self.check_conditional()
+        return label_indices(self.spec, labels)
+
     def check_conditional(self) -> None:
         """Raise `SettingError` for a variant that takes no labels."""
         if not self.variant.conditional:

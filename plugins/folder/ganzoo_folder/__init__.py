@@ -11,6 +11,8 @@ from ganzoo_core.errors import DataError
 from ganzoo_folder.options import FolderOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ganzoo_core import Dataset
 
 GANZOO_API = 1
@@ -40,6 +42,20 @@ class Folder(DataSource):
         from ganzoo_folder.folder import load
 
         return load(self.path, self.options, data_dir, split)
+
+    @classmethod
+    def picture(cls, path: Path, channels: int, size: tuple[int, int] | None) -> np.ndarray:
+        """One image file, as `load` would read it: see `DataSource.picture`."""
+        from ganzoo_folder.picture import read_picture
+
+        return read_picture(path, channels, size)
+
+    @classmethod
+    def pictures(cls, path: Path) -> list[Path]:
+        """The images below a folder, or the file itself."""
+        from ganzoo_folder.picture import pictures_in
+
+        return pictures_in(path)
 
 
 def _in_words(about: dict[str, object]) -> str:
