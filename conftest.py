@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 TOY_PLUGIN = ROOT / "tests" / "toy_plugin"
-for helpers in (ROOT / "tests", ROOT / "plugins" / "folder" / "tests"):
-    sys.path.insert(0, str(helpers))  # for `forks`, `clocks`, `engines` and `folders`
+TAKERS = ROOT / "tests" / "takers"
+for helpers in (ROOT / "tests", ROOT / "plugins" / "folder" / "tests", TAKERS):
+    sys.path.insert(0, str(helpers))  # for `forks`, `clocks`, `engines`, `folders` and `ganzoo_takers`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 
@@ -134,6 +135,14 @@ def plugin_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plu
     registry_module.registry.cache_clear()
     yield site
     site.forget()
+
+
+@pytest.fixture
+def takers(plugin_site: PluginSite, monkeypatch: pytest.MonkeyPatch) -> PluginSite:
+    """The variants of `ganzoo_takers`, whose generators take inputs, installed for one test."""
+    monkeypatch.syspath_prepend(str(TAKERS))
+    plugin_site.install("ganzoo-takers", {}, {"takers": "ganzoo_takers"})
+    return plugin_site
 
 
 @pytest.fixture(scope="session")

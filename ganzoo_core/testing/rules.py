@@ -163,5 +163,5 @@ def _check_sizes(
 
 def batch_of(engine: Engine) -> dict[str, Tensor]:
     """The columns of an engine's first mini-batch."""
-    (batch,) = engine._make_batch(0, engine.order.indices(0))
-    return batch.columns
+    (columns,) = engine._columns(engine.order.indices(0))
+    return columns

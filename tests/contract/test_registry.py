@@ -164,12 +164,12 @@ def test_an_environment_without_plugins_is_empty() -> None:
         ),
         pytest.param(
             a_variant("bad").replace("GANZOO_API = 1", ""),
-            "it states no core API version (GANZOO_API); this core offers 1",
+            "it states no core API version (GANZOO_API); this core offers 1 and 2",
             id="no API version",
         ),
         pytest.param(
             a_variant("bad").replace("GANZOO_API = 1", "GANZOO_API = 99"),
-            "it was written for core API 99; this core offers 1",
+            "it was written for core API 99; this core offers 1 and 2",
             id="another API version",
         ),
         pytest.param(
