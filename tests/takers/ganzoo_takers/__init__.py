@@ -23,7 +23,7 @@ class TakerConfig(ganzoo.Config):
     steps: int = option(6, "updates of the generator", minimum=1)
     batch_size: int = option(8, "samples per update", minimum=1)
     latent_dim: int = option(0, "no noise", minimum=0)
-    channels: int = option(4, "channels of the networks", minimum=1)
+    width: int = option(4, "channels of the networks", minimum=1)
 
 
 class Translator(ganzoo.Variant):
@@ -42,12 +42,12 @@ class Translator(ganzoo.Variant):
     def generator(self, data):
         from ganzoo_takers.networks import Translate
 
-        return Translate(data.shape[0], self.config.channels)
+        return Translate(data.shape[0], self.config.width)
 
     def discriminator(self, data):
         from ganzoo_takers.networks import JudgePair
 
-        return JudgePair(2 * data.shape[0], self.config.channels)
+        return JudgePair(2 * data.shape[0], self.config.width)
 
     def loss(self):
         from ganzoo_takers.networks import Near
@@ -63,7 +63,7 @@ class Noisy(Translator):
     def generator(self, data):
         from ganzoo_takers.networks import NoisyTranslate
 
-        return NoisyTranslate(data.shape[0], self.config.channels)
+        return NoisyTranslate(data.shape[0], self.config.width)
 
 
 class Upscaler(Translator):
@@ -84,12 +84,12 @@ class Upscaler(Translator):
     def generator(self, data):
         from ganzoo_takers.networks import Enlarge
 
-        return Enlarge(data.shape[0], self.config.channels)
+        return Enlarge(data.shape[0], self.config.width)
 
     def discriminator(self, data):
         from ganzoo_takers.networks import Judge
 
-        return Judge(data.shape[0], self.config.channels)
+        return Judge(data.shape[0], self.config.width)
 
 
 class Domains(Translator):
@@ -115,12 +115,12 @@ class Domains(Translator):
     def generator(self, data):
         from ganzoo_takers.networks import TranslateTo
 
-        return TranslateTo(data.shape[0], self.config.channels, data.num_classes)
+        return TranslateTo(data.shape[0], self.config.width, data.num_classes)
 
     def discriminator(self, data):
         from ganzoo_takers.networks import Judge
 
-        return Judge(data.shape[0], self.config.channels)
+        return Judge(data.shape[0], self.config.width)
 
     def loss(self):
         from ganzoo_takers.networks import ThereAndBack
