@@ -108,15 +108,9 @@ class _Trial:
         """The most bytes that a step has in use beside weights and optimizers."""
         pieces = self.accumulate * self.processes.size
         n = max(1, variant.config.batch_size // pieces)
-        real = torch.empty((n, *spec.shape), device="meta")
-        labels = torch.empty(n, dtype=torch.int64, device="meta") if spec.classes else None
+        columns = _columns(variant, spec, n)
         z = networks.generator.latent(1, torch.Generator())
         z = torch.empty((n, *z.shape[1:]), dtype=z.dtype, device="meta")
-        columns = {"real": real} | ({} if labels is None else {"labels": labels})
-        for one in spec.columns:
-            dtype = torch.int64 if one.kind == "text" else torch.float32
-            columns[one.name] = torch.empty((n, *one.shape), dtype=dtype, device="meta")
-        columns = variant.derive(columns, torch.Generator(), None)
         batch = Batch(columns, z, networks.generator, keep_graph=self.accumulate == 1)
         with _Tally() as tally:
             for player in players:
@@ -125,7 +119,8 @@ class _Trial:
             turns = [_play(player, batch, networks) for player in players]
         del turns
         others = self.accumulate * max(player.steps for player in players) - 1
-        return tally.most + real.nbytes * (1 + 2 * others)  # each with its real and its fake samples
+        given = sum(column.nbytes for column in columns.values())
+        return tally.most + given + (given + columns["real"].nbytes) * others  # each with its fake samples too
 
     def what_fits(self) -> str:
         """Words for the largest batch size, and the largest images, with which it would fit."""
@@ -147,6 +142,17 @@ class _Trial:
             if need is not None and need <= _NEAR * self.free:
                 return f"{name}={value}"
         return None
+
+
+def _columns(variant: Variant, spec: DataSpec, n: int) -> dict[str, Tensor]:
+    """The columns of n samples without numbers; what the variant derives is as large as it is of a few, in earnest."""
+    few = 2 * max(2, spec.num_classes if variant.balanced else 2)
+    columns = {"real": torch.zeros(few, *spec.shape)}
+    columns |= {"labels": torch.arange(few) % spec.num_classes} if spec.classes else {}
+    for one in spec.columns:
+        columns[one.name] = torch.zeros(few, *one.shape, dtype=torch.int64 if one.kind == "text" else torch.float32)
+    found = variant.derive(columns, torch.Generator(), None)
+    return {name: torch.empty((n, *c.shape[1:]), dtype=c.dtype, device="meta") for name, c in found.items()}
 
 
 def _play(player: Player, batch: Batch, networks: Networks) -> Turn:

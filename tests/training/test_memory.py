@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from engines import dataset
+from ganzoo_takers.networks import pairs
 from ganzoo_toy import Toy
 from ganzoo_toy.networks import ToyDiscriminator
 from PIL import Image
@@ -285,3 +286,10 @@ def test_what_torch_says_of_compiling():
     assert sentence(compile_error("shapes")) == "--compile failed, so leave it out: shapes"
     assert "needs a C++ compiler" in sentence(compile_error("InvalidCxxCompiler: No working C++ compiler found in"))
     assert sentence(RuntimeError("shapes")) is None
+
+
+@pytest.mark.parametrize("name", ["translator", "upscaler", "domains", "writer"])
+def test_a_generator_with_inputs_is_tried_too(name: str, takers) -> None:
+    plan = resolve(name, {"device": "cpu"})
+    few, many = (memory._Trial(plan, pairs(8).spec, SingleProcess(), CPU, 2**40).need(batch_size=n) for n in (64, 512))
+    assert few is not None and many is not None and few < many
