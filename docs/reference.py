@@ -29,7 +29,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "ReportSection",
         )),
     ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
-    ("Variants and data, without torch", "ganzoo_core", ("Variant", "Config", "DataSpec", "DataSource", "option")),
+    ("Variants and data, without torch", "ganzoo_core", ("Variant", "Config", "DataSpec", "Input", "DataSource", "option")),
     ("Settings", "ganzoo_core.settings", ("Settings", "Option")),
     ("The game", "ganzoo_core", ("Generator", "Discriminator", "Networks", "Loss", "Turn", "Player")),
     ("The game's helpers", "ganzoo_core.interfaces", ("new_player", "two_players", "logits_of", "PlayerFactory")),
@@ -68,7 +68,8 @@ FOR_TOOLS = (
     "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "runs.plan", "runs.metadata",
     "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
-    "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.samples", "sampling.trained_generator",
+    "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
+    "sampling.trained_generator",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
     "cli.complete", "cli.options", "cli.output",
 )  # fmt: skip
