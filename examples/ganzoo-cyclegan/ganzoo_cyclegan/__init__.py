@@ -7,95 +7,86 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import ganzoo_core as ganzoo
-from ganzoo_core import DataSpec, hookimpl, option
-from ganzoo_core.errors import DataError, SettingError
+from ganzoo_core import DataSpec, Input, hookimpl, option
+from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from ganzoo_core import Dataset, Discriminator, Generator, Loss, Networks, Player
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class CycleganConfig(ganzoo.Config):
     """The paper's weights, pool and Adam; networks a quarter as wide, for 28 pixels, and batches of more than one."""
 
-    unused: ClassVar[dict[str, str]] = {"latent_dim": "a latent is a pair of images, one of each domain"}
+    unused: ClassVar[dict[str, str]] = {"latent_dim": "an image is made of an image, without noise"}
     steps: int = option(2000, "updates of the generators", minimum=1)
     batch_size: int = option(16, "images per update, half of them of each domain; the paper: one of each", minimum=2)
-    cycle_weight: float = option(10.0, "lambda, the weight of the cycle terms (equation 3)", minimum=0)
-    identity_weight: float = option(
-        0.5, "weight of the identity terms, times cycle_weight (section 5.2: 0.5 for paintings)", minimum=0
-    )
-    pool_size: int = option(50, "earlier fakes kept of each domain for the discriminators; 0: none", minimum=0)
+    cycle_weight: float = option(10.0, "lambda, the weight of the cycle term (equation 3)", minimum=0)
+    identity_weight: float = option(0.5, "weight of the identity term, times cycle_weight (section 5.2)", minimum=0)
+    pool_size: int = option(50, "earlier fakes kept of each domain, half a batch at least; 0: none", minimum=0)
     generator_channels: int = option(16, "channels of a generator's first layer; the paper: 64", minimum=1)
     residual_blocks: int = option(2, "residual blocks of a generator; the paper: 6 at 128 pixels, 9 at 256", minimum=1)
     discriminator_channels: int = option(16, "channels of a discriminator's first layer; the paper: 64", minimum=1)
-    discriminator_layers: int = option(
-        1, "layers of stride 2 in a discriminator; 1 judges patches of 16 pixels, the paper's 3 of 70", minimum=1
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if 0 < self.pool_size < self.batch_size // 2:
-            raise SettingError(
-                f"pool_size must be 0 or at least {self.batch_size // 2}, half of batch_size, but is {self.pool_size}"
-            )
+    discriminator_layers: int = option(1, "of stride 2: 1 judges patches of 16 pixels, the paper's 3 of 70", minimum=1)
 
 
 class Cyclegan(ganzoo.Variant):
-    """Two generators and two discriminators; a sample is an image of the other domain, translated to its label's."""
+    """Two generators and two discriminators; a sample is an image of one domain, translated to its label's."""
 
     name = "cyclegan"
     title = "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
     paper = "arXiv:1703.10593"
     year = 2017
     conditional = True
+    balanced = True
+    paired = False
     default_data = "outlined-digits"
     Config: ClassVar[type[ganzoo.Config]] = CycleganConfig
 
-    def generator(self, data: DataSpec) -> Generator:
-        """F, which makes images of the first class, and G, which makes images of the second."""
-        from ganzoo_cyclegan.networks import TwoGenerators
+    def inputs(self, data: DataSpec) -> tuple[Input, ...]:
+        """An image of the other domain."""
+        return (Input(name="source", kind="image", shape=data.shape, any_size=True, multiple=4, doc="the other class"),)
 
-        return TwoGenerators(data.shape, self.config.generator_channels, self.config.residual_blocks)
+    def derive(self, batch: dict[str, Tensor], rng: torch.Generator, phase: str | None) -> dict[str, Tensor]:
+        """Each image's source is one of the other domain, and `labels` is where that is to go."""
+        return batch | {"source": batch["real"].roll(len(batch["real"]) // 2, 0)}
+
+    def generator(self, data: DataSpec) -> Generator:
+        """Into the first class, and into the second."""
+        from ganzoo_cyclegan import networks
+
+        return networks.TwoGenerators(data.shape, self.config.generator_channels, self.config.residual_blocks)
 
     def discriminator(self, data: DataSpec) -> Discriminator:
-        """D_X, which judges images of the first class, and D_Y."""
-        from ganzoo_cyclegan.networks import TwoDiscriminators
+        """Of the first class, and of the second."""
+        from ganzoo_cyclegan import networks
 
-        return TwoDiscriminators(data.shape, self.config.discriminator_channels, self.config.discriminator_layers)
+        return networks.TwoDiscriminators(data, self.config.discriminator_channels, self.config.discriminator_layers)
 
     def loss(self) -> Loss:
-        """Equation 3, its adversarial part with squares, and the identity terms of section 5.2."""
+        """Equation 3, its adversarial part with squares, and the identity term of section 5.2."""
         from ganzoo_cyclegan.loss import CycleConsistency
 
-        c = self.config
-        return CycleConsistency(c.cycle_weight, c.cycle_weight * c.identity_weight)
+        return CycleConsistency(self.config)
 
     def players(self, networks: Networks) -> list[Player]:
         """Both discriminators, then both generators. The loss gets its pools here, where the images' shape is known."""
-        networks.loss.open_pools(self.config.pool_size, networks.generator)
+        networks.loss.open_pools(networks.generator)
         return super().players(networks)
 
     def check_data(self, data: DataSpec) -> None:
-        """Raise `DataError` for data that is not of two classes, and for images that the generators can't halve."""
+        """Raise `DataError` for data that is not of two classes, and for images that the networks can't halve."""
         super().check_data(data)
-        if data.num_classes != 2:
+        least = max(16, 3 << self.config.discriminator_layers)
+        if data.num_classes != 2 or data.shape[1] % 4 or data.shape[2] % 4 or min(data.shape[1:]) < least:
             raise DataError(
-                f"{self.name} takes data of two classes, its two domains, but {data.name} has {data.num_classes}; "
-                f"--data folder:PATH reads a folder with two subfolders of images"
-            )
-        _, height, width = data.shape
-        if min(height, width) >> self.config.discriminator_layers < 3:
-            raise DataError(
-                f"discriminator_layers must leave at least 3 pixels of a side that each halves, but "
-                f"{self.config.discriminator_layers} leave fewer of {data.name}, which is {height}x{width}; set fewer"
-            )
-        if height % 4 or width % 4 or min(height, width) < 16:
-            raise DataError(
-                f"{self.name} takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {height}x{width}; use another image size"
+                f"{self.name} takes images of two classes, its domains, whose sides are multiples of 4 and at least "
+                f"{least}, but {data.name} has {data.num_classes} classes of {data.shape[1]}x{data.shape[2]}"
             )
 
 
@@ -115,7 +106,7 @@ class OutlinedDigits(ganzoo.DataSource):
             raise DataError(f"{self.name} has no held-out part: its only split is 'train', but 'test' was asked for")
         from ganzoo_cyclegan.outlined_digits import load
 
-        return load(self)
+        return load(DataSpec(self.name, self.shape, self.classes))
 
 
 @hookimpl

@@ -1,117 +1,73 @@
-"""Residual generators and patch discriminators (arXiv:1703.10593, section 7.2), two of each in one module.
-
-In the paper's letters X is the first class, label 0, and Y the second; F makes X of Y, and G makes Y of X.
-"""
+"""Residual generators and patch discriminators (arXiv:1703.10593, section 7.2), two of each in one module."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core import Discriminator, Generator
-
-SOURCES = 32  # images of each domain that a generator carries along, to be sampled from
+from ganzoo_core import DataSpec, Discriminator, Generator
 
 
 class TwoGenerators(Generator):
-    """`into[label]` makes an image of that class from one of the other.
+    """`into[label]` makes an image of that class from one of the other. There is no noise."""
 
-    A sample is a translation, so it needs an image to begin with: the generator keeps the first images it was trained
-    on, and a latent is one of them from each domain.
-    """
-
-    sources: Tensor
-    seen: Tensor
+    latent_dim = 0
 
     def __init__(self, shape: tuple[int, ...], channels: int, blocks: int) -> None:
         super().__init__()
+        self.shape = shape
         self.into = nn.ModuleList([Translator(shape[0], channels, blocks) for _ in range(2)])
-        self.register_buffer("sources", torch.zeros(2, SOURCES, *shape, dtype=torch.uint8))
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
-    def latent(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draw pairs (n, 2, C, H, W) float32 in [-1, 1] from the kept images, each once before any comes again."""
-        rounds = [torch.randperm(SOURCES, generator=rng, device=rng.device) for _ in range(0, n, SOURCES)]
-        drawn = self.sources.to(rng.device)[:, torch.cat(rounds)[:n]]
-        return drawn.transpose(0, 1).float() / 127.5 - 1
-
-    def remember(self, x: Tensor, y: Tensor, both: Tensor) -> None:
-        """Keep images x and y (M, C, H, W) in [-1, 1] as sources until there are enough; repeated, they fill the rest.
-
-        Nothing is kept where `both`, a scalar of bool, is false. It and the number seen are never read on the host.
-        """
-        slots = torch.arange(SOURCES, device=x.device)
-        kept = (slots < self.seen) | ~both
-        fresh = ((torch.stack([x, y]) + 1) * 127.5).round().to(torch.uint8)[:, (slots - self.seen) % len(x)]
-        self.sources.copy_(torch.where(kept[:, None, None, None], self.sources, fresh))
-        self.seen += len(x) * both
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples (N, C, H, W) in [-1, 1] of the classes `labels` (N,): of each pair z (N, 2, C, H, W) the other image,
-        translated.
-        """
-        assert labels is not None  # the data has labels: `check_data` has seen to it
-        first, second = self.into[0](z[:, 1]), self.into[1](z[:, 0])
-        return torch.where((labels == 0)[:, None, None, None], first, second)
-
-
-class Translator(nn.Sequential):
-    """c7s1-k, d2k, d4k, residual blocks, u2k, uk, c7s1-colours: reflected borders, instance normalisation, ReLU."""
-
-    def __init__(self, colours: int, channels: int, blocks: int) -> None:
-        k = channels
-        super().__init__(
-            *(nn.Conv2d(colours, k, 7, padding=3, padding_mode="reflect", bias=False), *_normed(k)),
-            *(nn.Conv2d(k, 2 * k, 3, stride=2, padding=1, bias=False), *_normed(2 * k)),
-            *(nn.Conv2d(2 * k, 4 * k, 3, stride=2, padding=1, bias=False), *_normed(4 * k)),
-            *(Residual(4 * k) for _ in range(blocks)),
-            *(nn.ConvTranspose2d(4 * k, 2 * k, 3, 2, padding=1, output_padding=1, bias=False), *_normed(2 * k)),
-            *(nn.ConvTranspose2d(2 * k, k, 3, 2, padding=1, output_padding=1, bias=False), *_normed(k)),
-            *(nn.Conv2d(k, colours, 7, padding=3, padding_mode="reflect"), nn.Tanh()),
-        )
-        self.apply(initialise)
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions whose output is added to the input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False),
-            *_normed(channels),
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False),
-            nn.InstanceNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (N, C, H, W) changed a little."""
-        return x + self.layers(x)
-
-
-class Verdict(NamedTuple):
-    """`logits` (N,) are the means of `patches` (N, 1, h, w), one score for each patch of an image."""
-
-    logits: Tensor
-    patches: Tensor
+    def forward(self, z: Tensor, labels: Tensor, *, source: Tensor) -> Tensor:
+        """Images `source` (N, C, H, W) in [-1, 1] as ones of the classes `labels` (N,)."""
+        if self.training:  # a batch is in class order: each network makes its half
+            return torch.cat([into(images) for into, images in zip(self.into, source.chunk(2), strict=True)])
+        return _of(labels, [into(source) for into in self.into])
 
 
 class TwoDiscriminators(Discriminator):
     """`of[label]` tells real images of that class from made ones."""
 
-    def __init__(self, shape: tuple[int, ...], channels: int, layers: int) -> None:
+    def __init__(self, data: DataSpec, channels: int, layers: int) -> None:
         super().__init__()
-        self.of = nn.ModuleList([patch_discriminator(shape[0], channels, layers) for _ in range(2)])
+        self.of = nn.ModuleList([patch_discriminator(data.shape[0], channels, layers) for _ in range(2)])
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Verdict:
-        """What the discriminators of the classes `labels` (N,) say of x (N, C, H, W)."""
-        assert labels is not None  # the data has labels: `check_data` has seen to it
-        first, second = (judge(x) for judge in self.of)
-        patches = torch.where((labels == 0)[:, None, None, None], first, second)
-        return Verdict(patches.flatten(1).mean(1), patches)
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Logits (N, 1, h, w) of the patches of x (N, C, H, W), by the discriminators of the classes `labels` (N,)."""
+        return _of(labels, [judge(x) for judge in self.of])
+
+
+def _of(labels: Tensor, each: list[Tensor]) -> Tensor:
+    return torch.where((labels == 0)[:, None, None, None], *each)
+
+
+class Translator(nn.Sequential):
+    """c7s1-k, d2k, d4k, residual blocks, u2k, uk, c7s1-colours: reflected borders, instance normalisation, ReLU."""
+
+    def __init__(self, colours: int, k: int, blocks: int) -> None:
+        super().__init__(
+            *(_same(colours, k, 7), *_normed(k)),
+            *(nn.Conv2d(k, 2 * k, 3, stride=2, padding=1, bias=False), *_normed(2 * k)),
+            *(nn.Conv2d(2 * k, 4 * k, 3, stride=2, padding=1, bias=False), *_normed(4 * k)),
+            *(Residual(4 * k) for _ in range(blocks)),
+            *(nn.ConvTranspose2d(4 * k, 2 * k, 3, 2, padding=1, output_padding=1, bias=False), *_normed(2 * k)),
+            *(nn.ConvTranspose2d(2 * k, k, 3, 2, padding=1, output_padding=1, bias=False), *_normed(k)),
+            *(_same(k, colours, 7, bias=True), nn.Tanh()),
+        )
+        self.apply(initialise)
+
+
+class Residual(nn.Sequential):
+    """Two 3x3 convolutions whose output is added to the input."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__(_same(k, k, 3), *_normed(k), _same(k, k, 3), nn.InstanceNorm2d(k))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (N, C, H, W) changed a little."""
+        return x + super().forward(x)
 
 
 def patch_discriminator(colours: int, channels: int, layers: int) -> nn.Sequential:
@@ -130,6 +86,10 @@ def initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def _same(n_in: int, n_out: int, kernel: int, bias: bool = False) -> nn.Conv2d:
+    return nn.Conv2d(n_in, n_out, kernel, padding=kernel // 2, padding_mode="reflect", bias=bias)
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

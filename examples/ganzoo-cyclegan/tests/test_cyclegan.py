@@ -1,25 +1,33 @@
-"""cyclegan: its data, its networks, its loss and pool by hand, and that the pool survives a resume bit for bit."""
+"""CycleGAN against its paper, and on the contract's promises."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from ganzoo_cyclegan import Cyclegan, CycleganConfig, OutlinedDigits
-from ganzoo_cyclegan.loss import CycleConsistency, ImagePool, unpaired
-from ganzoo_cyclegan.networks import SOURCES, TwoGenerators, patch_discriminator
+from ganzoo_cyclegan.loss import CycleConsistency, ImagePool
+from ganzoo_cyclegan.networks import TwoDiscriminators, TwoGenerators, patch_discriminator
 from ganzoo_cyclegan.outlined_digits import outline
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec
+from ganzoo_core.cli import main
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite
+from ganzoo_core.testing import VariantSuite, train_steps
 
-YES = torch.tensor(True)
+SMALL = {"batch_size": 4, "generator_channels": 2, "residual_blocks": 1, "discriminator_channels": 2}
+DATA = DataSpec("two", (1, 16, 16), ("a", "b"))
 
 
 class TestCyclegan(VariantSuite):
@@ -73,40 +81,29 @@ def test_the_generators_of_the_paper() -> None:
     ]
 
 
-def test_a_sample_is_the_other_image_translated() -> None:
+def test_a_sample_is_an_image_translated_to_its_label() -> None:
+    """In a batch that is in class order, as in training, and in any other."""
     generator = TwoGenerators((1, 16, 16), 4, 1)
-    z = torch.rand(2, 2, 1, 16, 16) * 2 - 1
-    found = generator(z, torch.tensor([0, 1]))
-    torch.testing.assert_close(found[:1], generator.into[0](z[:1, 1]))
-    torch.testing.assert_close(found[1:], generator.into[1](z[1:, 0]))
+    source, labels = torch.rand(4, 1, 16, 16) * 2 - 1, torch.tensor([0, 0, 1, 1])
+    found = generator(torch.empty(4, 0), labels, source=source)
+    torch.testing.assert_close(found, torch.cat([generator.into[0](source[:2]), generator.into[1](source[2:])]))
+    order = torch.tensor([3, 0, 2, 1])
+    mixed = generator.eval()(torch.empty(4, 0), labels[order], source=source[order])
+    torch.testing.assert_close(mixed, found[order])
 
 
-def test_the_first_images_are_kept_as_sources() -> None:
-    generator = TwoGenerators((1, 16, 16), 4, 1)
-    levels = torch.arange(2 * SOURCES).float() * 2 / 255 - 1
-    images = levels[:, None, None, None].expand(-1, 1, 16, 16)
-    x, y = images[:SOURCES], images[SOURCES:]
-    generator.remember(x[:5], y[:5], ~YES)
-    assert int(generator.seen) == 0 and not generator.sources.any()
-    generator.remember(x[:5], y[:5], YES)
-    assert set(generator.sources[0].flatten().tolist()) == set(range(5))
-    for start in range(5, SOURCES, 9):
-        generator.remember(x[start : start + 9], y[start : start + 9], YES)
-    generator.remember(x[:5], y[:5], YES)  # there are enough: left out
-    assert generator.sources[0, :, 0, 0, 0].tolist() == list(range(SOURCES))
-    assert generator.sources[1, :, 0, 0, 0].tolist() == list(range(SOURCES, 2 * SOURCES))
-    z = generator.latent(SOURCES, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(z[:, 0].sort(0).values, x)
-    torch.testing.assert_close(z[:, 1] - z[:, 0], torch.full_like(x, SOURCES * 2 / 255))
+def test_a_discriminator_judges_its_class() -> None:
+    judges = TwoDiscriminators(DATA, 2, 1)
+    x = torch.rand(2, 1, 16, 16)
+    patches = judges(x, torch.tensor([1, 0]))
+    torch.testing.assert_close(patches, torch.cat([judges.of[1](x[:1]), judges.of[0](x[1:])]))
+    assert patches.shape == (2, 1, 7, 7)
 
 
-def test_a_batch_is_parted_by_its_labels() -> None:
-    turn = SimpleNamespace(real=torch.arange(6.0), labels=torch.tensor([1, 0, 1, 1, 1, 0]))
-    x, y, both = unpaired(turn)
-    assert (x.tolist(), y.tolist(), bool(both)) == ([1, 5, 1], [0, 2, 3], True)
-    for label in (0, 1):
-        x, y, both = unpaired(SimpleNamespace(real=torch.arange(4.0), labels=torch.full((4,), label)))
-        assert (len(x), len(y), bool(both)) == (2, 2, False)
+def test_the_weights_carry_no_picture() -> None:
+    trained = train_steps("cyclegan", "outlined-digits", 1, **SMALL)
+    assert not list(trained.networks.generator.buffers())
+    assert max(p.numel() for p in trained.networks.generator.parameters()) < 28 * 28
 
 
 class Add(nn.Module):
@@ -120,57 +117,58 @@ class Add(nn.Module):
         return x + self.number
 
 
+class ByClass(nn.Module):
+    """What adds the first number to the first half of a batch, and the second to the rest."""
+
+    def __init__(self, *numbers: float) -> None:
+        super().__init__()
+        self.each = nn.ModuleList([Add(number) for number in numbers])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([add(half) for add, half in zip(self.each, x.chunk(2), strict=True)])
+
+
 def known_turn() -> SimpleNamespace:
     """x is 0 and 0, y is 4 and 6; F adds 1, G adds 2; D_X adds 1, D_Y subtracts 1."""
-    real = torch.tensor([0.0, 4.0, 0.0, 6.0])[:, None, None, None].expand(-1, 1, 2, 2)
-    generator = SimpleNamespace(into=[Add(1.0), Add(2.0)], remember=lambda x, y, both: None)
-    judges = SimpleNamespace(of=[Add(1.0), Add(-1.0)])
-    labels = torch.tensor([0, 1, 0, 1])
-    return SimpleNamespace(real=real, labels=labels, generator=generator, discriminator=judges)
+    real = torch.tensor([0.0, 0.0, 4.0, 6.0])[:, None, None, None].expand(-1, 1, 2, 2)
+    into, judge = ByClass(1.0, 2.0), ByClass(1.0, -1.0)
+    fake = into(real.roll(2, 0))
+    turn = SimpleNamespace(real=real, fake=fake, into=into, judge=judge, critic=judge, fake_logits=judge(fake))
+    turn.generate = lambda source: into(source)
+    return turn
 
 
 def test_the_generators_terms_by_hand() -> None:
     """F(y) = 5, 7, of which D_X says 6, 8; G(x) = 2, 2, of which D_Y says 1, 1. Both cycles add 3."""
     turn = known_turn()
-    terms = CycleConsistency(10.0, 5.0).for_generator(turn)
+    terms = CycleConsistency(CycleganConfig()).for_generator(turn)
     assert {name: term.item() for name, term in terms.items()} == {
-        "adversarial_x": (25 + 49) / 2,
-        "adversarial_y": 0.0,
-        "cycle_x": 30.0,
-        "cycle_y": 30.0,
-        "identity_x": 5.0,
-        "identity_y": 10.0,
+        "adversarial": (25 + 49 + 0 + 0) / 4,
+        "cycle": 30.0,
+        "identity": 5 * (1 + 2) / 2,
     }
     sum(terms.values()).backward()
-    first, second = (into.number.grad.item() for into in turn.generator.into)
-    assert first == 2 * (5 + 7) / 2 + 10 + 10 + 5  # adversarial, both cycles, identity
-    assert second == 0 + 10 + 10 + 5
-    assert set(CycleConsistency(10.0, 0.0).for_generator(turn)) == {n for n in terms if "identity" not in n}
+    first, second = (add.number.grad.item() for add in turn.into.each)
+    assert first == 2 * (5 + 7) / 4 + 10 + 5 / 2  # adversarial; both cycles, half of each; identity
+    assert second == 0 + 10 + 5 / 2
+    assert "identity" not in CycleConsistency(CycleganConfig(identity_weight=0.0)).for_generator(turn)
 
 
 def test_the_discriminators_terms_by_hand() -> None:
     """D_X says 1, 1 of x and 6, 8 of F(y); D_Y says 3, 5 of y and 1, 1 of G(x)."""
     turn = known_turn()
-    loss = CycleConsistency(10.0, 5.0)
-    loss.open_pools(0, SimpleNamespace(sources=torch.zeros(2, SOURCES, 1, 2, 2)))
-    terms = loss.for_discriminator(turn)
+    turn.fake = turn.fake.detach()
+    terms = CycleConsistency(CycleganConfig()).for_discriminator(turn)
     assert {name: term.item() for name, term in terms.items()} == {
-        "real_x": 0.0,
-        "real_y": (4 + 16) / 4,
-        "fake_x": (36 + 64) / 4,
-        "fake_y": 0.5,
+        "real": (0 + 0 + 4 + 16) / 8,
+        "fake": (36 + 64 + 1 + 1) / 8,
     }
-    assert turn.real_logits.tolist() == [1, 1, 3, 5] and turn.fake_logits.tolist() == [6, 8, 1, 1]
+    assert turn.real_logits.flatten(1)[:, 0].tolist() == [1, 1, 3, 5]
+    assert turn.fake_logits.flatten(1)[:, 0].tolist() == [6, 8, 1, 1]
     sum(terms.values()).backward()
-    first, second = (judge.number.grad.item() for judge in turn.discriminator.of)
-    assert (first, second) == ((6 + 8) / 2, (2 + 4) / 2 + 1)
-    assert all(into.number.grad is None for into in turn.generator.into)
-
-
-def test_a_batch_without_one_domain_moves_nobody() -> None:
-    turn = known_turn()
-    turn.labels = torch.zeros(4, dtype=torch.int64)
-    assert not any(CycleConsistency(10.0, 5.0).for_generator(turn).values())
+    first, second = (add.number.grad.item() for add in turn.judge.each)
+    assert (first, second) == ((0 + 6 + 8) / 4, (2 + 4 + 1 + 1) / 4)
+    assert all(add.number.grad is None for add in turn.into.each)
 
 
 def test_the_pool_fills_and_then_swaps_at_even_odds() -> None:
@@ -191,16 +189,15 @@ def test_the_pool_fills_and_then_swaps_at_even_odds() -> None:
     assert 0.45 < old / (2 * rounds) < 0.55
 
 
-def test_a_pool_of_none_gives_back_what_comes() -> None:
-    fakes = torch.rand(3, 1, 2, 2)
-    assert ImagePool(0, (1, 2, 2)).exchange(fakes) is fakes
+def test_a_pool_of_none_is_none_and_a_small_one_holds_half_a_batch() -> None:
+    for size, wanted in ((0, []), (1, [8, 8]), (50, [50, 50])):
+        loss = CycleConsistency(CycleganConfig(pool_size=size))
+        loss.open_pools(TwoGenerators((1, 16, 16), 2, 1))
+        assert [len(pool.images) for pool in loss.pools] == wanted
 
 
 def train(folder: Path, steps: int) -> None:
-    ganzoo.train(
-        "cyclegan", steps=steps, batch_size=4, pool_size=3, generator_channels=2, residual_blocks=1,
-        discriminator_channels=2, device="cpu", out=folder,
-    )  # fmt: skip
+    ganzoo.train("cyclegan", steps=steps, pool_size=3, device="cpu", out=folder, **SMALL)
 
 
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -217,11 +214,56 @@ def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path: Path) 
         assert not torch.equal(whole[f"{pool}.images"], stopped[f"{pool}.images"])
 
 
+def test_a_batch_in_parts_gives_the_numbers_of_the_whole() -> None:
+    """Without pools, which remember: each part holds as many of each class, and what is derived is the whole's."""
+    settings = SMALL | {"batch_size": 8, "pool_size": 0}
+    whole, parts = (train_steps("cyclegan", "outlined-digits", 3, accumulate=n, **settings) for n in (1, 4))
+    assert whole.records[-1] == pytest.approx(parts.records[-1], rel=1e-3, abs=1e-3)
+    with pytest.raises(SettingError, match="accumulate must be 1 for cyclegan, as every microbatch would change what"):
+        train_steps("cyclegan", "outlined-digits", 1, accumulate=2, **SMALL)
+
+
+@pytest.mark.long
+def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
+    sets = [
+        word for pair in (SMALL | {"pool_size": 0, "log_every": 1}).items() for word in ("--set", "{}={}".format(*pair))
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "ganzoo_core",
+        "run",
+        "cyclegan",
+        "--steps",
+        "4",
+        "--device",
+        "cpu",
+        "--quiet",
+        *sets,
+    ]
+    for count in (1, 2):
+        more = ["--out", str(tmp_path / str(count))] + (["--processes", "2"] if count > 1 else [])
+        subprocess.run([*command, *more], check=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    one, two = (load_file(tmp_path / str(count) / "checkpoint.safetensors") for count in (1, 2))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=2e-3, atol=2e-3, msg=name)
+
+
+def test_a_picture_of_ones_own_is_translated_at_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    train(Path("run"), 2)
+    Image.fromarray(np.zeros((45, 33), dtype=np.uint8)).save("mine.png")
+    result = CliRunner().invoke(main, ["sample", "run", "--input", "mine.png", "--label", "outlined"])
+    assert (result.exit_code, result.stdout) == (0, "run/made/mine.png\n"), result.output
+    with Image.open("run/made/mine.png") as image:
+        assert (image.size, image.mode) == ((33, 45), "L")
+
+
 def test_it_learns_to_come_back(tmp_path: Path) -> None:
     run = ganzoo.train(
         "cyclegan", steps=60, log_every=1, batch_size=8, generator_channels=8, device="cpu", out=tmp_path / "run"
     )
-    cycles = [record["generator/cycle_x"] + record["generator/cycle_y"] for record in run.records()]
+    cycles = [record["generator/cycle"] for record in run.records() if "generator/cycle" in record]
     assert sum(cycles[-5:]) < 0.5 * sum(cycles[:5])
     assert {"d_real", "d_fake", "accuracy_real", "accuracy_fake"} <= run.records()[-1].keys()
 
@@ -229,10 +271,18 @@ def test_it_learns_to_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "config", "message"),
     [
-        (DataSpec("digits", (1, 28, 28), tuple("0123456789")), {}, "takes data of two classes, its two domains, but"),
+        (
+            DataSpec("digits", (1, 28, 28), tuple("0123456789")),
+            {},
+            "images of two classes, .* digits has 10 classes of",
+        ),
         (DataSpec("plain", (1, 28, 28)), {}, "cyclegan needs labels, but plain has none"),
-        (DataSpec("odd", (1, 30, 28), ("a", "b")), {}, "sides are multiples of 4, at least 16, but odd is 30x28"),
-        (DataSpec("small", (1, 16, 16), ("a", "b")), {"discriminator_layers": 3}, "but 3 leave fewer of small, which"),
+        (
+            DataSpec("odd", (1, 30, 28), ("a", "b")),
+            {},
+            "multiples of 4 and at least 16, but odd has 2 classes of 30x28",
+        ),
+        (DataSpec("small", (1, 16, 16), ("a", "b")), {"discriminator_layers": 3}, "at least 24, but small has"),
     ],
 )
 def test_what_it_cannot_take_is_refused(data: DataSpec, config: dict, message: str) -> None:
@@ -244,12 +294,5 @@ def test_a_size_of_the_latent_is_refused() -> None:
     with pytest.raises(SettingError) as error:
         ganzoo.train("cyclegan", latent_dim=3)
     assert str(error.value) == (
-        "latent_dim has no effect on cyclegan: a latent is a pair of images, one of each domain; leave it out"
+        "latent_dim has no effect on cyclegan: an image is made of an image, without noise; leave it out"
     )
-
-
-def test_a_pool_smaller_than_half_a_batch_is_refused() -> None:
-    with pytest.raises(SettingError) as error:
-        CycleganConfig(pool_size=7)
-    assert str(error.value) == "pool_size must be 0 or at least 8, half of batch_size, but is 7"
-    assert CycleganConfig(pool_size=0).pool_size == 0
