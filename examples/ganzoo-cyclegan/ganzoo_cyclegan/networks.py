@@ -63,7 +63,7 @@ class Residual(nn.Sequential):
     """Two 3x3 convolutions whose output is added to the input."""
 
     def __init__(self, k: int) -> None:
-        super().__init__(_same(k, k, 3), *_normed(k), _same(k, k, 3), nn.InstanceNorm2d(k))
+        super().__init__(_same(k, k, 3), *_normed(k), _same(k, k, 3), _norm(k))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) changed a little."""
@@ -76,7 +76,7 @@ def patch_discriminator(colours: int, channels: int, layers: int) -> nn.Sequenti
     parts: list[nn.Module] = [nn.Conv2d(colours, channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for number, (n_in, n_out) in enumerate(pairwise(widths), start=1):
         stride = 2 if number < layers else 1
-        parts += [nn.Conv2d(n_in, n_out, 4, stride, padding=1, bias=False), nn.InstanceNorm2d(n_out), nn.LeakyReLU(0.2)]
+        parts += [nn.Conv2d(n_in, n_out, 4, stride, padding=1, bias=False), _norm(n_out), nn.LeakyReLU(0.2)]
     return nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, padding=1)).apply(initialise)
 
 
@@ -92,5 +92,10 @@ def _same(n_in: int, n_out: int, kernel: int, bias: bool = False) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, kernel, padding=kernel // 2, padding_mode="reflect", bias=bias)
 
 
+def _norm(channels: int) -> nn.Module:
+    """Instance normalisation: on a processor `nn.InstanceNorm2d` has wrong gradients of a single image (torch 2.14)."""
+    return nn.GroupNorm(channels, channels, affine=False)
+
+
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.InstanceNorm2d(channels), nn.ReLU()
+    return _norm(channels), nn.ReLU()

@@ -97,7 +97,7 @@ def test_a_discriminator_judges_its_class() -> None:
     x = torch.rand(2, 1, 16, 16)
     patches = judges(x, torch.tensor([1, 0]))
     torch.testing.assert_close(patches, torch.cat([judges.of[1](x[:1]), judges.of[0](x[1:])]))
-    assert patches.shape == (2, 1, 7, 7)
+    assert patches.shape == (2, 1, 6, 6)
 
 
 def test_the_weights_carry_no_picture() -> None:
