@@ -30,9 +30,9 @@ class Dataset:
     images, uint8 here, and passes all others on unchanged. `exact_metrics`: computes metrics of
     generated samples (M, *shape) in natural units, for data with a known distribution; logged at each snapshot.
     `left_out`: why each skipped file was skipped, by file name. `notes`: sentences on how samples were made, for
-    run.json. `contents`: a digest of all samples, from a source that knows one without reading them. `guard`: called
-    before samples are read; raises `DataError` where they can no longer be, as when the file that they are mapped from
-    was cut short. `judge`: the old name of `exact_metrics`, deprecated.
+    run.json. `contents`: a digest of all samples and image columns, from a source that knows one without reading them.
+    `guard`: called before they are read; raises `DataError` where they can no longer be, as when the file that they are
+    mapped from was cut short. `judge`: the old name of `exact_metrics`, deprecated.
     """
 
     spec: DataSpec
@@ -65,15 +65,16 @@ class Dataset:
         return self.digest_as(self.spec.name.partition(":")[0], self.contents)
 
     def digest_as(self, name: str, contents: str | None = None) -> str:
-        """The digest under another name, and over these `contents` in place of the samples, where given."""
+        """The digest under another name, and over these `contents` in place of all images, where given."""
         spec = self.spec.to_dict() | {"name": name}
         found = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
         if contents is not None:
             found.update(contents.encode())
         else:
             self._check_readable()
-        for column in (self.samples if contents is None else None, self.labels, *self.extra.values()):
-            if column is not None:
+        columns = {"real": self.samples, "labels": self.labels} | self.extra
+        for name, column in columns.items():
+            if column is not None and (contents is None or name not in {"real", *self._images}):
                 _digest_rows(found, column)
         return found.hexdigest()[:16]
 
@@ -87,7 +88,8 @@ class Dataset:
         self._check_readable()
         samples = _moved(self.samples, device)
         extra = {name: _moved(column, device) for name, column in self.extra.items()}
-        guard = self.guard if samples is self.samples else None
+        stays = samples is self.samples or any(extra[name] is self.extra[name] for name in self._images)
+        guard = self.guard if stays else None
         return replace(self, samples=samples, labels=labels, extra=extra, guard=guard)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Your own images as a data set: `--data folder:PATH`."""
+"""Your own images as a data set: `--data folder:PATH`, and pairs of them: `--data pairs:PATH`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganzoo_core import DataSource, hookimpl
 from ganzoo_core.dataspec import Split
 from ganzoo_core.errors import DataError
-from ganzoo_folder.options import FolderOptions
+from ganzoo_folder.options import FolderOptions, PairsOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ GANZOO_API = 1
 
 
 class Folder(DataSource):
-    """The user's own images: in one folder (unlabelled), or in one subfolder per class."""
+    """The user's own images: in one folder (unlabelled), or in one subfolder per class, with captions in a table."""
 
     name = "folder"
     title = "Your own images: one folder, or a subfolder per class"
@@ -58,6 +58,24 @@ class Folder(DataSource):
         return pictures_in(path)
 
 
+class Pairs(DataSource):
+    """The user's own pairs of pictures: two folders of equal file names, or pictures that are two side by side."""
+
+    name = "pairs"
+    title = "Your own pairs of pictures: two folders of the same names, or two pictures side by side"
+    origin = "pairs:PATH, on this machine"
+    takes_path = True
+    Options = PairsOptions
+
+    def load(self, data_dir: Path, split: Split = "train") -> Dataset:
+        """Every pair of which both can be read; raises as a folder does."""
+        if self.path is None:
+            raise DataError("the data set pairs needs a path: --data pairs:PATH")
+        from ganzoo_folder.pairs import load
+
+        return load(self.path, self.options, data_dir, split)
+
+
 def _in_words(about: dict[str, object]) -> str:
     known = {"images", "folder", "split", "image_size"} <= about.keys()
     if not known:
@@ -69,5 +87,5 @@ def _in_words(about: dict[str, object]) -> str:
 
 @hookimpl
 def ganzoo_datasets() -> list[type[DataSource]]:
-    """The folder alone."""
-    return [Folder]
+    """Folders, and pairs."""
+    return [Folder, Pairs]

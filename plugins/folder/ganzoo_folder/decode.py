@@ -36,7 +36,8 @@ class Look(NamedTuple):
 class Target(NamedTuple):
     """What images are made to: `background` is red, green, blue; `span` the black and white of over 8 bits.
 
-    It is None for no such image; that of floats is None where it was not asked for.
+    It is None for no such image; that of floats is None where it was not asked for. `half`: "left" or "right" where a
+    file is two pictures side by side.
     """
 
     height: int
@@ -46,12 +47,15 @@ class Target(NamedTuple):
     background: tuple[int, int, int]
     span: depth.Span | None
     float_span: depth.Span | None
+    half: str = ""
 
 
 class Decoded(NamedTuple):
-    """Pixels (C, H, W) uint8, and what had to be done for them: made larger, more than a third cut off."""
+    """Pixels (C, H, W) uint8, the picture's own width and height, and what had to be done: made larger, more than a
+    third cut off."""
 
     pixels: np.ndarray
+    size: tuple[int, int]
     enlarged: bool
     cut: bool
 
@@ -80,8 +84,9 @@ def decode(path: Path, target: Target) -> Decoded | str:
     """
     try:
         with open_image(path) as image:
-            # A JPEG is decoded at a fraction of its size, four times the pixels needed at the least.
-            image.draft(None, (2 * max(target[:2]),) * 2)
+            if not target.half:  # whose border lies between two pixels of the whole size
+                # A JPEG is decoded at a fraction of its size, four times the pixels needed at the least.
+                image.draft(None, (2 * max(target[:2]),) * 2)
             _check_size(image)
             with _turn(image):
                 return _decoded(image, path, target)
@@ -108,7 +113,7 @@ def _is_grey(image: Image.Image) -> bool:
 
 
 def _decoded(image: Image.Image, path: Path, target: Target) -> Decoded:
-    whole = _upright(image, path, target)
+    whole = _part(_upright(image, path, target), target.half)
     height, width = target[:2]
     across, down = width * whole.height, height * whole.width  # equal where the shapes are alike
     cut = target.fit == "crop" and 3 * min(across, down) < 2 * max(across, down)
@@ -117,7 +122,21 @@ def _decoded(image: Image.Image, path: Path, target: Target) -> Decoded:
         enlarged = width > whole.width and height > whole.height
     flat = _laid_out(to_srgb(_fitted(whole, width, height, target.fit), image.info), target)
     pixels = np.asarray(flat).reshape(height, width, target.channels).transpose(2, 0, 1)
-    return Decoded(pixels, enlarged, cut)
+    return Decoded(pixels, whole.size, enlarged, cut)
+
+
+def _part(image: Image.Image, half: str) -> Image.Image:
+    """The half of two pictures side by side, or all of one."""
+    if not half:
+        return image
+    if image.width % 2 or image.width <= image.height:
+        raise _Refused(
+            f"it is {image.width:,} pixels wide and {image.height:,} high, but two pictures side by side must be "
+            f"wider than high, and of an even width"
+        )
+    middle = image.width // 2
+    left = 0 if half == "left" else middle
+    return image.crop((left, 0, left + middle, image.height))
 
 
 def _upright(image: Image.Image, path: Path, target: Target) -> Image.Image:

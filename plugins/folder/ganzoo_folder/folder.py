@@ -1,9 +1,8 @@
-"""The user's own images as a data set: what a folder holds, decoded and labelled."""
+"""The user's own images as a data set: what a folder holds, decoded, labelled and described."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,10 @@ import torch
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec, Split
-from ganzoo_core.errors import DataError
 from ganzoo_core.storage.names import few, visible
-from ganzoo_folder.cache import cached
-from ganzoo_folder.listing import listed, report
+from ganzoo_folder.columns import described, encoded
+from ganzoo_folder.listing import listed
+from ganzoo_folder.loading import decoded, folder_errors, tell
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import FolderOptions
@@ -24,42 +23,37 @@ _log = logging.getLogger("ganzoo")
 
 
 def load(path: Path, options: FolderOptions, data_dir: Path, split: Split = "train") -> Dataset:
-    """The folder's images (N, C, H, W) uint8, mapped from the cache, copy on write; labels by subfolder.
+    """The folder's images (N, C, H, W) uint8, mapped from the cache, copy on write; labels by subfolder or labels.csv;
+    captions and attributes by metadata.csv or metadata.jsonl.
 
     Raises `DataError` for a folder that can't be used, or has no such split, and for a bad image where on_bad_image is
     "stop".
     """
-    try:
+    with folder_errors(path, "folder:PATH takes a folder of images, or of one subfolder per class"):
         listing = listed(path, split)
-        if split == "test":  # grey or colour, and as dark, as the training part is
-            train = cached(listed(path), options, data_dir)
-            span = f"{train.span[0]!r}..{train.span[1]!r}" if train.span else options.range
-            options = replace(options, channels=train.samples.shape[1], range=span)
-    except OSError as error:
-        raise DataError(
-            f"no folder can be read at {path} ({error.strerror}); folder:PATH takes a folder of images, "
-            f"or of one subfolder per class"
-        ) from error
-    report(path, listing.left_out)
-    found = cached(listing, options, data_dir)
-    for note in found.notes:
-        _log.warning("%s: %s", visible(path), note)
-    if bad := found.bad:
-        total, named = len(listing.images), few(f"{name!r} ({reason})" for name, reason in bad.items())
-        _log.warning("%s: skipped %d of %d images that can't be read: %s", visible(path), len(bad), total, named)
+        train = None if split == "train" else listed(path)
+        found, like = decoded(path, listing, options, data_dir, train)
+    kept = [listing.images[k] for k in listing.kept(found.bad)]
     # The weights carry this name, and they carry no path.
-    spec = DataSpec(f"folder:{listing.root.name}", tuple(found.samples.shape[1:]), listing.classes)
+    spec = DataSpec(
+        f"folder:{listing.root.name}",
+        tuple(found.parts[0].shape[1:]),
+        listing.classes,
+        columns=described(train or listing, like.bad, options),
+    )
     labels = None
     if listing.classes:
-        labels = torch.tensor([image.label for image in listing.images if image.name not in bad])
+        labels = torch.tensor([image.label for image in kept])
         _tell_sizes(path, dict(zip(listing.classes, labels.bincount(minlength=spec.num_classes).tolist(), strict=True)))
-    left_out = listing.left_out | bad
+    extra, notes = encoded(listing, [image.name for image in kept], spec.columns, options)
+    tell(path, notes)
     return Dataset(
         spec,
-        found.samples,
+        found.parts[0],
         labels,
-        left_out=left_out,
-        notes=tuple(found.notes),
+        extra,
+        left_out=listing.left_out | found.bad,
+        notes=(*found.notes, *notes),
         contents=found.contents,
         guard=found.guard,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ganzoo_core.storage.names import few
+
 if TYPE_CHECKING:
     from ganzoo_folder.decode import Look, Target
-    from ganzoo_folder.options import FolderOptions
+    from ganzoo_folder.options import ImageOptions
 
 
-def range_notes(options: FolderOptions, target: Target, looks: list[Look]) -> list[str]:
+def range_notes(options: ImageOptions, target: Target, looks: list[Look]) -> list[str]:
     """Which values became black and white, where the folder decided it."""
     deep = [found.extremes for found in looks if found.extremes]
     if options.span or not target.span:
@@ -22,7 +24,7 @@ def range_notes(options: FolderOptions, target: Target, looks: list[Look]) -> li
     ]
 
 
-def size_notes(options: FolderOptions, total: int, enlarged: int, cut: int) -> list[str]:
+def size_notes(options: ImageOptions, total: int, enlarged: int, cut: int) -> list[str]:
     """How many images are smaller than asked for, and how many lost much to the crop."""
     notes = []
     if enlarged:
@@ -35,3 +37,13 @@ def size_notes(options: FolderOptions, total: int, enlarged: int, cut: int) -> l
             f"image_size (HEIGHTxWIDTH) keeps more of them"
         )
     return notes
+
+
+def shape_notes(total: int, differ: list[str]) -> list[str]:
+    """Which pairs are of pictures that the same fit rule cuts or bends in different ways."""
+    if not differ:
+        return []
+    return [
+        f"{len(differ):,} of {total:,} pairs are pictures of different shapes, which are fitted each by itself and may "
+        f"not lie on each other: {few(map(repr, differ))}"
+    ]

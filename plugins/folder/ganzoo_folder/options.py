@@ -1,11 +1,11 @@
-"""How a folder's images are read."""
+"""How a folder's images are read, and the pairs of one."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganzoo_core.errors import SettingError, shorten
@@ -15,8 +15,8 @@ _LEAST_SIDE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class FolderOptions(Settings):
-    """How a folder's images are read."""
+class ImageOptions(Settings):
+    """How images are read: all of it decides what is in a cache, but for `on_bad_image`."""
 
     image_size: str = option("32", "pixels a side, or HEIGHTxWIDTH such as 64x96")
     fit: str = option(
@@ -41,6 +41,16 @@ class FolderOptions(Settings):
         if self.channels not in (None, 1, 3, 4):
             raise SettingError(f"channels must be 1, 3, 4 or none, but is {self.channels}")
         _ = self.sides, self.colour, self.span
+
+    @property
+    def by_part(self) -> tuple[ImageOptions, ...]:
+        """The options for each of the pictures that make up a sample."""
+        return (self,)
+
+    def decoding(self) -> dict[str, Any]:
+        """What decides how pixels come out, as JSON values."""
+        values = self.to_dict()
+        return {name: values[name] for name in values if name in ImageOptions.names() - {"on_bad_image"}}
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values; a square's size is a number, as it was before there were others."""
@@ -89,3 +99,35 @@ class FolderOptions(Settings):
                 f"{shorten(repr(self.range))}"
             )
         return low, high
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(ImageOptions):
+    """How a folder's images and their captions are read."""
+
+    text_length: int = option(32, "words that a caption may have; what is longer is cut", minimum=1, maximum=1024)
+    words: int = option(
+        5000, "words that captions are made of, the most frequent; rarer ones are left out", minimum=1, maximum=20_000
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsOptions(ImageOptions):
+    """How pairs of pictures are read."""
+
+    direction: str = option(
+        "AtoB",
+        "which is the source: the first folder or the left half (AtoB), or the second or the right one (BtoA)",
+        choices=("AtoB", "BtoA"),
+    )
+    source_channels: int | None = option(None, "as channels, which is the target's, for the source")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.source_channels not in (None, 1, 3, 4):
+            raise SettingError(f"source_channels must be 1, 3, 4 or none, but is {self.source_channels}")
+
+    @property
+    def by_part(self) -> tuple[ImageOptions, ...]:
+        """The target's and the source's."""
+        return self, replace(self, channels=self.source_channels)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
@@ -26,7 +27,7 @@ from ganzoo_folder.stamps import Stamp, content_digest
 from ganzoo_folder.upkeep import Guard, hold
 
 if TYPE_CHECKING:
-    from ganzoo_folder.options import FolderOptions
+    from ganzoo_folder.options import ImageOptions
 
 ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up
 T = TypeVar("T")
@@ -34,26 +35,27 @@ R = TypeVar("R")
 
 
 class Cached(NamedTuple):
-    """The readable images in the listing's order, (N, C, H, W) uint8, and the reasons why others are not, by name.
+    """The readable samples in the listing's order, (N, C, H, W) uint8 for each part, and the reasons why files are not,
+    by name.
 
-    `span`: the values that are black and white in images of more than 8 bits. `notes`: what the user should know of how
-    they were made. `contents` is a digest of the pixels; `guard` raises `DataError` once the file they are mapped from
-    was changed.
+    `spans`: the values that are black and white in images of more than 8 bits, by part. `notes`: what the user should
+    know of how they were made. `contents` is a digest of the pixels; `guard` raises `DataError` once a file that they
+    are mapped from was changed.
     """
 
-    samples: Tensor
+    parts: list[Tensor]
     bad: dict[str, str]
-    span: tuple[float, float] | None
+    spans: list[tuple[float, float] | None]
     notes: list[str]
     contents: str
-    guard: Guard
+    guard: Callable[[], None]
 
 
 class _Unfit(Exception):
     """A cache that can't be used; the text says why."""
 
 
-def read(home: Path, asked: str, listing: Listing, options: FolderOptions) -> tuple[Cached | None, str]:
+def read(home: Path, asked: str, listing: Listing, options: ImageOptions) -> tuple[Cached | None, str]:
     """What a cache holds; else why it is of no use, or nothing where none is there."""
     why = ""
     for cache in sorted(home.glob(f"{asked}-*")):
@@ -66,7 +68,7 @@ def read(home: Path, asked: str, listing: Listing, options: FolderOptions) -> tu
     return None, visible(why)
 
 
-def _opened(cache: Path, listing: Listing, options: FolderOptions) -> Cached:
+def _opened(cache: Path, listing: Listing, options: ImageOptions) -> Cached:
     """The cache, once it is found to be whole and made from these very images. Raises `_Unfit` and others."""
     index = json.loads((cache / "index.json").read_bytes())
     now_ns = time.time_ns()
@@ -74,32 +76,47 @@ def _opened(cache: Path, listing: Listing, options: FolderOptions) -> Cached:
         raise ValueError("index")
     read_anew = _check_images(index, listing)
     bad = {name: reason for name, _, _, reason in index["files"] if reason is not None}
-    shape = (len(listing.images) - len(bad), int(index["channels"]), *options.sides)
-    with (cache / "samples.u8").open("rb") as file:
-        hold(file)
-        stamp = Stamp.of(os.fstat(file.fileno()))
-        if stamp != Stamp(*index["stamp"] or (0,) * 4) or not stamp.is_settled(index["checked_ns"]):
-            if stamp.size != math.prod(shape) or content_digest(file) != index["contents"]:
-                raise ValueError("samples")
-            read_anew = True
-        samples = _mapped(file, shape)
-        guard = Guard(cache / "samples.u8", file)
+    n, parts, guards, stamps = len(listing.kept(bad)), [], [], []
+    for name, about in zip(cache_files(listing), index["parts"], strict=True):
+        with (cache / name).open("rb") as file:
+            hold(file)
+            shape = (n, int(about["channels"]), *options.sides)
+            stamp = Stamp.of(os.fstat(file.fileno()))
+            if stamp != Stamp(*about["stamp"] or (0,) * 4) or not stamp.is_settled(index["checked_ns"]):
+                if stamp.size != math.prod(shape) or content_digest(file) != about["contents"]:
+                    raise ValueError("samples")
+                read_anew = True
+            parts.append(_mapped(file, shape))
+            guards.append(Guard(cache / name, file))
+            stamps.append(stamp)
     if read_anew:
-        _note(cache, index | {"checked_ns": now_ns, "stamp": stamp}, listing)
+        stamped = [about | {"stamp": stamp} for about, stamp in zip(index["parts"], stamps, strict=True)]
+        _note(cache, index | {"checked_ns": now_ns, "parts": stamped}, listing)
     with contextlib.suppress(OSError):
         os.utime(cache / "about.json")  # which tells when it was last used
-    span = tuple(index["span"]) if index["span"] else None
-    return Cached(samples, bad, span, index["notes"], index["contents"], guard)
+    spans = [tuple(about["span"]) if about["span"] else None for about in index["parts"]]
+    contents = "".join(about["contents"] for about in index["parts"])
+    return Cached(parts, bad, spans, index["notes"], contents, partial(_call_all, guards))
+
+
+def _call_all(guards: list[Guard]) -> None:
+    for guard in guards:
+        guard()
+
+
+def cache_files(listing: Listing) -> list[str]:
+    """The names of the files of pixels, by part."""
+    return ["samples.u8", "source.u8"][: len(listing.parts)]
 
 
 def _check_images(index: dict[str, Any], listing: Listing) -> bool:
     """Raise `_Unfit` unless these are the images that were decoded; whether some had to be read to know it."""
     files = index["files"]
-    if [name for name, *_ in files] != [image.name for image in listing.images]:
+    if [name for name, *_ in files] != [image.name for image in listing.files]:
         raise _Unfit("images were added or removed since they were decoded")
     doubtful = [
         (listing.root / image.name, digest)
-        for image, (_, stamp, digest, _) in zip(listing.images, files, strict=True)
+        for image, (_, stamp, digest, _) in zip(listing.files, files, strict=True)
         if image.stamp != Stamp(*stamp) or not image.stamp.is_settled(index["checked_ns"])
     ]
     if not doubtful:
@@ -116,7 +133,7 @@ def _note(cache: Path, index: dict[str, Any], listing: Listing) -> None:
     """Write down that all was found right by now, so that stamps can be trusted the next time."""
     index["files"] = [
         [name, image.stamp, digest, why]
-        for image, (name, _, digest, why) in zip(listing.images, index["files"], strict=True)
+        for image, (name, _, digest, why) in zip(listing.files, index["files"], strict=True)
     ]
     with contextlib.suppress(FileError):  # a folder that is only read from
         write_atomically(cache / "index.json", json.dumps(index).encode())
@@ -147,7 +164,8 @@ def digest(value: Any) -> str:
 def found_digest(index: dict[str, Any]) -> str:
     """A digest of what a cache was made from and holds. It is part of its name: an index that was changed differs."""
     files = [[name, digest, why] for name, _, digest, why in index["files"]]
-    return digest([index["channels"], index["span"], index["notes"], index["contents"], files])
+    parts = [[part["channels"], part["span"], part["contents"]] for part in index["parts"]]
+    return digest([parts, index["notes"], files])
 
 
 def in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:

@@ -285,7 +285,7 @@ def test_nothing_readable(images):
 def test_a_class_of_bad_images_only(images):
     save(images / "cat" / "a.png")
     save(images / "dog" / "a.png").write_text("text")
-    with pytest.raises(DataError, match=r"^no image of the class folder 'dog' in .* can be read; mend or remove it$"):
+    with pytest.raises(DataError, match=r"^no image of the class 'dog' in .* can be read; mend or remove it$"):
         load(images)
 
 
@@ -361,7 +361,7 @@ def test_splits_that_do_not_fit(images):
     with pytest.raises(DataError, match=r"has classes that the training part lacks \('dog'\); remove them, or add"):
         held_out(images)
     (images / "test" / "dog" / "a.png").rename(images / "test" / "a.png")
-    with pytest.raises(DataError, match=r"^of the splits of .* one holds class folders and the other images; make"):
+    with pytest.raises(DataError, match=r"^of the splits of .* one has classes and the other has none; make"):
         held_out(images)
     (images / "testing").mkdir()
     with pytest.raises(DataError, match=r"holds 'test' and 'testing', which are the same split; keep one$"):
