@@ -1,4 +1,4 @@
-"""`ganzoo data`: every data set that `--data` takes."""
+"""`ganzoo data`: every data set that `--data` takes, or what one of them holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli.options import data_dir_option, json_option
+from ganzoo_core.cli import complete
+from ganzoo_core.cli.options import UserPath, data_dir_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_table, shape_text
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import Plugin, registry
@@ -18,10 +19,31 @@ from ganzoo_core.variant import DataSource
 
 
 @click.command("data")
+@click.argument("name", required=False, shell_complete=complete.data_sets)
 @data_dir_option
+@set_option
 @json_option
-def command(data_dir: Path | None, as_json: bool) -> None:
-    """List every data set, whether it is already on this machine, and the caches of decoded images."""
+@click.option(
+    "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.png",
+    help="Save the picture of a few samples of NAME.",
+)  # fmt: skip
+def command(
+    name: str | None, data_dir: Path | None, pairs: tuple[tuple[str, str], ...], as_json: bool, output: Path | None
+) -> None:
+    """List every data set, whether it is already on this machine, and the caches of decoded images.
+
+    With NAME, such as digits, folder:PATH or pairs:PATH, load it as a run would, and show what it holds: samples,
+    classes, columns, what is left out, and a picture of a few on a terminal.
+    """
+    if output is not None and output.suffix.lower() != ".png":
+        raise click.BadParameter(f"it must end in .png, but is {output}", param_hint="-o")
+    if name is not None:
+        from ganzoo_core.cli.data_set import show
+
+        show(name, dict(pairs), data_dir, as_json, output)
+        return
+    if pairs or output:
+        raise click.UsageError("--set and -o are for one data set: ganzoo data NAME")
     folder = data_folder(data_dir)
     found = [_describe(cls, plugin, folder) for cls, plugin in registry().datasets().values()]
     caches = [cache for cls, _ in registry().datasets().values() for cache in _caches(cls, folder)]

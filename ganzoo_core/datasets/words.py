@@ -59,7 +59,7 @@ def encode(texts: Sequence[str], column: Input) -> Tensor:
 
 def encode_known(texts: Sequence[str], column: Input) -> Tensor:
     """`encode` for texts that a user typed. Raises `DataError` for one without a known word; others are told."""
-    for text in texts:
+    for text in dict.fromkeys(texts):
         unknown = unknown_words(text, column)
         if not set(words_of(text)) - set(unknown):
             raise DataError(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Split
 from ganzoo_core.distributed.launch import machine_file
 from ganzoo_core.distributed.processes import Processes
 from ganzoo_core.errors import FileError, PluginError, shorten
@@ -32,9 +32,9 @@ def load_data(source: DataSource, data_dir: str | Path | None, processes: Proces
     """
     home, shared = data_folder(None if data_dir is None else Path(data_dir)), machine_file("data.safetensors")
     if processes.size_here == 1 or shared is None or source.path is not None:
-        return _loaded(source, home)
+        return loaded(source, home)
     if processes.rank_here == 0:
-        dataset = _loaded(source, home)
+        dataset = loaded(source, home)
         _share(dataset, shared)
         mapped = _mapped(shared)
         return replace(dataset, samples=mapped.samples, labels=mapped.labels, extra=mapped.extra)
@@ -43,8 +43,9 @@ def load_data(source: DataSource, data_dir: str | Path | None, processes: Proces
     return _mapped(shared)
 
 
-def _loaded(source: DataSource, home: Path) -> Dataset:
-    dataset: object = source.load(home)
+def loaded(source: DataSource, home: Path, split: Split = "train") -> Dataset:
+    """What a data set gives. Raises as its `load`, and `PluginError` for what is no data set."""
+    dataset: object = source.load(home, split)
     if not isinstance(dataset, Dataset):
         raise PluginError(f"{who(source)}: load must give a ganzoo_core.Dataset, but gives {described(dataset)}")
     return dataset

@@ -24,11 +24,12 @@ def translations_picture(
     inputs: Sequence[tuple[Input, Tensor]],
     labels: Tensor | None = None,
     target: Tensor | None = None,
+    made: str = "generated",
 ) -> Image.Image:
     """Samples (N, C, H, W) in [-1, 1] below what they were made of, and above their `target` (N, C, H, W).
 
     `inputs`: a column (N, ...) for each. Pictures of another size are made as large as the samples. `labels` (N,) are
-    written out.
+    written out. `made`: what the samples' row is called.
     """
     height, width = values.shape[-2:]
     factor = max(1, -(-CELL // max(height, width)))
@@ -36,7 +37,7 @@ def translations_picture(
     rows: list[tuple[str, list[Image.Image]]] = [(one.name, _shown(one, column, size)) for one, column in inputs]
     if labels is not None:
         rows.append(("", [_written(class_name(spec, label), size) for label in labels.tolist()]))
-    rows.append(("generated", cells(values, factor)))
+    rows.append((made, cells(values, factor)))
     if target is not None:
         rows.append(("target", cells(target, factor)))
     grid: list[list[Image.Image]] = []

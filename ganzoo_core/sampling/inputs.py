@@ -78,10 +78,10 @@ def needs(owner: str, inputs: Sequence[Input]) -> str:
 def _column(one: Input, values: Any) -> Tensor:
     """A user's values as a column."""
     if one.kind == "text":
-        from ganzoo_core.datasets.words import encode
+        from ganzoo_core.datasets.words import encode_known
 
         texts = [values] if isinstance(values, str) else list(values)
-        return encode(texts, one)
+        return encode_known(texts, one)
     try:
         parts = values if isinstance(values, Tensor | np.ndarray) else [torch.as_tensor(np.asarray(v)) for v in values]
         column = torch.as_tensor(parts) if isinstance(parts, Tensor | np.ndarray) else torch.stack(parts)
