@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli.output import draw, log_noted, note, on_terminal, print_json, print_line, print_table, shape_text
+from ganzoo_core.cli.output import draw, note, on_terminal, print_json, print_line, print_table, shape_text
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import Input
 from ganzoo_core.errors import GanzooError
@@ -30,13 +30,12 @@ def show(name: str, texts: Mapping[str, str], data_dir: Path | None, as_json: bo
     cls, path = find_source(name)
     values = {key: cls.Options.parse(key, text) for key, text in texts.items()}
     source = make_source(cls, registry().dataset(cls.name)[1], values, absolute(path))
-    with log_noted():
-        from ganzoo_core.distributed.shared_data import loaded
-        from ganzoo_core.sampling.real_samples import few_of
+    from ganzoo_core.distributed.shared_data import loaded
+    from ganzoo_core.sampling.real_samples import few_of
 
-        dataset = loaded(source, data_folder(data_dir))
-        held_out, reason = _held_out(source, data_folder(data_dir))
-        samples = few_of(dataset)
+    dataset = loaded(source, data_folder(data_dir))
+    held_out, reason = _held_out(source, data_folder(data_dir))
+    samples = few_of(dataset)
     shown = _described(source, dataset) | {"held_out": held_out, "held_out_reason": reason}
     if as_json:
         print_json(shown)
