@@ -374,13 +374,13 @@ RESUMED: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
 @pytest.mark.parametrize("name", RESUMED)
 def test_checkpoints_that_do_not_fit(tmp_path, name):
     change, words = RESUMED[name]
-    engine = cases("toy-conditional")[0].engine()
+    engine = cases("toy-conditional").tried[0].engine()
     engine.train_step()
     tensors = {key: value.clone() for key, value in engine.state().items()}
-    cases("toy-conditional")[0].engine().restore(1, tensors, tmp_path)  # as it is, it fits
+    cases("toy-conditional").tried[0].engine().restore(1, tensors, tmp_path)  # as it is, it fits
     change(tensors)
     with pytest.raises(FileError) as caught:
-        cases("toy-conditional")[0].engine().restore(1, tensors, tmp_path / "x")
+        cases("toy-conditional").tried[0].engine().restore(1, tensors, tmp_path / "x")
     assert words in str(caught.value) and str(tmp_path / "x") in str(caught.value)
 
 
@@ -396,14 +396,14 @@ DAMAGES: dict[str, Callable[[dict[str, Tensor], str], Any]] = {
 
 
 def small_checkpoint() -> dict[str, Tensor]:
-    engine = cases("toy-conditional")[0].engine()
+    engine = cases("toy-conditional").tried[0].engine()
     engine.train_step()
     return {key: value.clone() for key, value in engine.state().items()}
 
 
 def refusal(tensors: dict[str, Tensor]) -> str:
     with pytest.raises(FileError, match="run/checkpoint does not fit this|run/checkpoint is of no use: ") as caught:
-        cases("toy-conditional")[0].engine().restore(1, tensors, Path("run/checkpoint"))
+        cases("toy-conditional").tried[0].engine().restore(1, tensors, Path("run/checkpoint"))
     assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -81,6 +81,17 @@ def make_source(cls: type[DataSource], plugin: Plugin, values: Mapping[str, Any]
     return cls(_settled(cls.Options, values, f"{cls.name} ({plugin.source})"), path)
 
 
+def named_source(data: str, texts: Mapping[str, str] | None = None) -> DataSource:
+    """The data source that `--data` names, its options as typed in `--set KEY=VALUE`. Raises as `resolve` does."""
+    cls, path = find_source(data)
+    texts = texts or {}
+    for key in texts:
+        if key not in cls.Options.names():
+            raise UnknownNameError(f"option of the data set {cls.name}", key, cls.Options.names())
+    values = {key: cls.Options.parse(key, text) for key, text in texts.items()}
+    return make_source(cls, registry().dataset(cls.name)[1], values, absolute(path))
+
+
 def _settled(settings: type[_S], values: Mapping[str, Any], owner: str) -> _S:
     try:
         return settings.from_dict(values)

@@ -8,23 +8,30 @@ What a paper says besides is tested on a variant that `train_steps` has trained.
 
 from __future__ import annotations
 
+import functools
 import os
 import traceback
-from collections.abc import Callable
+import unittest
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from ganzoo_core.errors import ContractError
+from ganzoo_core.errors import ContractError, PluginError
 from ganzoo_core.guards.faults import Frame, frames, is_ctrl_c, module_of, said
+from ganzoo_core.runs.plan import named_source
 from ganzoo_core.testing import game_rules, rules
-from ganzoo_core.testing.cases import Case, cases
+from ganzoo_core.testing.cases import Cases, cases
 from ganzoo_core.testing.in_memory import Training, train_steps
 
 __all__ = ["Result", "Training", "VariantSuite", "check", "train_steps"]
 
-RULES: tuple[Callable[[Case], None], ...] = (
+Rule = Callable[[Any], None]  # of a Case; but `data` of all Cases
+
+RULES: tuple[Rule, ...] = (
+    rules.data,
     rules.light_import,
     rules.metadata,
     rules.parts,
@@ -55,20 +62,32 @@ class Result:
     failure: str | None
 
 
-def check(name: str) -> list[Result]:
-    """Try every rule on the variant called `name`. Raises `UnknownNameError` or `PluginError` if there is none."""
-    found = cases(name)
-    return [result_of(rule, _failure(rule, found)) for rule in RULES]
+def check(name: str, data: str | None = None, data_dir: Path | None = None) -> list[Result]:
+    """Try every rule on the variant called `name`: on random data and its package's, or on `data` as `--data` takes it.
+
+    Of a data set a small part is used, and none is fetched. Raises `PluginError` if there is no such variant or nothing
+    to try it on, and as `ganzoo.train` does for `data`.
+    """
+    found = cases(name, None if data is None else named_source(data), data_dir)
+    if found.nothing:
+        raise PluginError(found.nothing)
+    return [result_of(rule, _failure_on(rule, found)) for rule in RULES]
 
 
-def result_of(rule: Callable[[Case], None], failure: str | None) -> Result:
+def result_of(rule: Rule, failure: str | None) -> Result:
     """A rule's result, with what it promises."""
     return Result(rule.__name__, (rule.__doc__ or "").strip(), failure)
 
 
-def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
+def _failure_on(rule: Rule, found: Cases) -> str | None:
+    """What is wrong where a rule is tried on all that it bears on; None if it is kept."""
+    subjects: Sequence[Any] = [found] if rule is rules.data else found.tried[: 1 if rule in ONCE else None]
+    return _failure(rule, subjects) if subjects else "not tried, as there is no data to try it on"
+
+
+def _failure(rule: Rule, subjects: Sequence[Any]) -> str | None:
     """What is wrong on the first case that breaks the rule. A variant's own exception breaks it too."""
-    for case in found[:1] if rule in ONCE else found:
+    for case in subjects:
         try:
             with torch.random.fork_rng(devices=[]):
                 rule(case)
@@ -79,12 +98,12 @@ def _failure(rule: Callable[[Case], None], found: list[Case]) -> str | None:
             if isinstance(error, AssertionError) and module_of(passed[-1]) in (rules.__name__, game_rules.__name__):
                 return str(error)
             if isinstance(error.__cause__, ContractError):
-                return f"on {case.spec.name}, {error}"
+                return f"on {case.name}, {error}"
             if os.environ.get("GANZOO_TRACEBACK"):
                 traceback.print_exception(error)
             place = _place(passed, case.plugin.module)
             return (
-                f"expected no exception on {case.spec.name}, but found {said(error)} "
+                f"expected no exception on {case.name}, but found {said(error)} "
                 f"(at {place}; GANZOO_TRACEBACK=1 shows the way there)"
             )
     return None
@@ -100,9 +119,14 @@ def _place(frames: list[Frame], plugin: str) -> str:
 
 
 class VariantSuite:
-    """Subclass it in a plugin's tests and set `variant`: pytest then runs one test per rule."""
+    """Subclass it in a plugin's tests and set `variant`: pytest then runs one test per rule.
+
+    `data`: a data set as `--data` takes it, to try the variant on no other. Where data that is not on this machine is
+    all that it takes, the tests are skipped.
+    """
 
     variant: ClassVar[str]
+    data: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -110,10 +134,19 @@ class VariantSuite:
             setattr(cls, f"test_{rule.__name__}", _test_of(rule))
 
 
-def _test_of(rule: Callable[[Case], None]) -> Callable[[VariantSuite], None]:
+def _test_of(rule: Rule) -> Callable[[VariantSuite], None]:
     def test(self: VariantSuite) -> None:
-        failure = _failure(rule, cases(self.variant))
+        found = _cases_of(type(self))  # type: ignore[arg-type]  # to mypy a class has no hash
+        if found.nothing:
+            raise unittest.SkipTest(found.nothing) if found.skipped else PluginError(found.nothing)
+        failure = _failure_on(rule, found)
         assert failure is None, failure
 
     test.__doc__ = rule.__doc__
     return test
+
+
+@functools.cache
+def _cases_of(suite: type[VariantSuite]) -> Cases:
+    """What a suite's variant is tried on, loaded once for all rules."""
+    return cases(suite.variant, None if suite.data is None else named_source(suite.data))

@@ -1,21 +1,24 @@
-"""The small random data sets on which the conformance suite tries a variant."""
+"""The small data sets on which the conformance suite tries a variant: random ones, and parts of real ones."""
 
 from __future__ import annotations
 
-import logging
-import tempfile
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.processes import SingleProcess
 from ganzoo_core.distributed.shared_data import load_data
-from ganzoo_core.errors import DataError, PluginError
-from ganzoo_core.guards.faults import said
+from ganzoo_core.errors import DataError, GanzooError, PluginError
+from ganzoo_core.guards.faults import is_ctrl_c
 from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.runs.plan import named_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import DataSource, Variant
@@ -29,15 +32,21 @@ _SPECS = (
     DataSpec("voxels", (1, 16, 16, 16), ("a", "b", "c"), "voxels"),
 )
 BATCH = 8
+_SIZE = 4 * BATCH
 
 
 @dataclass(frozen=True)
 class Case:
-    """A variant on one small data set of random numbers."""
+    """A variant on one small data set."""
 
     variant_class: type[Variant]
     plugin: Plugin
     dataset: Dataset
+
+    @property
+    def name(self) -> str:
+        """What the data is called."""
+        return self.spec.name
 
     @property
     def spec(self) -> DataSpec:
@@ -57,37 +66,107 @@ class Case:
         return Engine(self.new_variant(), self.dataset, RunSettings(device="cpu", seed=seed, precision=precision))
 
 
-def cases(name: str) -> list[Case]:
-    """The variant called `name` on every kind of data it accepts. Raises `PluginError` if it accepts none.
+@dataclass
+class Cases:
+    """All that a variant is tried on, and why not on the rest.
 
-    Where `check_data` fails, instead of accepting or refusing, the rules meet its exception and tell it.
+    `refused`: what its check_data says, by the data's name. `skipped`: a sentence for each data set that can't be had.
+    `faults`: what the plugin's code raised in place of an answer, by the data's name.
+    """
+
+    variant_class: type[Variant]
+    plugin: Plugin
+    folder: Path
+    tried: list[Case] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    faults: dict[str, BaseException] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The data on which the first fault was found."""
+        return next(iter(self.faults), "any data")
+
+    def add(self, name: str, load: Callable[[], Dataset]) -> None:
+        """Note the data set of that name as one to try, or why not."""
+        dataset = None
+        try:
+            dataset = load()
+            self.variant_class().check_data(dataset.spec)
+        except BaseException as error:  # whatever a stranger's code raises
+            if is_ctrl_c(error):
+                raise
+            if dataset is None and isinstance(error, GanzooError) and not isinstance(error, PluginError):
+                self.skipped.append(f"{name} was left out: {error}")
+            elif dataset is not None and isinstance(error, DataError):
+                self.refused[name] = str(error)
+            else:
+                self.faults[name] = error
+        else:
+            self.tried.append(Case(self.variant_class, self.plugin, dataset))
+
+    def add_named(self, name: str) -> None:
+        """Note a small part of the data set that `--data` would find under this name."""
+        self.add(name, lambda: _part(_loaded(named_source(name), self.folder)))
+
+    @property
+    def nothing(self) -> str | None:
+        """Why there is nothing to try the variant on; None where there is something, or where a fault is to be told."""
+        if self.tried or self.faults:
+            return None
+        refused = list(self.refused.values())
+        if len(refused) > 1:
+            ways = "--data NAME, or `data` in its VariantSuite"
+            refused = [f"its check_data refuses {', '.join(self.refused)}; name data that it takes: {ways}"]
+        reasons = "; ".join([*self.skipped, *refused])
+        return f"{self.variant_class.name} ({self.plugin.source}) was tried on nothing: {reasons}"
+
+
+def cases(name: str, source: DataSource | None = None, data_dir: Path | None = None) -> Cases:
+    """The variant called `name` on `source`, or on every kind of data that it accepts.
+
+    These are random data and the data sets of its package; where it takes none of them, its default data set. Raises
+    `UnknownNameError` or `PluginError` if there is no such variant.
     """
     variant_class, plugin = registry().variant(name)
-    found = []
-    own = [source for source in plugin.datasets.values() if not source.takes_path]
-    for dataset in [*map(_random_dataset, _SPECS), *map(_own_dataset, own)]:
-        try:
-            variant_class().check_data(dataset.spec)
-        except DataError:
-            continue
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's variant raises
-            logging.getLogger("ganzoo").debug("check_data failed: %s", said(error))
-        found.append(Case(variant_class, plugin, dataset))
-    if not found:
-        names = ", ".join(spec.name for spec in _SPECS)
-        raise PluginError(f"{name} ({plugin.source}) must take one of {names}, but its check_data refuses them all")
+    found = Cases(variant_class, plugin, data_folder(data_dir))
+    if source is not None:
+        found.add(source.name, lambda: _part(_loaded(source, found.folder)))
+        return found
+    for spec in _SPECS:
+        found.add(spec.name, functools.partial(_random_dataset, spec))
+    for own, cls in plugin.datasets.items():
+        if not cls.takes_path:
+            found.add_named(own)
+    if not (found.tried or found.faults or variant_class.default_data in plugin.datasets):
+        found.add_named(variant_class.default_data)
     return found
 
 
-def _own_dataset(source: type[DataSource]) -> Dataset:
-    return load_data(source(), tempfile.gettempdir(), SingleProcess())
+def _loaded(source: DataSource, folder: Path) -> Dataset:
+    """The data set. Raises `DataError` where it is not on this machine."""
+    if source.path is None and not source.is_local(folder):
+        raise DataError(
+            f"it is not in {folder}; --data-dir or GANZOO_DATA names another folder, and a run fetches what can be had"
+        )
+    return load_data(source, folder, SingleProcess())
+
+
+def _part(dataset: Dataset) -> Dataset:
+    """A few of its samples, from the first to the last, so that sorted classes are all there."""
+    rows = torch.linspace(0, len(dataset) - 1, _SIZE).long()
+    return replace(
+        dataset,
+        samples=dataset.samples[rows],
+        labels=None if dataset.labels is None else dataset.labels[rows],
+        extra={name: column[rows] for name, column in dataset.extra.items()},
+    )
 
 
 def _random_dataset(spec: DataSpec) -> Dataset:
     rng = torch.Generator().manual_seed(1)
-    size = 4 * BATCH
     if spec.has_pixels:
-        samples = torch.randint(0, 256, (size, *spec.shape), generator=rng, dtype=torch.uint8)
+        samples = torch.randint(0, 256, (_SIZE, *spec.shape), generator=rng, dtype=torch.uint8)
     else:
-        samples = torch.rand(size, *spec.shape, generator=rng) * 2 - 1
-    return Dataset(spec, samples, torch.arange(size) % spec.num_classes)
+        samples = torch.rand(_SIZE, *spec.shape, generator=rng) * 2 - 1
+    return Dataset(spec, samples, torch.arange(_SIZE) % spec.num_classes)
