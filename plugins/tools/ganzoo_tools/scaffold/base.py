@@ -12,10 +12,7 @@ from ganzoo_core.registry import registry
 
 @dataclass(frozen=True)
 class Base:
-    """An installed variant as the code of another package refers to it.
-
-    `class_path` is dotted, from `module` on; `boundary` is its loss's.
-    """
+    """An installed variant as the code of another package refers to it. `class_path` is dotted, from `module` on."""
 
     variant: str
     module: str
@@ -23,7 +20,6 @@ class Base:
     requirement: str
     paper: str
     year: int
-    boundary: float | None
 
 
 def find_base(name: str) -> Base:
@@ -37,4 +33,4 @@ def find_base(name: str) -> Base:
     if found is not cls:
         raise PluginError(f"{name} can't be built on: its class can't be imported as {path}; leave out --from")
     requirement = f"{plugin.package}>={plugin.version.partition('+')[0]}"
-    return Base(name, cls.__module__, path, requirement, cls.paper, cls.year, cls().loss().boundary)
+    return Base(name, cls.__module__, path, requirement, cls.paper, cls.year)

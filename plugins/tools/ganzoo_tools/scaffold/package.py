@@ -96,7 +96,6 @@ def _base_values(base: Base) -> dict[str, str]:
         "base_class": base.class_path,
         "base_paper": _quoted(base.paper),
         "base_year": str(base.year),
-        "boundary": repr(base.boundary),
         "imports": "\n".join(sorted(["import ganzoo_core as ganzoo", f"import {base.module}"])),
     }
 
