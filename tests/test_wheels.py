@@ -1,4 +1,4 @@
-"""The examples as third parties' packages: built as wheels, installed beside the core's, used, and uninstalled.
+"""Third parties' packages, the examples and two of version 0.1: built as wheels, installed, used, and uninstalled.
 
 A fresh environment holds the wheels; what they depend on is linked in from this one, but no ganzoo package of it.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.long
@@ -21,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 NEEDED = [ROOT, ROOT / "plugins" / "vanilla", ROOT / "plugins" / "dcgan"]
 VARIANTS = ("cyclegan", "infogan", "lsgan")
+FROZEN = sorted(path.parent for path in ROOT.glob("tests/frozen/*/pyproject.toml"))  # they state GANZOO_API = 1
+OLD = ("cgan", "wgan")
 
 pytest.importorskip("hatchling", reason="wheels are built with hatchling, from the extra `test`")
 
@@ -76,7 +80,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     folder = tmp_path_factory.mktemp("wheels")
     flags = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder / "dist")
-    run(sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "wheel", *flags, *NEEDED, *EXAMPLES)
+    run(sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "wheel", *flags, *NEEDED, *EXAMPLES, *FROZEN)
     return Environment(folder, sorted((folder / "dist").glob("*.whl")))
 
 
@@ -88,7 +92,7 @@ def test_what_is_imported_comes_from_the_wheels(environment: Environment) -> Non
 
 
 def test_list_shows_each_variant_with_its_package(environment: Environment) -> None:
-    own = {name: f"ganzoo-{name}" for name in VARIANTS}
+    own = {name: f"ganzoo-{name}" for name in (*VARIANTS, *OLD)}
     assert environment.variants() == {"dcgan": "ganzoo-dcgan", "vanilla": "ganzoo-vanilla"} | own
 
 
@@ -102,7 +106,24 @@ def test_each_variant_is_shown_and_trains_and_samples(environment: Environment, 
     assert list((out / "tensorboard").glob("events.*")), "ganzoo-tensorboard is installed and should have written"
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", OLD)
+def test_a_plugin_of_version_0_1_trains_and_samples_as_it_is(environment: Environment, name: str) -> None:
+    out = environment.folder / name
+    environment.ganzoo("run", name, "--data", "ring8", "--steps", "20", "--quiet", "--out", out)
+    environment.ganzoo("run", "--resume", out, "--steps", "22", "--quiet")
+    environment.ganzoo("sample", out, "-n", "8", "-o", out / "samples.npz")
+    assert (out / "samples.npz").stat().st_size > 0
+
+
+def test_a_run_of_version_0_1_goes_on_with_its_own_plugin(environment: Environment) -> None:
+    run = shutil.copytree(ROOT / "tests" / "frozen" / "run", environment.folder / "old")
+    environment.ganzoo("run", "--resume", run, "--steps", "20", "--quiet")
+    environment.ganzoo("sample", run, "-n", "16", "-o", run / "samples.npz")
+    made, before = np.load(run / "samples.npz"), np.load(ROOT / "tests" / "frozen" / "run-at-20.npz")
+    np.testing.assert_allclose(made["samples"], before["samples"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", (*VARIANTS, *OLD))
 def test_each_variant_keeps_every_promise(environment: Environment, name: str) -> None:
     assert json.loads(environment.ganzoo("check", name, "--json"))["ok"]
 

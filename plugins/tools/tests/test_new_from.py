@@ -163,7 +163,7 @@ def test_what_is_built_on_each_variant_trains(build_on, name):
     assert any("discriminator/child" in record for record in trained("child").records)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_built_on_each_variant_keeps_every_promise(build_on, name):
     build_on(name)

@@ -1,0 +1,124 @@
+"""The Wasserstein GAN: a critic that scores, its weights clipped, in place of a judge (arXiv:1701.07875)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import ganzoo_core as ganzoo
+from ganzoo_core import DataSpec, hookimpl, option
+from ganzoo_core.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from ganzoo_core import Discriminator, Generator, Loss, Networks, Player
+
+GANZOO_API = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class WganConfig(ganzoo.Config):
+    """Algorithm 1's defaults: c = 0.01, m = 64, n_critic = 5. RMSProp heeds no beta1 and beta2.
+
+    alpha = 0.00005 holds on points and curves; on images it is ten times that, so that digits take minutes on a CPU.
+    """
+
+    steps: int = option(4000, "updates of the generator", minimum=1)
+    latent_dim: int | None = option(  # type: ignore[assignment]
+        None, "coordinates of the latent vector z; none: 100 for images, 2 for points and curves", minimum=1
+    )
+    generator_lr: float | None = option(  # type: ignore[assignment]
+        None, "learning rate of the generator; none: 5e-4 on images, 5e-5 on points and curves", minimum=0
+    )
+    discriminator_lr: float | None = option(  # type: ignore[assignment]
+        None, "learning rate of the critic; none: 5e-4 on images, 5e-5 on points and curves", minimum=0
+    )
+    n_critic: int = option(5, "updates of the critic per update of the generator", minimum=1)
+    clip: float = option(0.01, "c: after each update the critic's weights are clipped to [-c, c]", minimum=0)
+    ema_decay: float = option(
+        0.998, "average the generator's weights with this decay and sample from the average; 0 is off",
+        minimum=0, maximum=0.99999,
+    )  # fmt: skip
+    generator_channels: int = option(32, "images: channels before the last layer, doubled at each earlier", minimum=1)
+    critic_channels: int = option(32, "images: channels after the first layer, doubled at each later", minimum=1)
+    widths: tuple[int, ...] = option((128, 128, 128), "points and curves: hidden layers of both networks", minimum=1)
+
+
+class Wgan(ganzoo.Variant):
+    """Convolutional on images, fully connected on points and curves."""
+
+    name = "wgan"
+    title = "Wasserstein GAN"
+    paper = "arXiv:1701.07875"
+    year = 2017
+    kinds = ("images", "points", "curves")
+    Config: ClassVar[type[ganzoo.Config]] = WganConfig
+
+    def generator(self, data: DataSpec) -> Generator:
+        """DCGAN's on images, a stack of linear layers otherwise."""
+        from ganzoo_wgan.networks import ConvGenerator, DenseGenerator
+
+        c = self.config
+        if data.kind == "images":
+            return ConvGenerator(c.latent_dim or 100, c.generator_channels, data.shape, doublings(data))
+        return DenseGenerator(c.latent_dim or 2, c.widths, data.shape)
+
+    def discriminator(self, data: DataSpec) -> Discriminator:
+        """The critic f: DCGAN's discriminator on images, a stack of linear layers otherwise; no sigmoid."""
+        from ganzoo_wgan.networks import ConvCritic, DenseCritic
+
+        c = self.config
+        if data.kind == "images":
+            return ConvCritic(data.shape, c.critic_channels, doublings(data))
+        return DenseCritic(data.shape, c.widths)
+
+    def loss(self) -> Loss:
+        """Equation 2's difference of mean scores: no log."""
+        from ganzoo_core.losses import Wasserstein
+
+        return Wasserstein()
+
+    def optimizer(self, player: str, parameters: Iterable[Tensor]) -> Optimizer:
+        """RMSProp: section 4 finds momentum, and so Adam with beta1 > 0, unstable for a critic that moves on."""
+        from torch.optim import RMSprop
+
+        parameters = list(parameters)
+        lr = self.config.generator_lr if player == "generator" else self.config.discriminator_lr
+        if lr is None:
+            lr = 5e-4 if any(p.ndim == 4 for p in parameters) else 5e-5  # convolutions: images
+        return RMSprop(parameters, lr=lr)
+
+    def players(self, networks: Networks) -> list[Player]:
+        """The critic n_critic times, clipped after each update, then the generator."""
+        from ganzoo_wgan.networks import clip
+
+        critic, generator = super().players(networks)
+        critic.after_update = lambda: clip(critic.parameters, self.config.clip)
+        return [critic, generator]
+
+    def check_data(self, data: DataSpec) -> None:
+        """Raise `DataError` for images of a size that the convolutions can't make."""
+        super().check_data(data)
+        if data.kind == "images" and doublings(data) == 0:
+            _, height, width = data.shape
+            raise DataError(
+                f"{self.name} takes square images whose side is 4 to 7 pixels doubled a few times, such as 28, 32, 64 "
+                f"or 128, but {data.name} is {width}x{height}; use another image size"
+            )
+
+
+def doublings(data: DataSpec) -> int:
+    """How often 4 to 7 pixels are doubled to make this image's side: 2 for 28, 3 for 32; 0 where that can't be."""
+    _, height, width = data.shape
+    times = int(math.log2(max(width, 4) / 4))
+    return times if height == width and width % 2**times == 0 else 0
+
+
+@hookimpl
+def ganzoo_variants() -> list[type[ganzoo.Variant]]:
+    """Offer wgan."""
+    return [Wgan]
