@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,14 +13,16 @@ from torch import Tensor
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.distributed.processes import SingleProcess
 from ganzoo_core.distributed.shared_data import load_data
-from ganzoo_core.errors import DataError, GanzooError, PluginError
+from ganzoo_core.errors import ContractError, DataError, GanzooError, PluginError
 from ganzoo_core.guards.faults import is_ctrl_c
+from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.runs.plan import named_source
 from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.inputs import taken_inputs
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import DataSource, Variant
 
@@ -31,6 +34,14 @@ _SPECS = (
     DataSpec("curves", (15,), ("a", "b", "c"), "curves"),
     DataSpec("voxels", (1, 16, 16, 16), ("a", "b", "c"), "voxels"),
 )
+_WITH_COLUMNS = DataSpec(
+    "images with columns", (3, 64, 64), ("a", "b", "c"), "images",
+    columns=(
+        Input(name="source", kind="image", shape=(3, 64, 64)),
+        Input(name="text", kind="text", shape=(6,), names=("one", "two", "three", "four")),
+        Input(name="attributes", kind="numbers", shape=(3,), names=("first", "second", "third")),
+    ),
+)  # fmt: skip
 BATCH = 8
 _SIZE = 4 * BATCH
 
@@ -92,7 +103,7 @@ class Cases:
         dataset = None
         try:
             dataset = load()
-            self.variant_class().check_data(dataset.spec)
+            _check(self.variant_class(), dataset.spec)
         except BaseException as error:  # whatever a stranger's code raises
             if is_ctrl_c(error):
                 raise
@@ -125,8 +136,9 @@ class Cases:
 def cases(name: str, source: DataSource | None = None, data_dir: Path | None = None) -> Cases:
     """The variant called `name` on `source`, or on every kind of data that it accepts.
 
-    These are random data and the data sets of its package; where it takes none of them, its default data set. Raises
-    `UnknownNameError` or `PluginError` if there is no such variant.
+    These are random data and the data sets of its package; where it takes none of them, random data with the columns
+    that pairs and captioned pictures have, and then its default data set. Raises `UnknownNameError` or `PluginError` if
+    there is no such variant.
     """
     variant_class, plugin = registry().variant(name)
     found = Cases(variant_class, plugin, data_folder(data_dir))
@@ -138,6 +150,8 @@ def cases(name: str, source: DataSource | None = None, data_dir: Path | None = N
     for own, cls in plugin.datasets.items():
         if not cls.takes_path:
             found.add_named(own)
+    if not (found.tried or found.faults):
+        found.add(_WITH_COLUMNS.name, functools.partial(_random_dataset, _WITH_COLUMNS))
     if not (found.tried or found.faults or variant_class.default_data in plugin.datasets):
         found.add_named(variant_class.default_data)
     return found
@@ -163,10 +177,35 @@ def _part(dataset: Dataset) -> Dataset:
     )
 
 
+def _check(variant: Variant, spec: DataSpec) -> None:
+    """Raise `DataError` for data that the variant refuses, or that lacks a column which its generator takes."""
+    variant.check_data(spec)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            generator = variant.generator(spec)
+    except BaseException as error:  # which the rule `parts` meets too, and tells
+        if is_ctrl_c(error):
+            raise
+        return
+    if isinstance(generator, Generator):
+        with contextlib.suppress(ContractError):  # so does the rule `inputs`
+            taken_inputs(variant, generator, spec)
+
+
 def _random_dataset(spec: DataSpec) -> Dataset:
     rng = torch.Generator().manual_seed(1)
     if spec.has_pixels:
         samples = torch.randint(0, 256, (_SIZE, *spec.shape), generator=rng, dtype=torch.uint8)
     else:
         samples = torch.rand(_SIZE, *spec.shape, generator=rng) * 2 - 1
-    return Dataset(spec, samples, torch.arange(_SIZE) % spec.num_classes)
+    columns = {column.name: _random_column(column, rng) for column in spec.columns}
+    return Dataset(spec, samples, torch.arange(_SIZE) % spec.num_classes, columns)
+
+
+def _random_column(column: Input, rng: torch.Generator) -> Tensor:
+    size = (_SIZE, *column.shape)
+    if column.kind == "numbers":
+        return torch.randn(size, generator=rng)
+    largest = 255 if column.kind == "image" else len(column.names)
+    dtype = torch.uint8 if column.kind == "image" else torch.int64
+    return torch.randint(0, largest + 1, size, generator=rng, dtype=dtype)

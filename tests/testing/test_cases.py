@@ -132,8 +132,8 @@ def test_the_users_data_folder_is_asked(install, in_tmp):
 def test_nothing_to_try_is_one_sentence(install, in_tmp, name):
     install(is_local="return False")
     refusal = (
-        "its check_data refuses grey images, colour images, wide images with opacity, points, curves, voxels; "
-        "name data that it takes: --data NAME, or `data` in its VariantSuite"
+        "its check_data refuses grey images, colour images, wide images with opacity, points, curves, voxels, "
+        "images with columns; name data that it takes: --data NAME, or `data` in its VariantSuite"
     )
     told = f"dots was left out: {ABSENT.format(in_tmp / 'data')}; {refusal}"
     with pytest.raises(PluginError) as raised:
@@ -282,6 +282,60 @@ def test_the_command_tells_of_an_exception_in_its_table(install):
     told = {rule["rule"]: rule["failure"] for rule in json.loads(result.stdout)["rules"]}
     assert result.exit_code == 1 and len(told) == len(RULES)
     assert "expected no exception on grey images, but found it ended the program (exit code 3)" in told["data"]
+
+
+TAKER = """
+from dataclasses import dataclass
+import ganzoo_core as ganzoo
+from ganzoo_core import hookimpl
+GANZOO_API = 2
+
+class Taker(ganzoo.Variant):
+    "It makes pictures of pictures and captions, and says so in forward alone."
+    name, title, paper, year = "taker", "A taker", "arXiv:0000.00000", 2026
+    def generator(self, data):
+        import torch
+        from ganzoo_core import Generator
+        class Net(Generator):
+            latent_dim = 0
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Conv2d(3, 3, 1)
+                self.words = torch.nn.Embedding(9, 1, padding_idx=0)
+                self.numbers = torch.nn.Linear(3, 1)
+            def forward(self, z, labels=None, *, source, text, attributes):
+                told = self.words(text).sum(1) + self.numbers(attributes)
+                return torch.tanh(self.layer(source) + told[:, :, None, None])
+        return Net()
+    def discriminator(self, data):
+        import torch
+        from ganzoo_core import Discriminator
+        class Net(Discriminator):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Conv2d(6, 1, 3)
+            def forward(self, x, labels=None, *, source):
+                return self.layer(torch.cat([x, source], 1)).mean((1, 2, 3))
+        return Net()
+    def loss(self):
+        from ganzoo_core.losses import NonSaturating
+        return NonSaturating()
+
+@hookimpl
+def ganzoo_variants():
+    return [Taker]
+"""
+
+
+def test_a_variant_that_takes_columns_is_tried_on_random_ones(plugin_site):
+    plugin_site.install("ganzoo-taker", {"ganzoo_taker.py": TAKER})
+    found = cases("taker")
+    assert names(found) == ["images with columns"]
+    assert (
+        found.refused["points"] == "taker takes images, but points holds points; `ganzoo data` lists data sets by kind"
+    )
+    assert found.refused["grey images"].startswith("taker takes the column source, but grey images has ")
+    assert failures(found) == {}
 
 
 def test_random_data_stays_as_it_was():

@@ -23,7 +23,7 @@ def case(variant: type[Variant]) -> Case:
 @pytest.mark.parametrize("variant", [Translator, Noisy, Upscaler, Domains, Writer])
 def test_every_rule_holds(variant: type[Variant], takers) -> None:
     for rule in RULES:
-        if rule not in (rules.data, rules.light_import):  # of no one case; looks for the package in a process of its own
+        if rule not in (rules.data, rules.light_import):  # of no one case; in a process of its own
             assert _failure(rule, [case(variant)]) is None
 
 
