@@ -9,7 +9,6 @@ import pytest
 from ganzoo_core.errors import SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.testing import check, train_steps
-from ganzoo_core.testing.cases import cases
 from ganzoo_tools.scaffold.package import new_package
 
 ROOT = Path(__file__).parents[3]
@@ -128,7 +127,7 @@ def sources(folder: Path, package: str) -> dict[str, str]:
 
 
 def trained(name: str, **settings):
-    return train_steps(name, cases(name).tried[0].dataset, 3, batch_size=8, **settings)
+    return train_steps(name, registry().variant(name)[0].default_data, 3, batch_size=8, **settings)
 
 
 @pytest.mark.parametrize("name", ["counting", "opening", "skipping", "either", "threefold"])
