@@ -32,8 +32,9 @@ class Generator(nn.Module, ABC):
         """The latents of n samples, on `rng`'s device: (n, latent_dim) float32, standard normal by default."""
         return torch.randn(n, self.latent_dim, generator=rng, device=rng.device)
 
+    # With both *_ and **columns a type checker lets a subclass name any further parameters, or none.
     @abstractmethod
-    def forward(self, z: Tensor, labels: Tensor | None = None, **columns: Any) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None, *_: Any, **columns: Any) -> Tensor:
         """Samples (N, *shape) float32 in [-1, 1] from latents (N, latent_dim), labels (N,) int64 and named columns."""
 
 
@@ -49,7 +50,7 @@ class Discriminator(nn.Module, ABC):
         return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.modules())
 
     @abstractmethod
-    def forward(self, x: Tensor, labels: Tensor | None = None, **columns: Any) -> Any:
+    def forward(self, x: Tensor, labels: Tensor | None = None, *_: Any, **columns: Any) -> Any:
         """Logits (N,) of samples (N, *shape) in [-1, 1], or (N, ...) of their patches, or a tuple that begins so."""
 
 

@@ -245,11 +245,18 @@ def test_a_package_is_clean(arguments, in_tmp):
 
 
 def test_a_packages_types_are_right(in_tmp):
-    """Under the house's own rules, whose cache of torch's types this shares."""
+    """Under the house's own rules, whose cache of torch's types this shares; also where networks take a column."""
     options = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache"]
-    for arguments, n in ((["My GAN"], 3), (["Your GAN", "--from", "toy"], 2)):
+    for arguments, n in ((["My GAN"], 3), (["Your GAN", "--from", "toy"], 2), (["Their GAN"], 3)):
         folder = made(*arguments)
         package = folder.name.replace("-", "_")
+        if arguments == ["Their GAN"]:
+            file = folder / package / "networks.py"
+            source = file.read_text().replace(
+                "labels: Tensor | None = None)", "labels: Tensor | None = None, *, a: Tensor)"
+            )
+            assert source.count("*, a: Tensor") == 2
+            file.write_text(source)
         out = python("mypy", *options, "--ignore-missing-imports", "-p", package, cwd=folder, env=dict(os.environ))
         assert out == f"Success: no issues found in {n} source files\n"
 
