@@ -10,23 +10,27 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.interfaces import columns_of
+from ganzoo_core.sampling.inputs import blank_batch, taken_inputs
 from ganzoo_core.variant import Variant
 
 
 def describe_networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
     """Generator and discriminator by name: their layers in the order they run, and their parameter counts.
 
-    A batch of two goes through both. Shapes are one sample's.
+    A small batch goes through both. Shapes are one sample's. Raises `DataError` where the data lacks what the generator
+    takes.
     """
     generator, discriminator = variant.generator(spec), variant.discriminator(spec)
-    labels = torch.zeros(2, dtype=torch.int64) if spec.classes else None
-    z = generator.latent(2, torch.Generator().manual_seed(0))
-    described = {"generator": _describe(generator, z, labels)}
-    return described | {"discriminator": _describe(discriminator, torch.zeros(2, *spec.shape), labels)}
+    taken_inputs(variant, generator, spec)
+    batch = blank_batch(variant, spec)
+    z = generator.latent(len(batch["real"]), torch.Generator().manual_seed(0))
+    described = {"generator": _describe(generator, z, batch)}
+    return described | {"discriminator": _describe(discriminator, batch["real"], batch)}
 
 
 @torch.no_grad()
-def _describe(network: nn.Module, x: Tensor, labels: Tensor | None) -> dict[str, Any]:
+def _describe(network: nn.Module, x: Tensor, batch: dict[str, Tensor]) -> dict[str, Any]:
     layers = {layer: (name, parameters) for name, layer, parameters in _layers(network)}
     ran: dict[nn.Module, list[int] | None] = {}
 
@@ -35,7 +39,7 @@ def _describe(network: nn.Module, x: Tensor, labels: Tensor | None) -> dict[str,
 
     for layer in layers:
         layer.register_forward_hook(keep_shape)
-    network.eval()(x, labels)
+    network.eval()(x, batch.get("labels"), **columns_of(network, batch))
     order = [*ran, *(layer for layer in layers if layer not in ran)]
     return {
         "layers": [

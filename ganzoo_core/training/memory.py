@@ -19,6 +19,7 @@ from ganzoo_core.errors import GanzooError, SettingError
 from ganzoo_core.interfaces import Batch, Networks, Player, Turn
 from ganzoo_core.runs.plan import Plan
 from ganzoo_core.sampling.devices import pick_device, pick_precision
+from ganzoo_core.sampling.inputs import blank_batch
 from ganzoo_core.training.failures import sentence
 from ganzoo_core.training.free_memory import free_memory
 from ganzoo_core.variant import Variant
@@ -146,12 +147,7 @@ class _Trial:
 
 def _columns(variant: Variant, spec: DataSpec, n: int) -> dict[str, Tensor]:
     """The columns of n samples without numbers; what the variant derives is as large as it is of a few, in earnest."""
-    few = 2 * max(2, spec.num_classes if variant.balanced else 2)
-    columns = {"real": torch.zeros(few, *spec.shape)}
-    columns |= {"labels": torch.arange(few) % spec.num_classes} if spec.classes else {}
-    for one in spec.columns:
-        columns[one.name] = torch.zeros(few, *one.shape, dtype=torch.int64 if one.kind == "text" else torch.float32)
-    found = variant.derive(columns, torch.Generator(), None)
+    found = blank_batch(variant, spec)
     return {name: torch.empty((n, *c.shape[1:]), dtype=c.dtype, device="meta") for name, c in found.items()}
 
 
