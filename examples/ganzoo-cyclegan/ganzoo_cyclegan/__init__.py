@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, Input, hookimpl, option
 from ganzoo_core.errors import DataError
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from ganzoo_core import Dataset, Discriminator, Generator, Loss, Networks, Player
 
 GANZOO_API = 2
 
@@ -38,45 +32,41 @@ class CycleganConfig(ganzoo.Config):
 class Cyclegan(ganzoo.Variant):
     """Two generators and two discriminators; a sample is an image of one domain, translated to its label's."""
 
-    name = "cyclegan"
+    name, paper, year = "cyclegan", "arXiv:1703.10593", 2017
     title = "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
-    paper = "arXiv:1703.10593"
-    year = 2017
-    conditional = True
-    balanced = True
-    paired = False
-    default_data = "outlined-digits"
+    conditional, balanced, paired, default_data = True, True, False, "outlined-digits"
     Config: ClassVar[type[ganzoo.Config]] = CycleganConfig
 
     def inputs(self, data: DataSpec) -> tuple[Input, ...]:
         """An image of the other domain."""
         return (Input(name="source", kind="image", shape=data.shape, any_size=True, multiple=4, doc="the other class"),)
 
-    def derive(self, batch: dict[str, Tensor], rng: torch.Generator, phase: str | None) -> dict[str, Tensor]:
+    def derive(self, batch: dict[str, Any], rng: Any, phase: str | None) -> dict[str, Any]:
         """Each image's source is one of the other domain, and `labels` is where that is to go."""
         return batch | {"source": batch["real"].roll(len(batch["real"]) // 2, 0)}
 
-    def generator(self, data: DataSpec) -> Generator:
+    def generator(self, data: DataSpec) -> ganzoo.Generator:
         """Into the first class, and into the second."""
-        from ganzoo_cyclegan import networks
+        from ganzoo_cyclegan.networks import TwoGenerators
 
-        return networks.TwoGenerators(data.shape, self.config.generator_channels, self.config.residual_blocks)
+        return TwoGenerators(data.shape, self.config.generator_channels, self.config.residual_blocks)
 
-    def discriminator(self, data: DataSpec) -> Discriminator:
+    def discriminator(self, data: DataSpec) -> ganzoo.Discriminator:
         """Of the first class, and of the second."""
-        from ganzoo_cyclegan import networks
+        from ganzoo_cyclegan.networks import TwoDiscriminators
 
-        return networks.TwoDiscriminators(data, self.config.discriminator_channels, self.config.discriminator_layers)
+        return TwoDiscriminators(data.shape, self.config.discriminator_channels, self.config.discriminator_layers)
 
-    def loss(self) -> Loss:
+    def loss(self) -> ganzoo.Loss:
         """Equation 3, its adversarial part with squares, and the identity term of section 5.2."""
         from ganzoo_cyclegan.loss import CycleConsistency
 
         return CycleConsistency(self.config)
 
-    def players(self, networks: Networks) -> list[Player]:
-        """Both discriminators, then both generators. The loss gets its pools here, where the images' shape is known."""
-        networks.loss.open_pools(networks.generator)
+    def players(self, networks: ganzoo.Networks) -> list[ganzoo.Player]:
+        """Both discriminators, then both generators. The loss gets its pool here, where the images' shape is known."""
+        if self.config.pool_size:
+            networks.loss.open_pool(networks.generator)
         return super().players(networks)
 
     def check_data(self, data: DataSpec) -> None:
@@ -93,20 +83,24 @@ class Cyclegan(ganzoo.Variant):
 class OutlinedDigits(ganzoo.DataSource):
     """Handwritten digits, every second one as its outline. No digit is there in both ways, so there are no pairs."""
 
-    name = "outlined-digits"
-    title = "Handwritten digits, half of them as outlines"
+    name, title = "outlined-digits", "Handwritten digits, half of them as outlines"
     origin = "made of scikit-learn's digits: UCI Optical Recognition of Handwritten Digits, CC BY 4.0"
-    shape = (1, 28, 28)
-    classes = ("filled", "outlined")
-    size = 1797
+    shape, classes, size = (1, 28, 28), ("filled", "outlined"), 1797
 
-    def load(self, data_dir: Path, split: Literal["train", "test"] = "train") -> Dataset:
+    def load(self, data_dir: Path, split: Literal["train", "test"] = "train") -> ganzoo.Dataset:
         """All 1,797. Raises `DataError` for split "test"."""
         if split == "test":
             raise DataError(f"{self.name} has no held-out part: its only split is 'train', but 'test' was asked for")
-        from ganzoo_cyclegan.outlined_digits import load
+        import torch
+        import torch.nn.functional as F
+        from sklearn.datasets import load_digits
 
-        return load(DataSpec(self.name, self.shape, self.classes))
+        small = F.pad(torch.from_numpy(load_digits().images)[:, None].float() / 16, (1, 1, 1, 1))
+        filled = ((F.interpolate(small, size=(28, 28), mode="bicubic") - 1 / 4) * 2).clamp(0, 1)  # with steeper edges
+        outlines = F.max_pool2d(filled, 3, stride=1, padding=1) - filled  # what strokes gain as they grow by a pixel
+        labels = torch.arange(len(filled)) % 2
+        images = torch.where(labels.bool()[:, None, None, None], outlines, filled).mul(255).round().to(torch.uint8)
+        return ganzoo.Dataset(DataSpec(self.name, self.shape, self.classes), images, labels)
 
 
 @hookimpl

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import torch
 from click.testing import CliRunner
 from ganzoo_cyclegan import Cyclegan, CycleganConfig, OutlinedDigits
-from ganzoo_cyclegan.loss import CycleConsistency, ImagePool
+from ganzoo_cyclegan.loss import CycleConsistency
 from ganzoo_cyclegan.networks import TwoDiscriminators, TwoGenerators, patch_discriminator
-from ganzoo_cyclegan.outlined_digits import outline
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.testing import VariantSuite, train_steps
 
 SMALL = {"batch_size": 4, "generator_channels": 2, "residual_blocks": 1, "discriminator_channels": 2}
-DATA = DataSpec("two", (1, 16, 16), ("a", "b"))
+SHAPE = (1, 16, 16)
 
 
 class TestCyclegan(VariantSuite):
@@ -45,13 +45,15 @@ def test_the_data_is_unpaired() -> None:
         OutlinedDigits().load(Path(), "test")
 
 
-def test_an_outline_is_the_edge() -> None:
-    square = torch.zeros(1, 1, 9, 9)
-    square[..., 2:7, 2:7] = 1
-    edge = torch.zeros(1, 1, 9, 9)
-    edge[..., 1:8, 1:8] = 1
-    edge[..., 2:7, 2:7] = 0
-    assert torch.equal(outline(square), edge)
+def test_an_outline_is_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one square twice, of full ink: where the first is white the second is black, but for a line around it."""
+    square = np.zeros((2, 8, 8))
+    square[:, 2:6, 2:6] = 16
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: SimpleNamespace(images=square))
+    filled, outlined = OutlinedDigits().load(Path()).samples[:, 0].int()
+    assert (filled == 255).sum() > 40 and not outlined[filled == 255].any()
+    grown = torch.nn.functional.max_pool2d(filled[None].float(), 3, 1, 1)[0]
+    torch.testing.assert_close(outlined.float(), grown - filled, rtol=0, atol=1)  # rounded
 
 
 @pytest.mark.parametrize(("layers", "pixels"), [(1, 16), (2, 34), (3, 70)])
@@ -83,7 +85,7 @@ def test_the_generators_of_the_paper() -> None:
 
 def test_a_sample_is_an_image_translated_to_its_label() -> None:
     """In a batch that is in class order, as in training, and in any other."""
-    generator = TwoGenerators((1, 16, 16), 4, 1)
+    generator = TwoGenerators(SHAPE, 4, 1)
     source, labels = torch.rand(4, 1, 16, 16) * 2 - 1, torch.tensor([0, 0, 1, 1])
     found = generator(torch.empty(4, 0), labels, source=source)
     torch.testing.assert_close(found, torch.cat([generator.into[0](source[:2]), generator.into[1](source[2:])]))
@@ -93,7 +95,7 @@ def test_a_sample_is_an_image_translated_to_its_label() -> None:
 
 
 def test_a_discriminator_judges_its_class() -> None:
-    judges = TwoDiscriminators(DATA, 2, 1)
+    judges = TwoDiscriminators(SHAPE, 2, 1)
     x = torch.rand(2, 1, 16, 16)
     patches = judges(x, torch.tensor([1, 0]))
     torch.testing.assert_close(patches, torch.cat([judges.of[1](x[:1]), judges.of[0](x[1:])]))
@@ -154,11 +156,14 @@ def test_the_generators_terms_by_hand() -> None:
     assert "identity" not in CycleConsistency(CycleganConfig(identity_weight=0.0)).for_generator(turn)
 
 
-def test_the_discriminators_terms_by_hand() -> None:
-    """D_X says 1, 1 of x and 6, 8 of F(y); D_Y says 3, 5 of y and 1, 1 of G(x)."""
+@pytest.mark.parametrize("pool_size", [0, 2])
+def test_the_discriminators_terms_by_hand(pool_size: int) -> None:
+    """D_X says 1, 1 of x and 6, 8 of F(y); D_Y says 3, 5 of y and 1, 1 of G(x). A pool is empty at first."""
     turn = known_turn()
     turn.fake = turn.fake.detach()
-    terms = CycleConsistency(CycleganConfig()).for_discriminator(turn)
+    turn.real_logits, turn.fake_logits = turn.judge(turn.real), turn.judge(turn.fake)
+    loss = new_loss(pool_size, (1, 2, 2))
+    terms = loss.for_discriminator(turn)
     assert {name: term.item() for name, term in terms.items()} == {
         "real": (0 + 0 + 4 + 16) / 8,
         "fake": (36 + 64 + 1 + 1) / 8,
@@ -169,31 +174,52 @@ def test_the_discriminators_terms_by_hand() -> None:
     first, second = (add.number.grad.item() for add in turn.judge.each)
     assert (first, second) == ((0 + 6 + 8) / 4, (2 + 4 + 1 + 1) / 4)
     assert all(add.number.grad is None for add in turn.into.each)
+    if pool_size:  # a full one gives each domain earlier fakes of its own
+        assert sorted(loss.pool[:2].flatten(1)[:, 0].tolist()) == [5, 7]
+        loss.pool[:2], loss.pool[2:] = 20.0, 30.0
+        torch.manual_seed(0)
+        terms = loss.for_discriminator(turn)
+        logits = turn.fake_logits.flatten(1)[:, 0].tolist()
+        assert set(logits[:2]) <= {6, 8, 21} and set(logits[2:]) <= {1, 29} and {21, 29} & set(logits)
+        assert terms["fake"].item() == sum(logit**2 for logit in logits) / 8
+
+
+def new_loss(pool_size: int, shape: tuple[int, ...]) -> CycleConsistency:
+    loss = CycleConsistency(CycleganConfig(pool_size=pool_size, batch_size=4))
+    if pool_size:
+        loss.open_pool(TwoGenerators(shape, 2, 1))
+    return loss
 
 
 def test_the_pool_fills_and_then_swaps_at_even_odds() -> None:
     torch.manual_seed(0)
-    pool = ImagePool(4, (1, 1, 1))
-    for start in (0, 2):
-        fakes = torch.arange(start, start + 2).float().view(2, 1, 1, 1)
-        assert torch.equal(pool.exchange(fakes), fakes)
-    assert pool.images.flatten().tolist() == [0, 1, 2, 3]
-    inside, old, rounds = {0.0, 1.0, 2.0, 3.0}, 0, 500
-    for number in range(rounds):
-        new = {4.0 + 2 * number, 5.0 + 2 * number}
-        given = set(pool.exchange(torch.tensor(sorted(new)).view(2, 1, 1, 1)).flatten().tolist())
-        held = set(pool.images.flatten().tolist())
-        assert given | held == inside | new and len(given) == 2 and len(held) == 4  # nothing lost, nothing twice
-        old += len(given - new)
-        inside = held
-    assert 0.45 < old / (2 * rounds) < 0.55
+    loss = new_loss(4, (1, 1, 1))
+
+    def exchanged(*fakes: float) -> list[float]:
+        return loss.exchange(torch.tensor(fakes).view(-1, 1, 1, 1)).flatten().tolist()
+
+    assert exchanged(1, 2, -1, -2) == [1, 2, -1, -2]  # all places are empty
+    number = 3.0
+    while loss.is_empty.any():
+        exchanged(number, number + 1, -number, -number - 1)
+        number += 2
+    old, rounds = 0, 500
+    for _ in range(rounds):
+        new, held = {number, number + 1}, set(loss.pool.flatten().tolist())
+        given = exchanged(number, number + 1, -number, -number - 1)
+        kept = set(loss.pool.flatten().tolist())
+        assert set(given) | kept == held | new | {-one for one in new}  # nothing lost
+        assert len(set(given)) == 4 and len(kept) == 8  # nothing twice
+        assert min(given[:2]) > 0 > max(given[2:])  # each class has its own
+        assert (loss.pool[:4] > 0).all() and (loss.pool[4:] < 0).all()
+        old += sum(abs(one) not in new for one in given)
+        number += 2
+    assert 0.47 < old / (4 * rounds) < 0.53
 
 
 def test_a_pool_of_none_is_none_and_a_small_one_holds_half_a_batch() -> None:
-    for size, wanted in ((0, []), (1, [8, 8]), (50, [50, 50])):
-        loss = CycleConsistency(CycleganConfig(pool_size=size))
-        loss.open_pools(TwoGenerators((1, 16, 16), 2, 1))
-        assert [len(pool.images) for pool in loss.pools] == wanted
+    for size, wanted in ((0, []), (1, [4, 4]), (50, [100, 100])):
+        assert [len(buffer) for buffer in new_loss(size, SHAPE).buffers()] == wanted
 
 
 def train(folder: Path, steps: int) -> None:
@@ -201,7 +227,7 @@ def train(folder: Path, steps: int) -> None:
 
 
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    """The pools are full after two steps and swap from then on, before the stop at 5 and after it."""
+    """The pool is full when it stops at 5, and swaps before that and after."""
     train(tmp_path / "whole", 10)
     train(tmp_path / "parts", 5)
     stopped = load_file(tmp_path / "parts" / "checkpoint.safetensors")
@@ -209,13 +235,11 @@ def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path: Path) 
     whole, resumed = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "parts"))
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    for pool in ("loss.pools.0", "loss.pools.1"):
-        assert whole[f"{pool}.images"].any() and int(whole[f"{pool}.count"]) == 20
-        assert not torch.equal(whole[f"{pool}.images"], stopped[f"{pool}.images"])
+    assert not stopped["loss.is_empty"].any() and not torch.equal(whole["loss.pool"], stopped["loss.pool"])
 
 
 def test_a_batch_in_parts_gives_the_numbers_of_the_whole() -> None:
-    """Without pools, which remember: each part holds as many of each class, and what is derived is the whole's."""
+    """Without a pool, which remembers: each part holds as many of each class, and what is derived is the whole's."""
     settings = SMALL | {"batch_size": 8, "pool_size": 0}
     whole, parts = (train_steps("cyclegan", "outlined-digits", 3, accumulate=n, **settings) for n in (1, 4))
     assert whole.records[-1] == pytest.approx(parts.records[-1], rel=1e-3, abs=1e-3)
@@ -228,19 +252,8 @@ def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
     sets = [
         word for pair in (SMALL | {"pool_size": 0, "log_every": 1}).items() for word in ("--set", "{}={}".format(*pair))
     ]
-    command = [
-        sys.executable,
-        "-m",
-        "ganzoo_core",
-        "run",
-        "cyclegan",
-        "--steps",
-        "4",
-        "--device",
-        "cpu",
-        "--quiet",
-        *sets,
-    ]
+    program = [sys.executable, "-m", "ganzoo_core", "run", "cyclegan"]
+    command = [*program, "--steps", "4", "--device", "cpu", "--quiet", *sets]
     for count in (1, 2):
         more = ["--out", str(tmp_path / str(count))] + (["--processes", "2"] if count > 1 else [])
         subprocess.run([*command, *more], check=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"})
