@@ -13,7 +13,7 @@ from ganzoo_core.errors import DataError
 from ganzoo_core.hookspecs import hookimpl
 from ganzoo_core.variant import DataSource
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from ganzoo_dcgan import Dcgan
 
 import ganzoo_core as ganzoo
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 class Lsgan(Dcgan):

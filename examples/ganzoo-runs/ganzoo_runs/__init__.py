@@ -8,7 +8,7 @@ import click
 
 from ganzoo_core import hookimpl
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from ganzoo_core.errors import DataError
 if TYPE_CHECKING:
     from ganzoo_core import Discriminator, Generator, Loss
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 PAPER_SIDES = (32, 64, 128)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ganzoo_core import Dataset
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 class Folder(DataSource):

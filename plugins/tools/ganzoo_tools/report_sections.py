@@ -10,7 +10,7 @@ from ganzoo_core.hookspecs import ReportSection, hookimpl
 if TYPE_CHECKING:
     from ganzoo_core.sampling.trained_generator import TrainedGenerator
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

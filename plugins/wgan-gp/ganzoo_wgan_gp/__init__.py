@@ -13,7 +13,7 @@ from ganzoo_core import DataSpec, hookimpl, option
 if TYPE_CHECKING:
     from ganzoo_core import Discriminator, Loss
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @dataclass(frozen=True, kw_only=True)

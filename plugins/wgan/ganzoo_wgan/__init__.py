@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ganzoo_core import Discriminator, Generator, Loss, Networks, Player
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @dataclass(frozen=True, kw_only=True)

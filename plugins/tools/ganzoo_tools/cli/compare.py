@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RACE_ONLY = ("data", "minutes", "seeds", "out", "pairs")
 
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganzoo_tools.evaluation.results import Evaluation
 
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

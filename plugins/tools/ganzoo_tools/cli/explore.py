@@ -20,7 +20,7 @@ from ganzoo_core.hookspecs import hookimpl
 Number = TypeVar("Number", int, float)
 
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

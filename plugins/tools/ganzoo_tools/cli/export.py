@@ -11,7 +11,7 @@ from ganzoo_core.cli.options import UserPath
 from ganzoo_core.cli.output import note
 from ganzoo_core.hookspecs import hookimpl
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from ganzoo_core.hookspecs import hookimpl
 from ganzoo_core.storage.names import shell_word
 from ganzoo_tools.scaffold import LICENCES
 
-GANZOO_API = 1
+GANZOO_API = 2
 
 
 @hookimpl
