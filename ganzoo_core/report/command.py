@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganzoo_core.dataspec import Input
 from ganzoo_core.drawing.words import typed
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import owners
@@ -65,6 +66,21 @@ def usage(folder: Path, label: str | None) -> str:
         f'generator.sample({asked}).save("samples.png")',
     ]
     return "\n".join(lines)
+
+
+def sample_command(folder: Path, inputs: Sequence[Input]) -> str | None:
+    """The command line that makes a sample of the user's own inputs; None where it takes none of these."""
+    kinds = [one.kind for one in inputs]
+    if not inputs or "numbers" in kinds or max(kinds.count("image"), kinds.count("text")) > 1:
+        return None
+    picture = " --input mine.png" if "image" in kinds else ""
+    text = next((f" --text {shell_word(_some_words(one))}" for one in inputs if one.kind == "text"), "")
+    return f"ganzoo sample {shell_word(folder)}{picture}{text}"
+
+
+def _some_words(text: Input) -> str:
+    """Words that a generator knows."""
+    return " ".join(text.names[: min(2, *text.shape)]) or "..."
 
 
 def _quoted(text: str) -> str:

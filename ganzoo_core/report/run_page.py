@@ -14,9 +14,10 @@ from ganzoo_core.drawing.pictures import NAMED_ROWS, WIDEST, bare_grid, grouped
 from ganzoo_core.drawing.plots import class_name
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.registry import registry
-from ganzoo_core.report.command import command, run_settings, usage
+from ganzoo_core.report.command import command, run_settings, sample_command, usage
 from ganzoo_core.report.page import Look, Picture, SampleTable, Slides, inlined, look, render, small_pictures
 from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.examples import EXAMPLES
 from ganzoo_core.sampling.generator_file import load
 from ganzoo_core.sampling.samples import default_count, default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
@@ -45,7 +46,8 @@ def run_page(folder: RunFolder) -> bytes:
     rates = [record["samples_per_s"] for record in records if record.get("samples_per_s")]
     settings = run_settings(info)
     conditional = generator is not None and generator.variant.conditional
-    slides = _slides(folder, spec, conditional)
+    is_table = _in_rows(spec, conditional) and not (generator is not None and generator.inputs)
+    slides = _slides(folder, spec, conditional, is_table)
     return render(
         "run.html",
         info=info,
@@ -54,7 +56,7 @@ def run_page(folder: RunFolder) -> bytes:
         variant=_variant_facts(info.variant),
         elapsed_s=folder.trained_seconds(),
         rate=statistics.median(rates) if rates else 0,
-        samples=_final_samples(generator, spec, info.settings["seed"], is_shown=slides is not None),
+        samples=_final_samples(generator, spec, info.settings["seed"], is_table, is_shown=slides is not None),
         slides=slides,
         conditional=conditional,
         unusable=unusable,
@@ -66,17 +68,20 @@ def run_page(folder: RunFolder) -> bytes:
         changes=[change for change in info.changes if change.get("settings", {}).keys() - {"steps"}],
         command=command(info.variant, settings),
         usage=usage(folder.path, spec.classes[-1] if conditional else None),
+        own_input=sample_command(folder.path, generator.inputs if generator is not None else ()),
     )
 
 
 def _generator(folder: RunFolder, spec: DataSpec) -> tuple[TrainedGenerator | None, str | None]:
-    """The generator, or why there is none: a page without it still shows what is on the disk."""
+    """The generator, or why there is none, or no sample of it: a page without still shows what is on the disk."""
     try:
         generator = load(folder.path)
     except GanzooError as error:
         return None, str(error)
     if generator.spec != spec:
         return None, f"{folder.generator} must be of the data that run.json describes, but is of other data"
+    if generator.inputs and not generator.examples:
+        return generator, f"No samples are made, as {folder.path / EXAMPLES}, of which they would be, is missing"
     return generator, None
 
 
@@ -94,16 +99,15 @@ def _is_critic(generator: TrainedGenerator | None) -> bool:
 
 
 def _final_samples(
-    generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_shown: bool
+    generator: TrainedGenerator | None, spec: DataSpec, seed: int, is_table: bool, is_shown: bool
 ) -> SampleTable | Picture | None:
     """The run's fixed latents at its end; as one picture only where no slide `is_shown`, which has them."""
-    if generator is None:
+    if generator is None or (generator.inputs and not generator.examples):
         return None
-    in_rows = _in_rows(spec, generator.variant.conditional)
-    if is_shown and not in_rows:
+    if is_shown and not is_table:
         return None
     samples = generator.sample(seed=seed)
-    if not in_rows:
+    if not is_table:
         return inlined(samples.picture(), f"Samples of {spec.name}", SAMPLES_LIMIT, _look_of_picture(spec))
     pictures = small_pictures(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
     groups = grouped(len(samples), samples.labels)
@@ -123,7 +127,7 @@ def _name(spec: DataSpec, label: int | None) -> str:
     return "" if label is None else class_name(spec, label)
 
 
-def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | None:
+def _slides(folder: RunFolder, spec: DataSpec, conditional: bool, is_table: bool) -> Slides | None:
     """The pictures through training: all, or where they are many some, the ends among them; None without any."""
     chosen = thinned_out(folder.snapshots(), MOST_SNAPSHOTS)
     if not chosen:
@@ -132,7 +136,7 @@ def _slides(folder: RunFolder, spec: DataSpec, conditional: bool) -> Slides | No
     limit = SNAPSHOTS_LIMIT // len(chosen)
     n = default_count(spec, conditional)
     labels = default_labels(spec, n) if conditional else None
-    grids = [bare_grid(image, spec, n, labels) for _, _, image in pictures] if _in_rows(spec, conditional) else []
+    grids = [bare_grid(image, spec, n, labels) for _, _, image in pictures] if is_table else []
     if grids and all(grids):
         names = [_name(spec, k) for k, _ in grouped(n, labels)] if conditional else []
         frames = zip(pictures, grids, strict=True)

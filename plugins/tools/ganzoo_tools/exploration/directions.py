@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganzoo_core.sampling.generate import decode, latents
+from ganzoo_core.sampling.generate import latents
 from ganzoo_core.sampling.samples import default_labels
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_tools.exploration.walks import decoded
 
 MOST = 8
 _SAMPLES, _PER_COORDINATE = 1024, 4
@@ -37,7 +38,7 @@ def _features(generator: TrainedGenerator, z: Tensor, labels: Tensor | None) -> 
     """Some numbers of each sample (N, F), spread evenly over it."""
     pieces = []
     for rows in torch.arange(len(z)).split(256):
-        made = decode(generator.module, z[rows], None if labels is None else labels[rows], generator.device).flatten(1)
+        made = decoded(generator, z[rows], None if labels is None else labels[rows]).flatten(1)
         pieces.append(made[:, :: max(1, made.shape[1] // _FEATURES)].clone())
     return torch.cat(pieces)
 

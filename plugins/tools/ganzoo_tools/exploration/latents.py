@@ -13,13 +13,12 @@ from torch import Tensor
 
 from ganzoo_core.drawing.pictures import cells, enlargement, png_bytes
 from ganzoo_core.errors import SettingError, shorten
-from ganzoo_core.sampling.generate import decode
 from ganzoo_core.sampling.samples import label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.exploration.directions import principal_directions
 from ganzoo_tools.exploration.sketch import sketch
 from ganzoo_tools.exploration.table import ways_picture
-from ganzoo_tools.exploration.walks import along, first_latent
+from ganzoo_tools.exploration.walks import along, decoded, first_latent
 
 REACH = 4.0  # how far a slider moves the latent
 _FARTHEST = 100.0
@@ -84,7 +83,7 @@ class Explorer:
         generator, z = self.generator, self.latent(query)[None]
         labels = None if query.label is None else torch.tensor([query.label])
         with self._lock:  # a generator may keep something while it runs
-            values = decode(generator.module, z, labels, generator.device, piece=1)  # in a hurry
+            values = decoded(generator, z, labels, piece=1)  # in a hurry
         if not spec.has_pixels and not large:
             return png_bytes(sketch(values[0]))
         if not spec.has_pixels:

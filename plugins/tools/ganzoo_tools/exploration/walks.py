@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from ganzoo_core.drawing.gifs import gif_bytes
 from ganzoo_core.drawing.pictures import captioned, png_bytes
 from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.sampling.generate import decode, latents
+from ganzoo_core.sampling.inputs import needs
 from ganzoo_core.sampling.samples import Samples, label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import behind_link, write_atomically
@@ -153,8 +154,7 @@ def across_labels(generator: TrainedGenerator, *, seed: int = 0) -> Exploration:
     classes = generator.spec.classes
     labels = torch.arange(len(classes))
     z = first_latent(generator, seed).expand(len(classes), -1)
-    values = decode(generator.module, z, labels, generator.device)
-    return Exploration(Samples(values, generator.spec, labels), ("",), classes)
+    return Exploration(Samples(decoded(generator, z, labels), generator.spec, labels), ("",), classes)
 
 
 def moved(z: Tensor, positions: Sequence[int], values: Sequence[float]) -> Tensor:
@@ -199,13 +199,17 @@ def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int 
 def first_latent(generator: TrainedGenerator, seed: int) -> Tensor:
     """The latent (latent_dim,) of the first sample that `sample` makes from this seed.
 
-    Raises `DataError` if latents are not vectors.
+    Raises `DataError` if latents are not vectors, or have no coordinates.
     """
     z = latents(generator.module, 1, seed)
     if z.ndim != 2 or not z.is_floating_point():
         raise DataError(
             f"explore needs latents that are vectors of numbers, but one of {generator.variant.name} is {z.dtype} of "
             f"shape {tuple(z.shape[1:])}; `ganzoo sample` shows what it makes"
+        )
+    if not z.shape[1]:
+        raise DataError(
+            f"explore moves a latent, and {generator.variant.name} has none; `ganzoo sample` shows what it makes"
         )
     return z[0]
 
@@ -218,4 +222,16 @@ def _made(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> Sa
     if generator.variant.conditional:
         (index,) = label_indices(generator.spec, [generator.spec.classes[0] if label is None else label])
         labels = torch.full((len(z),), index)
-    return Samples(decode(generator.module, z, labels, generator.device), generator.spec, labels)
+    return Samples(decoded(generator, z, labels), generator.spec, labels)
+
+
+def decoded(generator: TrainedGenerator, z: Tensor, labels: Tensor | None, **options: Any) -> Tensor:
+    """What a generator makes of latents z (N, latent_dim) and labels (N,), of the first example of its run throughout.
+
+    `options`: those of `decode`. Raises `SettingError` where it takes an input and there is no example.
+    """
+    if generator.inputs and not generator.examples:
+        raise SettingError(needs(generator.variant.name, generator.inputs))
+    first = torch.zeros(len(z), dtype=torch.int64)
+    columns = {one.name: generator.examples[one.name][first] for one in generator.inputs}
+    return decode(generator.module, z, labels, generator.device, columns=columns, **options)
