@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,3 +119,55 @@ def test_without_the_packages_a_sentence_names_the_extra(run, in_tmp, monkeypatc
         "Error: ganzoo export needs onnx and onnxruntime and onnxscript; "
         'install with: pip install "ganzoo-tools[onnx]"\n'
     )
+
+
+def exported(variant: str) -> tuple[ganzoo.TrainedGenerator, Any]:
+    """A generator that takes inputs, and its model."""
+    import onnxruntime
+
+    from ganzoo_tools.onnx import export_onnx
+
+    generator = ganzoo.train(variant, device="cpu", out="run", steps=2, snapshots=()).generator()
+    export_onnx(generator, "model.onnx")
+    return generator, onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+
+
+@needs_onnx
+@pytest.mark.parametrize("variant", ["translator", "upscaler"])
+def test_images_are_taken_by_name_and_in_any_size(takers, in_tmp, variant):
+    generator, session = exported(variant)
+    (one,), (taken,) = generator.inputs, session.get_inputs()
+    assert taken.name == one.name and [type(side) for side in taken.shape] == [str, int, str, str], "no z"
+    for n, height, width in ((1, 4, 6), (2, 16, 16), (5, 34, 20)):
+        given = (torch.rand(n, 3, height, width) * 2 - 1).numpy()
+        (made,) = session.run(["samples"], {one.name: given})
+        np.testing.assert_allclose(made, generator.sample(inputs={one.name: given}).values, atol=1e-5)
+    with pytest.raises(Exception, match="Got: 1 Expected: 3"):
+        session.run(["samples"], {one.name: given[:, :1]})
+
+
+@needs_onnx
+def test_labels_and_texts_stand_beside_noise(takers, in_tmp):
+    generator, session = exported("domains")
+    assert {i.name: i.type for i in session.get_inputs()} == {"labels": "tensor(int64)", "source": "tensor(float)"}
+    source = (torch.rand(1, 3, 8, 8) * 2 - 1).numpy()
+    (made,) = session.run(["samples"], {"source": source, "labels": np.array([1])})
+    np.testing.assert_allclose(made, generator.sample(inputs={"source": source}, labels=["b"]).values, atol=1e-5)
+
+    shutil.rmtree("run")
+    generator, session = exported("writer")
+    assert [i.name for i in session.get_inputs()] == ["z", "text"]
+    z, text = latents(generator.module, 2, 0), torch.tensor([[1, 4, 0, 0], [3, 0, 0, 0]])
+    (made,) = session.run(["samples"], {"z": z.numpy(), "text": text.numpy()})
+    np.testing.assert_allclose(made, generator.sample(text=["red square", "blue"]).values, atol=1e-5)
+    import onnx
+
+    header = json.loads({p.key: p.value for p in onnx.load("model.onnx").metadata_props}["ganzoo"])
+    assert header["inputs"][0]["names"] == ["red", "green", "blue", "square", "dot"]
+
+
+@needs_onnx
+def test_dropout_that_stays_on_is_refused(takers, in_tmp):
+    with pytest.raises(GanzooError, match="such as dropout that stays on. An ONNX model can't draw the same ones"):
+        exported("noisy-translator")
+    assert not Path("model.onnx").exists()
