@@ -16,17 +16,20 @@ from ganzoo_core.variant import Variant
 
 
 def describe_networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
-    """Generator and discriminator by name: their layers in the order they run, and their parameter counts.
+    """What the generator takes besides noise and labels, as "inputs"; and as "networks" both of them by name: their
+    layers in the order they run, and their parameter counts.
 
-    A small batch goes through both. Shapes are one sample's. Raises `DataError` where the data lacks what the generator
-    takes.
+    A batch of a few samples goes through both. Shapes are one sample's.
     """
     generator, discriminator = variant.generator(spec), variant.discriminator(spec)
-    taken_inputs(variant, generator, spec)
+    inputs = [one.to_dict() for one in taken_inputs(variant, generator, spec)]
     batch = blank_batch(variant, spec)
     z = generator.latent(len(batch["real"]), torch.Generator().manual_seed(0))
-    described = {"generator": _describe(generator, z, batch)}
-    return described | {"discriminator": _describe(discriminator, batch["real"], batch)}
+    described = {
+        "generator": _describe(generator, z, batch),
+        "discriminator": _describe(discriminator, batch["real"], batch),
+    }
+    return {"inputs": inputs, "networks": described}
 
 
 @torch.no_grad()

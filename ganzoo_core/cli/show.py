@@ -38,11 +38,15 @@ def command(
     texts = dict(pairs)
     data = data or texts.get("data")
     plan = resolve(variant, {}, texts | {"data": data} if data else texts)
-    spec, networks = _on_data(plan.variant, plan.source, data_folder(data_dir)) if data else _on_some_data(plan.variant)
+    spec, described = (
+        _on_data(plan.variant, plan.source, data_folder(data_dir)) if data else _on_some_data(plan.variant)
+    )
     shown = describe(type(plan.variant), plan.plugin) | {
         "settings": _values(plan.variant.config),
         "data": None if spec is None else spec.to_dict(),
-        "networks": networks,
+        "inputs": None,
+        "networks": None,
+        **(described or {}),
     }
     if as_json:
         print_json(shown)
@@ -56,7 +60,7 @@ def _values(config: Settings) -> list[dict[str, Any]]:
 
 
 def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSpec | None, dict[str, Any] | None]:
-    """The networks on that data set, which is loaded only where nothing else tells its shape and classes."""
+    """Inputs and networks on that data set, which is loaded only where nothing else tells its shape and classes."""
     if source.shape is None or source.classes is None:
         spec = source.load(folder).spec
     else:
@@ -65,18 +69,21 @@ def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSp
 
 
 def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | None]:
-    """The networks on the first data set that suits the variant, its default tried before all others.
+    """Inputs and networks on the first data set that suits the variant, its default tried before all others.
 
     Only data sets are tried that tell their shape without being loaded; (None, None) where none suits.
     """
+    reason = ""
     for cls in _sources(variant.default_data):
         if cls.shape is not None and cls.classes is not None:
             spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind)
             try:
                 return spec, _networks(variant, spec)
-            except DataError:
-                continue
-    note(f"no installed data set that suits {variant.name} tells its shape; --data NAME shows the networks on it")
+            except DataError as error:
+                reason = reason or f" ({error})"
+    note(
+        f"no installed data set that suits {variant.name} tells its shape; --data NAME shows the networks on it{reason}"
+    )
     return None, None
 
 
@@ -89,7 +96,7 @@ def _sources(first: str) -> Iterator[type[DataSource]]:
 
 
 def _networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
-    """Both networks on such data as JSON values. Raises `DataError` where they don't suit each other."""
+    """Inputs and networks on such data as JSON values. Raises `DataError` where they don't suit each other."""
     variant.check_data(spec)
     from ganzoo_core.cli.layers import describe_networks
 
@@ -106,6 +113,9 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
     click.echo()
     value = "value" if with_values else "default"
     print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])
+    if shown["inputs"]:
+        click.echo()
+        print_table(("input", "kind", "shape", "meaning"), [_input_row(one) for one in shown["inputs"]])
     for name, network in (shown["networks"] or {}).items():
         click.echo()
         print_line(name, f"on {shown['data']['name']} ({shape_text(shown['data']['shape'])})")
@@ -120,6 +130,15 @@ def _setting_row(setting: dict[str, Any]) -> tuple[str, ...]:
     words += [f"({' | '.join(setting['choices'])})"] if setting["choices"] else []
     words += [f"(default {default})"] if value != default else []
     return setting["name"], value, setting["type"], " ".join(words)
+
+
+def _input_row(one: dict[str, Any]) -> tuple[str, ...]:
+    """What a generator takes: an image of any size, a text of how many words, numbers."""
+    words = [one["doc"]] if one["doc"] else []
+    multiples = f", with sides that are multiples of {one['multiple']}" if one["multiple"] > 1 else ""
+    words += [f"of any size{multiples}"] if one["any_size"] else []
+    words += [f"of {len(one['names']):,} known words"] if one["kind"] == "text" else []
+    return one["name"], one["kind"], shape_text(one["shape"]), "; ".join(words)
 
 
 def _layer_row(layer: dict[str, Any]) -> tuple[Any, ...]:

@@ -44,12 +44,12 @@ def derived(variant: Variant, batch: dict[str, Tensor], rng: torch.Generator) ->
     return checked_columns(type(variant).__name__, variant.derive(dict(batch), rng, None), batch)
 
 
-def blank_batch(variant: Variant, data: DataSpec) -> dict[str, Tensor]:
-    """A mini-batch of a few samples that are all zeros, with what the variant derives from it."""
-    few = 2 * max(2, data.num_classes if variant.balanced else 2)
-    columns = {"real": torch.zeros(few, *data.shape)}
-    columns |= {"labels": torch.arange(few) % data.num_classes} if data.classes else {}
-    for one in data.columns:
+def blank_batch(variant: Variant, spec: DataSpec) -> dict[str, Tensor]:
+    """A mini-batch of a few samples of nothing, with what the variant derives of them: all that its networks take."""
+    few = 2 * max(2, spec.num_classes if variant.balanced else 2)
+    columns = {"real": torch.zeros(few, *spec.shape)}
+    columns |= {"labels": torch.arange(few) % spec.num_classes} if spec.classes else {}
+    for one in spec.columns:
         columns[one.name] = torch.zeros(few, *one.shape, dtype=torch.int64 if one.kind == "text" else torch.float32)
     return derived(variant, columns, torch.Generator().manual_seed(0))
 
