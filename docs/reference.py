@@ -29,7 +29,9 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "ReportSection",
         )),
     ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
-    ("Variants and data, without torch", "ganzoo_core", ("Variant", "Config", "DataSpec", "Input", "DataSource", "option")),
+    ("Variants and data, without torch", "ganzoo_core", (
+            "Variant", "Config", "DataSpec", "Input", "DataSource", "option",
+        )),
     ("Settings", "ganzoo_core.settings", ("Settings", "Option")),
     ("The game", "ganzoo_core", ("Generator", "Discriminator", "Networks", "Loss", "Turn", "Player")),
     ("The game's helpers", "ganzoo_core.interfaces", ("new_player", "two_players", "logits_of", "PlayerFactory")),
@@ -65,7 +67,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 # What a tool may use beside the names above, by module: provisional, so that it may change with a minor release.
 FOR_TOOLS = (
     "registry", "hookspecs", "dataspec", "variant", "seeds", "storage.names", "storage.files", "storage.json_files",
-    "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "runs.plan", "runs.metadata",
+    "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "datasets.words", "runs.plan", "runs.metadata",
     "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",

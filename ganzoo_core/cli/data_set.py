@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from ganzoo_core.storage.names import few
 from ganzoo_core.variant import DataSource
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ganzoo_core.data import Dataset
 
 _EXAMPLES = 3
@@ -84,7 +86,7 @@ def _column(column: Input, dataset: Dataset) -> dict[str, Any]:
     """A column as JSON values, with some of what it holds as people read it; an image is in the picture."""
     from ganzoo_core.drawing.translations import words_in
 
-    rows = dataset.extra[column.name][:_EXAMPLES] if column.kind != "image" else []
+    rows: Iterable[Tensor] = dataset.extra[column.name][:_EXAMPLES] if column.kind != "image" else ()
     return {
         "name": column.name,
         "kind": column.kind,
