@@ -67,7 +67,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 # What a tool may use beside the names above, by module: provisional, so that it may change with a minor release.
 FOR_TOOLS = (
     "registry", "hookspecs", "dataspec", "variant", "seeds", "storage.names", "storage.files", "storage.json_files",
-    "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "datasets.words", "runs.plan", "runs.metadata",
+    "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "datasets.words",
+    "runs.plan", "runs.metadata",
     "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
