@@ -295,7 +295,9 @@ def test_a_folder_of_images_is_judged_with_the_options_of_its_run(tmp_path):
 @pytest.mark.parametrize("reordered", [("b", "a"), ("a", "b")])
 def test_classes_in_another_order_are_refused(reordered):
     spec = DataSpec("folder:x", (1, 8, 8), ("a", "b"))
-    generator = SimpleNamespace(spec=replace(spec, classes=reordered), variant=SimpleNamespace(conditional=True))
+    generator = SimpleNamespace(
+        spec=replace(spec, classes=reordered), variant=SimpleNamespace(conditional=True), inputs=()
+    )
     if reordered == spec.classes:
         _check_fit(generator, SimpleNamespace(spec=spec))
         return

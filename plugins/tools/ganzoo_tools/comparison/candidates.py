@@ -77,7 +77,7 @@ class Evaluator:
     def fit(self, folders: list[RunFolder]) -> None:
         """Take what was not requested from the first stored evaluation of these runs."""
         for kept in filter(None, map(_kept, folders)):
-            self.n_else = self.n or kept.conditions["samples"]
+            self.n_else = self.n or kept.conditions["real"]
             self.seeds_else = self.seeds or len(kept.conditions["seeds"])
             return
 
@@ -125,7 +125,7 @@ class Evaluator:
         """Whether a kept evaluation was made with the samples asked for, or with as many as there are."""
         samples, seeds = kept.conditions["samples"], len(kept.conditions["seeds"])
         most = min(self.n or samples, kept.conditions["real_neighbours"])
-        return bool(samples == most) and seeds == (self.seeds or seeds)
+        return samples in (most, kept.conditions.get("held_out")) and seeds == (self.seeds or seeds)
 
 
 def source_of(info: RunMetadata) -> DataSource:

@@ -23,6 +23,7 @@ from ganzoo_core.report.page import Picture, inlined, look, render
 from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import load
 from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_tools.comparison.candidates import Candidate, StageResult, source_of
 from ganzoo_tools.comparison.ranking import Comparison, Recipe
@@ -107,12 +108,23 @@ def _drawn(recipe: Recipe, spec: DataSpec, limit: int) -> Shown:
         return Shown(recipe.name, str(error), None, [])
     if generator.spec != spec:
         return Shown(recipe.name, "its weights are of other data than its run.json describes", None, [])
+    if generator.inputs:
+        return _translated(recipe.name, generator, limit)
     labels = _labels(spec) if generator.variant.conditional else None
     n = _count(spec) if labels is None else len(labels)
     values = generate(generator.module, n, labels, SEED, generator.device)
     note = "unconditional" if labels is None else "asked by class"
     drawn = _show(recipe.name, note, Samples(values, spec, labels), limit)
     return replace(drawn, rows=[""] * math.ceil(n / A_CLASS)) if labels is None and spec.has_pixels else drawn
+
+
+def _translated(name: str, generator: TrainedGenerator, limit: int) -> Shown:
+    """What a generator made of its run's own examples, below these."""
+    try:
+        picture = generator.sample(seed=SEED).picture()
+    except GanzooError as error:
+        return Shown(name, str(error), None, [])
+    return Shown(name, "of its run's examples", inlined(picture, f"Samples: {name}", limit, "print"), [])
 
 
 def _real(candidate: Candidate, spec: DataSpec, data_dir: Path | None, limit: int) -> Shown | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.interfaces import Discriminator, logits_of
+from ganzoo_core.interfaces import Discriminator, columns_of, logits_of
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.seeds import alone
@@ -29,8 +31,14 @@ def load_discriminator(folder: RunFolder, generator: TrainedGenerator) -> Discri
 
 
 @torch.no_grad()
-def scores(discriminator: Discriminator, generator: TrainedGenerator, values: Tensor, labels: Tensor | None) -> Tensor:
-    """Logits (N,) on the CPU of samples (N, *shape), in batches as large as in training; a smaller last one is left
+def scores(
+    discriminator: Discriminator,
+    generator: TrainedGenerator,
+    values: Tensor,
+    labels: Tensor | None,
+    columns: Mapping[str, Tensor],
+) -> Tensor:
+    """Logits (N, ...) on the CPU of samples (N, *shape), in batches as large as in training; a smaller last one is left
     out if there are others."""
     size, device = generator.variant.config.batch_size, generator.device
     whole = len(values) - len(values) % size or len(values)
@@ -38,7 +46,8 @@ def scores(discriminator: Discriminator, generator: TrainedGenerator, values: Te
     for start in range(0, whole, size):
         rows = slice(start, min(start + size, whole))
         asked = None if labels is None else labels[rows].to(device)
-        pieces.append(logits_of(discriminator(values[rows].to(device), asked)).float().cpu())
+        given = {name: column[rows].to(device) for name, column in columns_of(discriminator, columns).items()}
+        pieces.append(logits_of(discriminator(values[rows].to(device), asked, **given)).float().cpu())
     return torch.cat(pieces)
 
 

@@ -13,21 +13,25 @@ from torch import Tensor
 
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, FileError, SettingError
+from ganzoo_core.interfaces import column_names
 from ganzoo_core.registry import find_source, registry
 from ganzoo_core.runs.plan import make_source, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.sampling.inputs import taken_inputs
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.class_report import ClassReport, classes_present, confusion_matrix, read_as_asked, variety
 from ganzoo_tools.evaluation.discriminator_check import accuracies, load_discriminator, scores
 from ganzoo_tools.evaluation.few import caution
+from ganzoo_tools.evaluation.given import given_rows
 from ganzoo_tools.evaluation.neighbours import neighbours_picture
-from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reference, load_reals
+from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reference, SampleSet, load_reals
 from ganzoo_tools.evaluation.results import FORMULAS, Evaluation, MetricValue
+from ganzoo_tools.evaluation.target import target_figures
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,8 +54,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a run, or a generator.safetensors, on `n` samples for each of `seeds` sampling seeds.
 
-    `n` is capped at the number of real samples. `data`: by default what it was trained on; `options`: that data set's,
-    as given to `--set`. `reals`, made by `load_reals`, can be shared by all generators of one data set. Raises
+    `n` is capped at the number of real samples. A generator that takes inputs gets those of the data, of its held-out
+    part where that is large enough, one sample each. `data`: by default what it was trained on; `options`: that data
+    set's, as given to `--set`. `reals`, made by `load_reals`, can be shared by all generators of one data set. Raises
     `GanzooError`.
     """
     if seeds < 1:
@@ -74,7 +79,7 @@ def evaluate(
     return Evaluation(
         variant=generator.variant.name,
         step=generator.step,
-        conditions=_conditions(reals, n, seeds),
+        conditions=_conditions(reals, evaluator.n, seeds),
         figures={
             name: MetricValue(tuple(v), floor.get(name), evaluator.error(name)) for name, v in evaluator.figures.items()
         },
@@ -94,7 +99,6 @@ class _Evaluator:
         self.figures: dict[str, list[float]] = {}
         self._errors: dict[str, list[float]] = {}
         self.neighbours: Image | None = None
-        self._asked = _asked(reals.subset.labels, n)
         self._read: list[Tensor] = []
         self._varieties: list[list[float | None]] = []
         self._discriminator = None
@@ -104,26 +108,37 @@ class _Evaluator:
                 self._discriminator = load_discriminator(folder, generator)
             except FileError as error:
                 self._no_discriminator = str(error)
+        self._own = {} if self._discriminator is None else column_names(self._discriminator)  # a discriminator's inputs
+        self._given: dict[str, Tensor] = {}
+        self._asked = _asked(reals.subset.labels, n)
+        if generator.inputs or self._own:
+            names = {"labels", *(one.name for one in generator.inputs), *self._own}
+            names |= {"real"} if generator.variant.paired and generator.inputs else set()
+            data, rows = reals.given
+            self._given = given_rows(generator.variant, data, rows[:n], names)
+            self.n = len(next(iter(self._given.values())))
+            self._asked = self._given.get("labels")
         if self._discriminator is not None:
-            self._on_train = self._scores(reals.subset.values, reals.subset.labels)
-            held = reals.held_out
-            self._on_held_out = None if held is None else self._scores(held.values, held.labels)
+            self._on_train = self._real_scores(reals.subset, "subset")
+            self._on_held_out = None if reals.held_out is None else self._real_scores(reals.held_out, "held_out")
 
     def add(self, seed: int) -> None:
         """Evaluate the n samples of one seed."""
         asked = self._asked if self.generator.variant.conditional else None
-        values = generate(self.generator.module, self.n, asked, seed, self.generator.device)
+        values = generate(self.generator.module, self.n, asked, seed, self.generator.device, columns=self._given)
         if not bool(torch.isfinite(values).all()):
             raise DataError("the generator gives numbers that are not finite; its training failed")
         features = self.reals.extractor(values)
         found, errors = self.reals.quality(features)
+        if "real" in self._given:
+            found |= target_figures(values, self._given["real"])
         found |= self._class_figures(values, asked)
         found |= self.reals.natural(values) | self.reals.copying(features[:NEIGHBOURS_OF])
         if self.neighbours is None:
             self.neighbours = neighbours_picture(self.reals, values[:NEIGHBOURS_OF], features[:NEIGHBOURS_OF])
         if self._discriminator is not None:
             boundary = self.generator.variant.loss().boundary
-            on_fake = self._scores(values, self._asked)
+            on_fake = self._scores(values, self._asked, self._given)
             found |= accuracies(self._on_train, self._on_held_out, on_fake, boundary)
         for name, value in found.items():
             self.figures.setdefault(name, []).append(value)
@@ -134,9 +149,17 @@ class _Evaluator:
         """The standard error of a metric, a mean over the seeds; None where it was not measured."""
         return statistics.fmean(self._errors[name]) if name in self._errors else None
 
-    def _scores(self, values: Tensor, labels: Tensor | None) -> Tensor:
+    def _scores(self, values: Tensor, labels: Tensor | None, columns: Mapping[str, Tensor]) -> Tensor:
         assert self._discriminator is not None
-        return scores(self._discriminator, self.generator, values, labels)
+        return scores(self._discriminator, self.generator, values, labels, columns)
+
+    def _real_scores(self, side: SampleSet, name: str) -> Tensor:
+        """The logits of real samples, with what the discriminator takes besides."""
+        if not self._own:
+            return self._scores(side.values, side.labels, {})
+        data, rows = self.reals.rows[name]
+        found = given_rows(self.generator.variant, data, rows, {"real", "labels", *self._own})
+        return self._scores(found["real"], found.get("labels"), found)
 
     def _class_figures(self, values: Tensor, asked: Tensor | None) -> dict[str, float]:
         labels, k = self.reals.subset.labels, self.reals.spec.num_classes
@@ -194,6 +217,14 @@ def _data_source(
 
 def _check_fit(generator: TrainedGenerator, reals: Reference) -> None:
     made, real = generator.spec, reals.spec
+    if generator.inputs:
+        generator.variant.check_data(real)
+        if taken_inputs(generator.variant, generator.module, real) != generator.inputs:
+            raise DataError(
+                f"the generator was trained on {made.name} and can't be judged by {real.name}: what it takes "
+                f"({', '.join(one.name for one in generator.inputs)}) must be the same there, in shape and words, "
+                f"but is not; name its own data with --data"
+            )
     for what in ("kind", "shape", "scale", "offset", *(["num_classes"] if generator.variant.conditional else [])):
         if getattr(made, what) != getattr(real, what):
             raise DataError(

@@ -47,8 +47,8 @@ class Reference:
     """The real data that samples are evaluated on. Made once, it serves every generator of that data set.
 
     `all`: all training samples; `subset`: at most n of them, which FID and the like compare with; `held_out`: at
-    most n outside the training data, if there are any, else `no_held_out` says why not. Raises `DataError` for too few
-    samples.
+    most n outside the training data, if there are any, else `no_held_out` says why not; `rows`: the data sets and
+    rows (N,) of `subset` and `held_out`. Raises `DataError` for too few samples.
     """
 
     def __init__(
@@ -78,8 +78,10 @@ class Reference:
         self.all = SampleSet(whole["real"], self.extractor.scaled(features), whole.get("labels"))
         self.subset = self.all.part(slice(n))
         self.held_out: SampleSet | None = None
+        self.rows = {"subset": (train, rows[:n])}
         if held_out is not None:
-            some = held_out.batch(_shuffled(len(held_out))[:n])
+            self.rows["held_out"] = held_out, _shuffled(len(held_out))[:n]
+            some = held_out.batch(self.rows["held_out"][1])
             self.held_out = SampleSet(some["real"], self.extractor(some["real"]), some.get("labels"))
         self.no_held_out = no_held_out
         self._classifier = classifier
@@ -108,6 +110,11 @@ class Reference:
     def draw(self) -> int | None:
         """How many real samples, and as many others, quality is measured on at a time; None: on all at once."""
         return len(self.subset) // 2 if len(self.subset) < FEW else None
+
+    @property
+    def given(self) -> tuple[Dataset, Tensor]:
+        """The data set and the rows (N,) of which a generator makes its samples that takes inputs."""
+        return self.rows["subset" if self._unseen is None else "held_out"]
 
     @property
     def _unseen(self) -> SampleSet | None:

@@ -45,6 +45,9 @@ TITLES: dict[str, tuple[str, str | None]] = {
     "recall": ("recall", None),  # arXiv:2002.09797, section 3, has density and coverage in their place
     "density": ("density", None),  # it fell while training went well: samples that keep to the middle have most of it
     "coverage": ("coverage", "higher"),
+    "target_error": ("error against the target", "lower"),
+    "target_psnr": ("PSNR against the target, dB", "higher"),
+    "target_ssim": ("SSIM against the target", "higher"),
     "read_as_asked": ("read as asked", "higher"),
     "worst_class": ("read as asked, worst class", "higher"),
     "classes_present": ("classes present", "higher"),
