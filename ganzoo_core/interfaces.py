@@ -23,10 +23,13 @@ from ganzoo_core.guards.contract import checked_logits, checked_samples
 class Generator(nn.Module, ABC):
     """Makes samples from latents, and from the columns of a batch that keyword-only parameters of `forward` name.
 
-    Set `self.latent_dim` in `__init__`, 0 for no noise, or override `latent`.
+    Set `self.latent_dim` in `__init__`, 0 for no noise, or override `latent`. `latent_range`: the lowest and highest
+    value to which tools that explore the latent set a coordinate; state it where `latent` is not normal, such as
+    (-1, 1) of a uniform one, and None for numbers between which there is nothing, such as indices.
     """
 
     latent_dim: int
+    latent_range: tuple[float, float] | None = (-4.0, 4.0)
 
     def latent(self, n: int, rng: torch.Generator) -> Tensor:
         """The latents of n samples, on `rng`'s device: (n, latent_dim) float32, standard normal by default."""

@@ -78,6 +78,13 @@ def samples(case: Case) -> None:
     where = f"{type(generator).__name__}.forward on {case.spec.name}"
     kind = type(z).__name__
     assert isinstance(z, Tensor), f"expected {type(generator).__name__}.latent to give a tensor, but it gives {kind}"
+    if generator.latent_range is not None and z.is_floating_point():
+        low, high = generator.latent_range
+        inside = ((low <= z) & (z <= high)).float().mean()
+        assert not inside < 0.9, (
+            f"expected latents within {type(generator).__name__}.latent_range, {low:g} to {high:g}, but "
+            f"{1 - inside:.0%} of their numbers are not"
+        )
     assert len(z) == n, f"expected latent({n}, rng) to give {n} latents, but it gives {len(z)}"
     assert torch.equal(z, again), (
         f"expected {type(generator).__name__}.latent to draw from rng alone; look for torch.rand"

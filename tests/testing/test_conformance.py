@@ -131,6 +131,7 @@ BROKEN = {
         (generator(forward=wrapped_forward(lambda x: x.double())), "to give float32"),
         (generator(forward=wrapped_forward(lambda x: x / 0 * 0)), "to give finite numbers"),
         (generator(latent=lambda self, n, rng: torch.randn(n, 4)), "to draw from rng alone"),
+        (generator(latent_range=(0, 1)), "latents within .*latent_range, 0 to 1, but .* of their numbers are not"),
         (generator(latent=lambda self, n, rng: torch.randn(n + 1, 4, generator=rng)), "but it gives 9"),
     ],
     "logits": [

@@ -55,6 +55,15 @@ class Grid(Echo):
         return torch.randn(n, *self.shape, generator=rng)
 
 
+class Uniform(Echo):
+    """Its latents are uniform, and say so."""
+
+    latent_range = (-1, 1)
+
+    def latent(self, n, rng):
+        return torch.rand(n, self.latent_dim, generator=rng) * 2 - 1
+
+
 class Codes(Echo):
     """Its latents are whole numbers."""
 
@@ -86,6 +95,37 @@ def test_only_the_coordinate_that_was_asked_for_moves() -> None:
         others = [k for k in range(6) if k != position]
         assert (row[:, others] == z[others]).all()
     assert z.tolist() == [10, 11, 12, 13, 14, 15]
+
+
+def test_coordinates_are_moved_over_the_range_that_the_generator_states() -> None:
+    found = coordinates(echo(module=Uniform(GREY)), (3,))
+    assert found.columns == ("-1", "-0.5", "0", "0.5", "1")
+    assert table(found)[0, :, 3].tolist() == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert coordinates(echo(), (3,)).columns == ("-4", "-2", "0", "2", "4")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (None, "toy has nothing between the values that are drawn; `ganzoo sample` shows what it makes"),
+        ((1, -1), r"the latent_range of toy must be two numbers, the lower first, but is \(1, -1\)"),
+        (("a", 2), "must be two numbers"),
+        ((1,), "must be two numbers"),
+        ((0, math.inf), "must be two numbers"),
+    ],
+)
+def test_ranges_that_cannot_be(stated: object, message: str) -> None:
+    module = Uniform(GREY)
+    module.latent_range = stated
+    with pytest.raises(DataError, match=message):
+        coordinates(echo(module=module))
+
+
+def test_a_latent_without_coordinates_is_not_moved() -> None:
+    module = Echo(GREY)
+    module.latent_dim = 0
+    with pytest.raises(DataError, match="explore moves a latent, and toy has none; `ganzoo sample` shows"):
+        coordinates(echo(module=module))
 
 
 def test_a_row_a_position_a_column_a_value_and_the_untouched_first() -> None:

@@ -36,7 +36,10 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="Coordinates of the latent to move, counted from 0; by default the five that change the sample most.",
 )  # fmt: skip
 @click.option(
-    "--values", metavar="X,X,...", help="The values to set them to, such as --values=-2,1,4; by default -4,-2,0,2,4."
+    "--values",
+    metavar="X,X,...",
+    help="The values to set them to, such as --values=-2,1,4; by default -4,-2,0,2,4, or five over the range that the "
+    "generator states.",
 )
 @click.option(
     "--interpolate", "steps", type=click.IntRange(2, 1000), metavar="N",

@@ -18,9 +18,8 @@ from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.exploration.directions import principal_directions
 from ganzoo_tools.exploration.sketch import sketch
 from ganzoo_tools.exploration.table import ways_picture
-from ganzoo_tools.exploration.walks import along, decoded, first_latent
+from ganzoo_tools.exploration.walks import along, decoded, first_latent, latent_range
 
-REACH = 4.0  # how far a slider moves the latent
 _FARTHEST = 100.0
 _LARGE = 512  # pixels a side at least, of a picture to keep
 _MOST_SEED = 2**53 - 1  # the largest that a browser's numbers hold exactly
@@ -53,6 +52,8 @@ class Explorer:
     def __init__(self, generator: TrainedGenerator) -> None:
         self.generator = generator
         first_latent(generator, 0)
+        low, high = latent_range(generator)
+        self.reach = (high - low) / 2  # how far a slider moves the latent
         self.directions = principal_directions(generator)
         self._lock = threading.Lock()
 

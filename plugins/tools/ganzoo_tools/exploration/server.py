@@ -22,7 +22,7 @@ from ganzoo_core.errors import GanzooError, SettingError, shorten
 from ganzoo_core.report.page import render
 from ganzoo_core.storage.names import one_line
 from ganzoo_tools.exploration.directions import MOST
-from ganzoo_tools.exploration.latents import REACH, Explorer
+from ganzoo_tools.exploration.latents import Explorer
 
 _HOST = "127.0.0.1"
 _POLICY = (
@@ -83,7 +83,7 @@ class ExploreServer(ThreadingHTTPServer):
             step=generator.step,
             directions=len(self.explorer.directions),
             most=MOST,
-            reach=REACH,
+            reach=self.explorer.reach,
             look="pixels" if max(generator.spec.shape[-2:]) <= _LARGEST_PIXELATED else "photo",
             is_plot=not generator.spec.has_pixels,
             **self._start,

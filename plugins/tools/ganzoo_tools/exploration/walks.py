@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganzoo_core.drawing.gifs import gif_bytes
 from ganzoo_core.drawing.pictures import captioned, png_bytes
-from ganzoo_core.errors import DataError, FileError, SettingError
+from ganzoo_core.errors import DataError, FileError, SettingError, shorten
 from ganzoo_core.sampling.generate import decode, latents
 from ganzoo_core.sampling.inputs import needs
 from ganzoo_core.sampling.samples import Samples, label_indices
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.console import RenderableType
 
-VALUES = (-4.0, -2.0, 0.0, 2.0, 4.0)
+VALUES = 5  # how many values of a coordinate are shown when none is given
 POSITIONS = 5  # how many coordinates are moved when none is named
 FRAME_CELL = 168  # an image in a GIF is enlarged to at least this, in pixels
 _STRAIGHT_BELOW = 1e-6  # the sine of an angle so small, or so near 180 degrees, that it leaves the arc open
@@ -106,12 +106,14 @@ def coordinates(
 ) -> Exploration:
     """The effect of single coordinates: the first latent of `seed`, one of its `positions` (from 0) set to each value.
 
-    One row per position, one column per value (VALUES by default). `positions` default to the five that change this
-    sample most. A conditional variant shows `label`, by default its first class. Raises `SettingError` for an invalid
-    position or value, `DataError` if latents are not vectors, and what `sample` raises for a label.
+    One row per position, one column per value (by default five, evenly over the generator's `latent_range`).
+    `positions` default to the five that change this sample most. A conditional variant shows `label`, by default its
+    first class. Raises `SettingError` for an invalid position or value, `DataError` if latents are not vectors, or can't
+    be moved, and what `sample` raises for a label.
     """
     z = first_latent(generator, seed)
-    values = VALUES if values is None else values
+    low, high = latent_range(generator)
+    values = [low + (high - low) * k / (VALUES - 1) for k in range(VALUES)] if values is None else values
     for value in values:
         if not math.isfinite(value):
             raise SettingError(f"values must be finite numbers, but one is {value}")
@@ -189,11 +191,34 @@ def along(start: Tensor, end: Tensor, shares: Tensor, spherical: bool) -> Tensor
 
 
 def _telling_positions(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> list[int]:
-    """The coordinates that change the sample most between the lowest and highest of VALUES, strongest first."""
+    """The coordinates that change the sample most between the ends of their range, strongest first."""
     copies = len(z), 1
-    low, high = (_made(generator, z.repeat(copies).fill_diagonal_(x), label).values for x in (VALUES[0], VALUES[-1]))
+    low, high = (_made(generator, z.repeat(copies).fill_diagonal_(x), label).values for x in latent_range(generator))
     change = (high - low).flatten(1).abs().mean(dim=1)  # (latent_dim,)
     return change.topk(min(POSITIONS, len(z))).indices.tolist()
+
+
+def latent_range(generator: TrainedGenerator) -> tuple[float, float]:
+    """The lowest and highest value that the generator states for a coordinate of its latent.
+
+    Raises `DataError` where it states that there is nothing between them, or no two numbers.
+    """
+    stated = generator.module.latent_range
+    if stated is None:
+        raise DataError(
+            f"explore moves a latent, and that of {generator.variant.name} has nothing between the values that are "
+            f"drawn; `ganzoo sample` shows what it makes"
+        )
+    try:
+        low, high = map(float, stated)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise DataError(
+            f"the latent_range of {generator.variant.name} must be two numbers, the lower first, but is "
+            f"{shorten(repr(stated))}"
+        )
+    return low, high
 
 
 def first_latent(generator: TrainedGenerator, seed: int) -> Tensor:
