@@ -108,7 +108,7 @@ def coordinates(
 
     One row per position, one column per value (by default five, evenly over the generator's `latent_range`).
     `positions` default to the five that change this sample most. A conditional variant shows `label`, by default its
-    first class. Raises `SettingError` for an invalid position or value, `DataError` if latents are not vectors, or can't
+    first class. Raises `SettingError` for an invalid position or value, `DataError` if latents are no vectors or can't
     be moved, and what `sample` raises for a label.
     """
     z = first_latent(generator, seed)
