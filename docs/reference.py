@@ -34,7 +34,9 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         )),
     ("Settings", "ganzoo_core.settings", ("Settings", "Option")),
     ("The game", "ganzoo_core", ("Generator", "Discriminator", "Networks", "Loss", "Turn", "Player")),
-    ("The game's helpers", "ganzoo_core.interfaces", ("new_player", "two_players", "logits_of", "PlayerFactory")),
+    ("The game's helpers", "ganzoo_core.interfaces", (
+            "new_player", "two_players", "logits_of", "column_names", "columns_of", "PlayerFactory",
+        )),
     (
         "Losses and penalties",
         "ganzoo_core.losses",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,10 +55,3 @@ class Callback:
 
     def on_end(self, step: int) -> None:
         """Called after the last step of this process, even if a signal or an error ended it."""
-
-
-def snapshot_arguments(callback: Callback, step: int, samples: Any, picture: Path) -> tuple[Any, ...]:
-    """What a callback's `on_snapshot` takes: in API 1 it got no samples."""
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    taken = [p for p in inspect.signature(callback.on_snapshot).parameters.values() if p.kind in positional]
-    return (step, picture) if len(taken) == 2 else (step, samples, picture)

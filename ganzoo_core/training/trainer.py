@@ -6,16 +6,18 @@ What a step does is in engine.py.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ganzoo_core.callbacks import Callback, RunInfo, snapshot_arguments
+from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.data import Dataset
 from ganzoo_core.distributed.processes import lost_process_errors
 from ganzoo_core.drawing.pictures import png_bytes
@@ -195,7 +197,7 @@ class Trainer:
         results = []
         for callback in list(self.callbacks):
             try:
-                given = snapshot_arguments(callback, *arguments) if event == "on_snapshot" else arguments
+                given = _snapshot_arguments(callback, *arguments) if event == "on_snapshot" else arguments
                 results.append(use(getattr(callback, event)(*given)))
             except GanzooError:
                 raise
@@ -235,3 +237,10 @@ class Trainer:
 def _finite(metrics: dict[str, float]) -> dict[str, float]:
     """Metrics as JSON can hold them. Raises `TypeError` or the like for what are none."""
     return {str(name): float(value) for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _snapshot_arguments(callback: Callback, step: int, samples: Any, picture: Path) -> tuple[Any, ...]:
+    """What a callback's `on_snapshot` takes: in API 1 it got no samples."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    taken = [p for p in inspect.signature(callback.on_snapshot).parameters.values() if p.kind in positional]
+    return (step, picture) if len(taken) == 2 else (step, samples, picture)

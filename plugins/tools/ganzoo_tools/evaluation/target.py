@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Tensor
 
@@ -31,5 +32,5 @@ def _similarity(made: Tensor, target: Tensor) -> float:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     pairs = zip(made.split(_PIECE), target.split(_PIECE), strict=True)
-    sums = [structural_similarity_index_measure(a, b, data_range=2.0, reduction="sum") for a, b in pairs]
-    return sum(float(each) for each in sums) / len(made)
+    sums: list[Any] = [structural_similarity_index_measure(a, b, data_range=2.0, reduction="sum") for a, b in pairs]
+    return sum(map(float, sums)) / len(made)
