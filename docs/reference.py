@@ -74,7 +74,7 @@ FOR_TOOLS = (
     "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
-    "sampling.trained_generator",
+    "sampling.trained_generator", "sampling.translate",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
     "cli.complete", "cli.options", "cli.output",
 )  # fmt: skip

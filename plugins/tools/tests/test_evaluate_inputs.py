@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
-from ganzoo_takers.networks import pairs
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
@@ -24,6 +24,12 @@ from ganzoo_tools.evaluation.target import target_figures
 
 CPU = torch.device("cpu")
 PAIRED = {"target_error", "target_psnr", "target_ssim"}
+
+
+def pairs(n: int, seed: int = 1) -> Dataset:
+    """n pairs of the data set of `takers`."""
+    found: Dataset = import_module("ganzoo_takers.networks").pairs(n, seed)
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from ganzoo_core.drawing.pictures import cells, enlargement, png_bytes
 from ganzoo_core.errors import SettingError, shorten
+from ganzoo_core.sampling.generate import latents
 from ganzoo_core.sampling.samples import label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.exploration.directions import principal_directions
+from ganzoo_tools.exploration.material import Material
 from ganzoo_tools.exploration.sketch import sketch
 from ganzoo_tools.exploration.table import ways_picture
 from ganzoo_tools.exploration.walks import along, decoded, first_latent, latent_range
@@ -35,38 +37,55 @@ class LatentPoint:
 
 @dataclass(frozen=True)
 class LatentQuery:
-    """A latent at `start`, or at fraction `t` of the path from there to `end`, under the label of that index."""
+    """A latent at `start`, or at fraction `t` of the path from there to `end`, under the label of that index.
+
+    Of a generator that takes inputs: the number of one of its run's examples, and what stands in its place, the user's
+    own picture and a text.
+    """
 
     start: LatentPoint
     end: LatentPoint | None
     t: float
     label: int | None
+    example: int = 0
+    own: bool = False
+    text: str | None = None
 
 
 class Explorer:
     """A generator, its latent directions, and its samples for queries. Threads may share it.
 
-    Raises `DataError` if latents are not vectors.
+    Where there is no latent, but an input, there are no directions. Raises `DataError` if latents are not vectors,
+    `SettingError` for a generator that takes inputs without its run's examples.
     """
 
     def __init__(self, generator: TrainedGenerator) -> None:
         self.generator = generator
-        first_latent(generator, 0)
-        low, high = latent_range(generator)
-        self.reach = (high - low) / 2  # how far a slider moves the latent
-        self.directions = principal_directions(generator)
+        self.material = Material(generator)
+        self._empty = torch.zeros(0) if generator.inputs and not latents(generator.module, 1, 0).numel() else None
+        if self._empty is not None:
+            decoded(generator, self._empty[None], self._labels(0 if generator.variant.conditional else None))
+            self.reach, self.directions = 0.0, torch.zeros(0, 0)
+        else:
+            first_latent(generator, 0)
+            low, high = latent_range(generator)
+            self.reach = (high - low) / 2  # how far a slider moves the latent
+            self.directions = principal_directions(generator)
         self._lock = threading.Lock()
 
     def parse_query(self, query: Mapping[str, str]) -> LatentQuery:
         """Parse the query of an address. Raises `SettingError` or `UnknownNameError` if it is invalid."""
         known = {"seed", "moves", "class", "label", "to_seed", "to_moves", "t", "large"}
+        known |= {"example", "own", "text"} if self.generator.inputs else set()
         if unknown := sorted(query.keys() - known):
             raise SettingError(f"there is no {shorten(unknown[0], 40)!r} to ask for; known: {', '.join(sorted(known))}")
         end = None
         if "t" in query:
             end = self._point(query, "to_seed", "to_moves")
         t = _number("t", query.get("t", "0"), 0.0, 1.0)
-        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query))
+        example = _whole("example", query.get("example", "0"), max(0, self.material.examples - 1))
+        own, text = query.get("own") == "1", query.get("text") or None
+        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query), example, own, text)
 
     def latent(self, query: LatentQuery) -> Tensor:
         """The latent (latent_dim,) of a query."""
@@ -82,9 +101,10 @@ class Explorer:
         """
         spec = self.generator.spec
         generator, z = self.generator, self.latent(query)[None]
-        labels = None if query.label is None else torch.tensor([query.label])
+        given = self.material.columns(query.example, query.own, query.text)
+        labels, seed = self._labels(query.label), query.start.seed  # of noise that the network draws itself
         with self._lock:  # a generator may keep something while it runs
-            values = decoded(generator, z, labels, piece=1)  # in a hurry
+            values = decoded(generator, z, labels, given, piece=1, seed=seed)  # in a hurry
         if not spec.has_pixels and not large:
             return png_bytes(sketch(values[0]))
         if not spec.has_pixels:
@@ -103,10 +123,17 @@ class Explorer:
             "step": self.generator.step,
             "label": None if label is None else spec.classes[label],
             **points,
+            **({"example": query.example, "own": query.own, "text": query.text} if self.generator.inputs else {}),
             "latent": self.latent(query).tolist(),
         }
 
+    @staticmethod
+    def _labels(label: int | None) -> Tensor | None:
+        return None if label is None else torch.tensor([label])
+
     def _moved(self, point: LatentPoint) -> Tensor:
+        if self._empty is not None:
+            return self._empty
         z = first_latent(self.generator, point.seed)
         moves = torch.tensor(point.moves, dtype=z.dtype)
         return z + moves @ self.directions[: len(moves)].to(z.dtype)

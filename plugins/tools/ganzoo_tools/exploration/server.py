@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ from ganzoo_core.report.page import render
 from ganzoo_core.storage.names import one_line
 from ganzoo_tools.exploration.directions import MOST
 from ganzoo_tools.exploration.latents import Explorer
+from ganzoo_tools.exploration.material import MOST_BYTES
 
 _HOST = "127.0.0.1"
 _POLICY = (
@@ -85,6 +87,8 @@ class ExploreServer(ThreadingHTTPServer):
             most=MOST,
             reach=self.explorer.reach,
             look="pixels" if max(generator.spec.shape[-2:]) <= _LARGEST_PIXELATED else "photo",
+            takes=self.explorer.material.takes,
+            examples=self.explorer.material.examples,
             is_plot=not generator.spec.has_pixels,
             **self._start,
         )
@@ -101,6 +105,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer, or refuse in a sentence."""
+        self._guarded(self._answer)
+
+    def do_POST(self) -> None:
+        """Take a picture of the user's, sent by the page itself."""
+        if "image" not in self.server.explorer.material.takes:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED, "Unsupported method ('POST')")
+            return
+        self.close_connection = True  # what is refused is not read
+        if self.headers.get("Origin") not in [f"http://{host}" for host in self.server.hosts]:
+            self._refuse(HTTPStatus.FORBIDDEN, "this server takes pictures from its own page alone")
+            return
+        self._guarded(self._receive)
+
+    def _receive(self, name: str, query: dict[str, str]) -> None:
+        length = self.headers.get("Content-Length", "")
+        if name != "picture":
+            self._refuse(HTTPStatus.NOT_FOUND, _NOTHING)
+        elif not (length.isascii() and length.isdecimal() and len(length) < 12 and int(length) <= MOST_BYTES):
+            most = f"a picture may have at most {MOST_BYTES // 2**20} MB"
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, most)
+        else:
+            self.server.explorer.material.receive(self.rfile.read(int(length)))
+            self._send(HTTPStatus.OK, "text/plain; charset=utf-8", b"")
+
+    def _guarded(self, answer: Callable[[str, dict[str, str]], None]) -> None:
+        """Answer one who knows the key, or refuse in a sentence."""
         if self.headers.get_all("Host") not in [[host] for host in self.server.hosts]:
             self._refuse(HTTPStatus.FORBIDDEN, "this server answers requests to its own address alone")
             return
@@ -110,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, _NOTHING)
             return
         try:
-            self._answer(name, _parsed(query))
+            answer(name, _parsed(query))
         except GanzooError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except ConnectionError:
@@ -147,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, "text/plain; charset=utf-8", f"{one_line(sentence)}\n".encode())
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the library refuses by itself: requests it can't read, and methods other than GET."""
+        """What the library refuses by itself: requests it can't read, and methods other than GET and POST."""
         self.close_connection = True
         status = HTTPStatus(code)
         self._refuse(status, message or status.phrase)

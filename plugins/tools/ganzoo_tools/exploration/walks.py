@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from ganzoo_core.drawing.gifs import gif_bytes
 from ganzoo_core.drawing.pictures import captioned, png_bytes
 from ganzoo_core.errors import DataError, FileError, SettingError, shorten
 from ganzoo_core.sampling.generate import decode, latents
-from ganzoo_core.sampling.inputs import needs
 from ganzoo_core.sampling.samples import Samples, label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import behind_link, write_atomically
@@ -250,13 +249,23 @@ def _made(generator: TrainedGenerator, z: Tensor, label: str | int | None) -> Sa
     return Samples(decoded(generator, z, labels), generator.spec, labels)
 
 
-def decoded(generator: TrainedGenerator, z: Tensor, labels: Tensor | None, **options: Any) -> Tensor:
-    """What a generator makes of latents z (N, latent_dim) and labels (N,), of the first example of its run throughout.
+def decoded(
+    generator: TrainedGenerator,
+    z: Tensor,
+    labels: Tensor | None,
+    given: Mapping[str, Tensor] | None = None,
+    **options: Any,
+) -> Tensor:
+    """What a generator makes of latents z (N, latent_dim), labels (N,) and one row of each input (1, ...) throughout.
 
-    `options`: those of `decode`. Raises `SettingError` where it takes an input and there is no example.
+    That is what is `given`, by default the first example of its run. `options`: those of `decode`. Raises
+    `SettingError` where the generator takes an input and there is no example.
     """
     if generator.inputs and not generator.examples:
-        raise SettingError(needs(generator.variant.name, generator.inputs))
-    first = torch.zeros(len(z), dtype=torch.int64)
-    columns = {one.name: generator.examples[one.name][first] for one in generator.inputs}
+        raise SettingError(
+            f"{generator.variant.name} makes samples of an input, which it does not carry along; explore the folder of "
+            f"its run, which keeps examples"
+        )
+    rows = {one.name: (given or generator.examples)[one.name][:1] for one in generator.inputs}
+    columns = {name: row.expand(len(z), *row.shape[1:]) for name, row in rows.items()}
     return decode(generator.module, z, labels, generator.device, columns=columns, **options)

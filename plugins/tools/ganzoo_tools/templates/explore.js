@@ -9,10 +9,16 @@ const place = () => ({ seed: String(seed.value), moves: sliders.map((s) => Numbe
 const chosen = () => form.querySelector("[name=label]:checked");
 const label = () => chosen()?.nextElementSibling.textContent; // as it is shown, which need not be its name
 const classOf = () => (chosen() ? { class: chosen().value } : {});
+// What it is made of: an example of the run's, or in its place a picture and a text of the user's.
+const example = at("example"), own = at("own"), text = at("text");
+let isOwn = false;
+const material = () => ({
+  ...(example && { example: example.value }), ...(isOwn && { own: "1" }), ...(text?.value.trim() && { text: text.value.trim() }),
+});
 const query = () => {
   const { a, b } = ends;
   const fields = onWay ? { seed: a.seed, moves: a.moves, to_seed: b.seed, to_moves: b.moves, t: way.value } : place();
-  return new URLSearchParams({ ...fields, ...classOf() });
+  return new URLSearchParams({ ...fields, ...classOf(), ...material() });
 };
 const described = () => {
   const where = onWay ? `${Math.round(100 * way.value)}% of the way from A to B` : `seed ${seed.value}`;
@@ -58,12 +64,27 @@ at("random").addEventListener("click", () => sow(crypto.getRandomValues(new Uint
 at("reset").addEventListener("click", () => { for (const s of sliders) { s.value = 0; say(s); } leaveWay(); });
 for (const choice of all("[name=label]")) choice.addEventListener("change", show);
 
+example?.addEventListener("change", () => { isOwn = false; if (own) own.value = ""; if (text) text.value = ""; show(); });
+text?.addEventListener("change", show);
+own?.addEventListener("change", async () => {
+  const [file] = own.files;
+  if (!file) return;
+  try {
+    const answer = await fetch("picture", { method: "POST", body: file });
+    if (!answer.ok) return complain(await answer.text());
+  } catch {
+    return complain("The picture could not be sent: it is too large, or the program behind this page has ended.");
+  }
+  isOwn = true;
+  show();
+});
+
 for (const name of ["a", "b"]) {
   const button = at(`keep-${name}`);
   button.addEventListener("click", async () => {
     ends[name] = place();
     const [image, text] = button.children;
-    image.src = `picture.png?${new URLSearchParams({ ...ends[name], ...classOf() })}`;
+    image.src = `picture.png?${new URLSearchParams({ ...ends[name], ...classOf(), ...material() })}`;
     image.hidden = false;
     text.textContent = `${name.toUpperCase()}: seed ${ends[name].seed}`;
     way.disabled = !(ends.a && ends.b);
