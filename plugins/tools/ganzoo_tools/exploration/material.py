@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo_core.datasets.words import unknown_words
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.sampling.inputs import given_columns
@@ -57,3 +58,8 @@ class Material:
         return found | given_columns(
             [one for one in self.generator.inputs if one.name in given], given, self.generator.variant.name
         )
+
+    def left_out(self, text: str | None) -> list[str]:
+        """The words of a text that the generator does not know."""
+        texts = [one for one in self.generator.inputs if one.kind == "text"]
+        return unknown_words(text, texts[0]) if text and texts else []

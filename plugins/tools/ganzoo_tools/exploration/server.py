@@ -17,7 +17,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from ganzoo_core.errors import GanzooError, SettingError, shorten
 from ganzoo_core.report.page import render
@@ -160,7 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
             started_s = time.perf_counter()
             picture = explorer.picture(explorer.parse_query(query), large=query.get("large") == "1")
             spent = f"picture;dur={(time.perf_counter() - started_s) * 1000:.1f}"
-            self._send(HTTPStatus.OK, "image/png", picture, {"Server-Timing": spent} | self._named("png", query))
+            left = quote(", ".join(explorer.material.left_out(query.get("text"))))
+            told = {"Server-Timing": spent} | ({"Ganzoo-Left-Out": left} if left else {})
+            self._send(HTTPStatus.OK, "image/png", picture, told | self._named("png", query))
         elif name == "latent.json":
             record = json.dumps(explorer.latent_json(explorer.parse_query(query)), indent=1).encode()
             self._send(HTTPStatus.OK, "application/json", record, self._named("json", query))

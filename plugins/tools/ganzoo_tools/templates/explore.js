@@ -47,7 +47,9 @@ const load = async (wanted, alt) => {
     picture.alt = alt;
     at("keep-picture").href = `picture.png?${wanted}&large=1`;
     at("keep-latent").href = `latent.json?${wanted}`;
-    trouble.hidden = true;
+    const left = answer.headers.get("Ganzoo-Left-Out");
+    if (left) complain(`Left out, as the data has no such words: ${decodeURIComponent(left)}`);
+    else trouble.hidden = true;
   } catch {
     complain("The program behind this page has ended. Start `ganzoo explore` again.");
   }
