@@ -133,6 +133,7 @@ BROKEN = {
         (generator(latent=lambda self, n, rng: torch.randn(n, 4)), "to draw from rng alone"),
         (generator(latent_range=(0, 1)), "latents within .*latent_range, 0 to 1, but .* of their numbers are not"),
         (generator(latent=lambda self, n, rng: torch.randn(n + 1, 4, generator=rng)), "but it gives 9"),
+        (generator(latent_range=(0, 1)), "latents within"),
     ],
     "logits": [
         (discriminator(forward=lambda self, x, labels=None: self.output(self.hidden(x))), r"to give logits \(8,\)"),
