@@ -220,7 +220,7 @@ def test_what_malformed_headers_are_told(tmp_path):
         "giant header": "its header must be at most 8,388,608 bytes, but claims 9,223,372,036,854,775,808",
         "half a character": "has a header that is not JSON",
         "not a number": "has a header that is not JSON",
-        "nested": "is damaged: its header is nested more than 4 levels deep",
+        "nested": "is damaged: its header is nested more than 5 levels deep",
     }
     for name, text in words.items():
         (tmp_path / "x").write_bytes(MALFORMED[name])

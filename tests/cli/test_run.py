@@ -78,7 +78,7 @@ class Engine:
         for callback in () if self.finished else asked["callbacks"]:
             callback.on_start(self.info)
             callback.on_log(RECORD)
-            callback.on_snapshot(100, self.info.folder / "samples/step-000100.png")
+            callback.on_snapshot(100, None, self.info.folder / "samples/step-000100.png")
             if self.error is None:
                 callback.on_end(100)
         if self.error is not None:
@@ -315,13 +315,13 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     seen = SimpleNamespace(asked=None, saved=[], drawn=None)
 
     def load(source: str) -> Any:
-        def save_samples(path: Path | str, n: int | None, *, labels: Any, seed: int, progress: Any) -> None:
+        def save_samples(path: Path | str, n: int | None, *, labels: Any, seed: int, text: Any, progress: Any) -> None:
             seen.asked = (source, n, labels, seed)
             seen.saved.append(path)
             if progress is not None:
                 progress(64, 100)
 
-        def sample(n: int | None, *, labels: Any, seed: int) -> Picture:
+        def sample(n: int | None, *, labels: Any, seed: int, text: Any) -> Picture:
             seen.drawn = (n, labels, seed)
             return Picture()
 

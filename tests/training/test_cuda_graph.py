@@ -126,7 +126,7 @@ def test_hooks_are_called_again_after_play_eagerly():
 def test_where_steps_can_not_be_recorded(caplog):
     gpu = torch.device("cuda", 0)
     e, data = engine(), dataset()
-    there = SimpleNamespace(samples=SimpleNamespace(device=gpu), spec=data.spec)
+    there = SimpleNamespace(samples=SimpleNamespace(device=gpu), extra={}, spec=data.spec)
     passing = SimpleNamespace(may_pass=True)
     unknown = [replace(e.players[0], optimizer=SimpleNamespace(defaults={}))]
     loss = e.networks.loss
