@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.drawing.fonts import drawable, fitted
-from ganzoo_core.drawing.pictures import CELL, GUTTER, PAPER, cells, lettered, montage
+from ganzoo_core.drawing.pictures import CELL, GUTTER, MARGIN, NAME_SIZE, NAME_WIDTH, PAPER, cells, montage
 from ganzoo_core.drawing.plots import INK, class_name
 
 ACROSS = 8  # examples side by side; more begin a new block of rows
@@ -36,17 +36,28 @@ def translations_picture(
     size = width * factor, height * factor
     rows: list[tuple[str, list[Image.Image]]] = [(one.name, _shown(one, column, size)) for one, column in inputs]
     if labels is not None:
-        rows.append(("", [_written(class_name(spec, label), size) for label in labels.tolist()]))
+        line = size[0], TEXT_SIZE + 2 * GUTTER
+        rows.append(("", [_written(class_name(spec, label), line) for label in labels.tolist()]))
     rows.append((made, cells(values, factor)))
     if target is not None:
         rows.append(("target", cells(target, factor)))
-    grid: list[list[Image.Image]] = []
-    names: list[str | None] = []
-    for start in range(0, len(values), ACROSS):
-        for name, images in rows:
-            grid.append(images[start : start + ACROSS])
-            names.append(name or None)
-    return lettered(montage(grid, GUTTER, PAPER), names)
+    starts = range(0, len(values), ACROSS)
+    return _stacked([(name, images[start : start + ACROSS]) for start in starts for name, images in rows])
+
+
+def _stacked(rows: Sequence[tuple[str, list[Image.Image]]]) -> Image.Image:
+    """Rows of pictures, each as high as its own, with their names at the left."""
+    names = [fitted(name, NAME_SIZE, NAME_WIDTH) for name, _ in rows]
+    left = 2 * MARGIN + max(math.ceil(font.getlength(name)) for name, font in names)
+    strips = [montage([images], GUTTER, PAPER) for _, images in rows]
+    size = max(strip.width for strip in strips), sum(strip.height + GUTTER for strip in strips) - GUTTER
+    canvas, top = Image.new("RGB", (left + size[0] + MARGIN, size[1] + 2 * MARGIN), PAPER), MARGIN
+    draw = ImageDraw.Draw(canvas)
+    for (name, font), strip in zip(names, strips, strict=True):
+        canvas.paste(strip, (left, top))
+        draw.text((left - MARGIN, top + strip.height / 2), name, fill=INK, font=font, anchor="rm")
+        top += strip.height + GUTTER
+    return canvas
 
 
 def _shown(one: Input, column: Tensor, size: tuple[int, int]) -> list[Image.Image]:
@@ -79,8 +90,3 @@ def _written(text: str, size: tuple[int, int]) -> Image.Image:
         shown, font = fitted(words, TEXT_SIZE, size[0])
         draw.text((0, k * line), shown, fill=INK, font=font)
     return image
-
-
-def rows_of(column: Tensor, n: int) -> Tensor:
-    """n rows of a column (M, ...), from the first again where it has fewer."""
-    return column[torch.arange(n, device=column.device) % len(column)]

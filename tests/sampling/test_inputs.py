@@ -77,6 +77,9 @@ def test_the_snapshot_shows_three_rows(trained) -> None:
     cell, gutter, margin = 64, 2, 12
     assert height == 2 * margin + 6 * (cell + gutter) - gutter, "two blocks of eight: input, generated, target"
     assert width > 8 * (cell + gutter)
+    ganzoo.train("domains", device="cpu", out="third", steps=1, snapshots=(1,))
+    with Image.open("third/samples/step-000001.png") as image:
+        assert image.height == 2 * margin + 4 * (cell + gutter) + 2 * (11 + 2 * gutter + gutter) - gutter, "a line each"
 
 
 def test_a_run_with_inputs_resumes_bit_for_bit(takers, in_tmp: Path) -> None:
