@@ -261,6 +261,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_ones_own_is_translated_at_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ganzoo_folder", reason="pictures are read by ganzoo-folder, which is not installed")
     monkeypatch.chdir(tmp_path)
     train(Path("run"), 2)
     Image.fromarray(np.zeros((45, 33), dtype=np.uint8)).save("mine.png")

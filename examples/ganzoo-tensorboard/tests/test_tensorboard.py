@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -62,13 +63,13 @@ def test_a_whole_run_is_read_back(tmp_path: Path) -> None:
 
 
 def test_numbers_and_pictures_are_written(tmp_path: Path) -> None:
-    Image.new("L", (6, 4), 200).save(tmp_path / "step-000020.png")
+    samples = SimpleNamespace(picture=lambda: Image.new("RGB", (6, 4)))
     info = run_info(tmp_path)
     (callback,) = ganzoo_callbacks(info)
     callback.on_start(info)
     callback.on_log({"step": 10, "discriminator/real": 0.5, "d_real": 0.75, "samples_per_s": 100.0})
     callback.on_log({"step": 20, "discriminator/real": 0.25, "d_real": None, "samples_per_s": 200.0})
-    callback.on_snapshot(20, tmp_path / "step-000020.png")
+    callback.on_snapshot(20, samples, tmp_path / "step-000020.png")
     callback.on_end(20)
     events = read(tmp_path)
     scalars = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}

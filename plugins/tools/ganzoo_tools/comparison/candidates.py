@@ -123,9 +123,12 @@ class Evaluator:
 
     def _is_asked_for(self, kept: Evaluation) -> bool:
         """Whether a kept evaluation was made with the samples asked for, or with as many as there are."""
-        samples, seeds = kept.conditions["samples"], len(kept.conditions["seeds"])
-        most = min(self.n or samples, kept.conditions["real_neighbours"])
-        return samples in (most, kept.conditions.get("held_out")) and seeds == (self.seeds or seeds)
+        n, seeds = (
+            kept.conditions["real"],
+            len(kept.conditions["seeds"]),
+        )  # of held-out inputs there may be fewer samples
+        most = min(self.n or n, kept.conditions["real_neighbours"])
+        return bool(n == most) and seeds == (self.seeds or seeds)
 
 
 def source_of(info: RunMetadata) -> DataSource:
