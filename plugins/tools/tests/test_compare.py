@@ -145,7 +145,8 @@ def test_a_variant_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path, m
 
 
 def test_all_are_those_that_can_use_the_data(tmp_path: Path) -> None:
-    plans, left_out = race._plans(None, {"data": "sine"}, {}, tmp_path)
+    plans, left_out, of_inputs = race._plans(None, {"data": "sine"}, {}, tmp_path)
+    assert not of_inputs
     assert "toy" in plans and "toy-conditional" not in plans
     assert "toy-conditional needs labels, but sine has none" in left_out["toy-conditional"]
     with pytest.raises(DataError, match="toy-conditional needs labels, but sine has none"):

@@ -15,6 +15,7 @@ import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.data import Dataset
 from ganzoo_core.errors import DataError
+from ganzoo_tools.comparison import race
 from ganzoo_tools.evaluation import evaluation, extractors, keeping
 from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.evaluation import evaluate
@@ -97,10 +98,18 @@ def test_error_against_the_target_is_worked_out_by_hand() -> None:
 def test_batches_of_a_balanced_variant_are_balanced(takers, in_tmp: Path) -> None:
     variant = ganzoo.train("domains", device="cpu", out="run", steps=1).generator().variant
     found = given_rows(variant, pairs(70), torch.arange(70), {"labels", "source", "source_labels"})
-    assert found["labels"].tolist() == ([0] * 32 + [1] * 32), "64 of them; the other six would be no batch"
+    assert found["labels"].tolist() == [0] * 32 + [1] * 32 + [0] * 3 + [1] * 3, "the last batch is cut"
     assert torch.equal(found["source_labels"], 1 - found["labels"]), "each comes from the other domain"
     few = given_rows(variant, pairs(9), torch.arange(9), {"labels"})
-    assert few["labels"].tolist() == [0] * 4 + [1] * 4
+    assert few["labels"].tolist() == [0] * 4 + [1] * 4 + [0]
+
+
+def test_a_class_that_held_out_data_lacks_is_no_trouble(takers, in_tmp: Path) -> None:
+    variant = ganzoo.train("domains", device="cpu", out="run", steps=1).generator().variant
+    data = pairs(21)
+    three = replace(data, spec=replace(data.spec, classes=("a", "b", "c")))
+    found = given_rows(variant, three, torch.arange(21), {"labels"})
+    assert found["labels"].bincount().tolist() == [11, 10]
 
 
 def test_a_lone_file_is_evaluated_on_its_data(trained: Path) -> None:
@@ -133,3 +142,25 @@ def test_they_are_compared_with_others(trained: Path) -> None:
     assert result.exit_code == 0, result.output
     page = next(Path().glob("**/comparison.html")).read_text(encoding="utf-8")
     assert page.count("of its run’s examples") + page.count("of its run&#39;s examples") == 2
+
+
+def test_they_make_as_many_samples_as_those_they_are_compared_with(
+    takers, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """37 held-out pairs are enough to make samples of, so that a generator of noise is evaluated on 37, too."""
+    networks = import_module("ganzoo_takers.networks")
+    monkeypatch.setattr(networks, "pairs", lambda n, seed=1, made=networks.pairs: made({64: 64, 16: 37}[n], seed))
+    runs = [trained_as(name, data="toy-pairs") for name in ("toy", "domains")]
+    evaluate(runs[0], n=64, seeds=1).save(runs[0])
+
+    def compare(*arguments: object) -> tuple[str, str]:
+        result = CliRunner().invoke(main, ["compare", *map(str, arguments)])
+        assert result.exit_code == 0, result.output
+        return result.stdout, result.stderr
+
+    assert "measured: 37 samples of each, 64 real" in compare(*runs)[0]
+    assert "evaluating" not in compare(*runs)[1], "all is kept"
+    assert "measured: 37 samples of each, 40 real" in compare(*runs, "-n", 40)[0]
+    assert "measured: 64 samples of each, 64 real" in compare(runs[0], "-n", 64)[0]
+    assert "evaluating" not in compare(runs[0], "-n", 64)[1]
+    assert race._plans(["toy", "translator"], {"data": "toy-pairs"}, {}, in_tmp)[2], "known before any is trained"

@@ -18,6 +18,7 @@ from ganzoo_core.storage import tensor_files
 from ganzoo_core.storage.files import own_folder
 from ganzoo_core.variant import DataSource
 from ganzoo_tools.evaluation.evaluation import evaluate
+from ganzoo_tools.evaluation.few import LEAST
 from ganzoo_tools.evaluation.reference import Reference, load_reals
 from ganzoo_tools.evaluation.results import Evaluation, differing, evaluation_file
 
@@ -59,13 +60,21 @@ class Evaluator:
     """Evaluates the runs of one data set, all alike. Stored evaluations in run folders are reused.
 
     `n` samples for each of `seeds` sampling seeds; None: as in the stored evaluations, or by default as `ganzoo
-    evaluate`.
+    evaluate`. `of_inputs`: whether one of the generators takes inputs, so that none makes more samples than the data
+    has inputs for.
     """
 
     def __init__(
-        self, source: DataSource, *, n: int | None, seeds: int | None, data_dir: Path | None, device: str
+        self,
+        source: DataSource,
+        *,
+        n: int | None,
+        seeds: int | None,
+        data_dir: Path | None,
+        device: str,
+        of_inputs: bool = False,
     ) -> None:
-        self.source, self.n, self.seeds = source, n, seeds
+        self.source, self.n, self.seeds, self.of_inputs = source, n, seeds, of_inputs
         self.n_else, self.seeds_else = n or 10_000, seeds or 3
         self.data_dir, self.device = data_dir, device
 
@@ -108,7 +117,8 @@ class Evaluator:
         if kept is not None and kept.step == trained_steps(folder) and self._is_asked_for(kept):
             return kept
         _log.info("evaluating %s", folder.path)
-        found = evaluate(folder.path, n=self.n_else, seeds=self.seeds_else, device=self.device, reals=self.reals)
+        n = min(self.n_else, len(self.reals.given[1])) if self.of_inputs else self.n_else
+        found = evaluate(folder.path, n=n, seeds=self.seeds_else, device=self.device, reals=self.reals)
         found.save(folder.path)
         return found
 
@@ -123,12 +133,12 @@ class Evaluator:
 
     def _is_asked_for(self, kept: Evaluation) -> bool:
         """Whether a kept evaluation was made with the samples asked for, or with as many as there are."""
-        n, seeds = (
-            kept.conditions["real"],
-            len(kept.conditions["seeds"]),
-        )  # of held-out inputs there may be fewer samples
-        most = min(self.n or n, kept.conditions["real_neighbours"])
-        return bool(n == most) and seeds == (self.seeds or seeds)
+        made, seeds = kept.conditions, len(kept.conditions["seeds"])
+        most = min(self.n or made["real"], made["real_neighbours"])
+        held_out = made.get("held_out") or 0
+        fewer = self.of_inputs and held_out >= (made.get("draw") or LEAST)  # as `Reference.given` has it
+        samples = min(most, held_out) if fewer else most
+        return (made["samples"], made["real"]) == (samples, most) and seeds == (self.seeds or seeds)
 
 
 def source_of(info: RunMetadata) -> DataSource:
@@ -141,6 +151,12 @@ def trained_steps(folder: RunFolder) -> int:
     header, _ = tensor_files.read_header(folder.generator, "generator")
     tensor_files.check_fields(folder.generator, header, {"step": int})
     return int(header["step"])
+
+
+def takes_inputs(folder: RunFolder) -> bool:
+    """Whether the generator in a run's folder takes something besides noise and labels."""
+    header, _ = tensor_files.read_header(folder.generator, "generator")
+    return bool(header.get("inputs"))
 
 
 def _kept_at(folder: RunFolder) -> float:

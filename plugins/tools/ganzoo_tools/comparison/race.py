@@ -13,14 +13,15 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import DataError, SettingError, TrainingError
+from ganzoo_core.interfaces import column_names
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error, refuse_link
 from ganzoo_core.storage.names import shell_word
-from ganzoo_core.testing import train_steps
-from ganzoo_tools.comparison.candidates import Evaluator, source_of, trained_steps
+from ganzoo_core.testing import Training, train_steps
+from ganzoo_tools.comparison.candidates import Evaluator, source_of, takes_inputs, trained_steps
 from ganzoo_tools.comparison.ranking import Comparison, rank_candidates
 
 STAGES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time: how far all are trained before they are judged, and go on
@@ -48,6 +49,7 @@ def compare(
         seeds=None,
         data_dir=None if data_dir is None else Path(data_dir),
         device=device,
+        of_inputs=any(map(takes_inputs, folders)),
     )
     evaluator.fit(folders)
     return rank_candidates(
@@ -86,9 +88,10 @@ def race(
     _check(seconds, seeds, texts or {})
     where = None if data_dir is None else Path(data_dir)
     home = Path(out) if out is not None else default_folder(data, minutes)
-    plans, left_out = _plans(variants, {"data": data, "device": device}, texts or {}, where)
+    plans, left_out, of_inputs = _plans(variants, {"data": data, "device": device}, texts or {}, where)
     racing = {(name, seed): home / f"{name}-seed{seed}" for seed in range(seeds) for name in plans}
-    evaluator = Evaluator(next(iter(plans.values())).source, n=n, seeds=SAMPLING_SEEDS, data_dir=where, device=device)
+    source = next(iter(plans.values())).source
+    evaluator = Evaluator(source, n=n, seeds=SAMPLING_SEEDS, data_dir=where, device=device, of_inputs=of_inputs)
     turns = [(share * seconds, key) for share in STAGES for key in racing]
     for number, (until_s, (name, seed)) in enumerate(turns, 1):
         if (name, seed) not in racing:
@@ -130,16 +133,19 @@ def _check(seconds: float, seeds: int, texts: Mapping[str, str]) -> None:
 
 def _plans(
     names: Sequence[str] | None, values: dict[str, Any], texts: Mapping[str, str], data_dir: Path | None
-) -> tuple[dict[str, Plan], dict[str, str]]:
-    """The variants with their settings; if all are requested, those that can't use the data are left out."""
+) -> tuple[dict[str, Plan], dict[str, str], bool]:
+    """The variants with their settings, what is left out and why, and whether any of the generators takes inputs.
+
+    Only if all are requested those are left out that can't use the data.
+    """
     plans = {name: resolve(name, values, texts) for name in names or registry().variants()}
     if not plans:
         raise SettingError("there is no variant to compare; `ganzoo plugins` shows what is installed")
     dataset = next(iter(plans.values())).source.load(data_folder(data_dir))
-    left_out = {}
+    left_out, of_inputs = {}, False
     for name, plan in list(plans.items()):
         try:
-            _try(plan, dataset)
+            of_inputs |= bool(column_names(_try(plan, dataset).networks.generator))
         except DataError as error:
             if names is not None:
                 raise
@@ -147,12 +153,13 @@ def _plans(
             del plans[name]
     if not plans:
         raise DataError(f"no variant can use {dataset.spec.name}: {'; '.join(left_out.values())}")
-    return plans, left_out
+    return plans, left_out, of_inputs
 
 
-def _try(plan: Plan, dataset: Dataset) -> None:
+def _try(plan: Plan, dataset: Dataset) -> Training:
     """Take one step: checks that a variant fits the data, and keeps torch's start-up out of the measured time."""
-    train_steps(plan.variant, dataset, 1, seed=plan.run.seed, device=plan.run.device, precision=plan.run.precision)
+    run = plan.run
+    return train_steps(plan.variant, dataset, 1, seed=run.seed, device=run.device, precision=run.precision)
 
 
 def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, data_dir: Path | None) -> None:

@@ -114,9 +114,9 @@ class _Evaluator:
         if generator.inputs or self._own:
             names = {"labels", *(one.name for one in generator.inputs), *self._own}
             names |= {"real"} if generator.variant.paired and generator.inputs else set()
-            data, rows = reals.given
+            data, rows = reals.given if generator.inputs else reals.rows["subset"]
             self._given = given_rows(generator.variant, data, rows[:n], names)
-            self.n = len(next(iter(self._given.values())))
+            self.n = min(n, len(rows))
             self._asked = self._given.get("labels")
         if self._discriminator is not None:
             self._on_train = self._real_scores(reals.subset, "subset")
