@@ -21,7 +21,7 @@ from torchvision import transforms
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.sampling.devices import keep_freed_memory
-from ganzoo_core.training.engine import AVERAGED_EVERY
+from ganzoo_core.training.averages import EVERY as AVERAGED_EVERY
 from ganzoo_core.variant import Variant
 
 bce = F.binary_cross_entropy_with_logits

@@ -30,12 +30,14 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         )),
     ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
     ("Variants and data, without torch", "ganzoo_core", (
-            "Variant", "Config", "DataSpec", "Input", "DataSource", "option",
+            "Variant", "Config", "Phase", "DataSpec", "Input", "DataSource", "option",
         )),
     ("Settings", "ganzoo_core.settings", ("Settings", "Option")),
-    ("The game", "ganzoo_core", ("Generator", "Discriminator", "Networks", "Loss", "Turn", "Player")),
+    ("The game", "ganzoo_core", (
+            "Generator", "Discriminator", "Frozen", "Networks", "Loss", "Turn", "Player",
+        )),
     ("The game's helpers", "ganzoo_core.interfaces", (
-            "new_player", "two_players", "logits_of", "column_names", "columns_of", "PlayerFactory",
+            "new_player", "two_players", "logits_of", "column_names", "columns_of", "Part", "Clock", "PlayerFactory",
         )),
     (
         "Losses and penalties",
@@ -44,7 +46,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("Layers", "ganzoo_core.dropout", ("Dropout",)),
     ("Data in memory", "ganzoo_core", ("Dataset",)),
-    ("Seeds", "ganzoo_core.data", ("derive_seed",)),
+    ("Seeds and noise", "ganzoo_core.seeds", ("derive_seed", "uniform", "normal")),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
     ("Training and using", "ganzoo_core", ("train", "Run", "Report", "load", "TrainedGenerator", "Samples")),
     ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result", "train_steps", "Training")),

@@ -12,12 +12,12 @@ from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.hookspecs import API_VERSION, MOVED, VERSION, hookimpl
 from ganzoo_core.settings import option
-from ganzoo_core.variant import Config, DataSource, Variant
+from ganzoo_core.variant import Config, DataSource, Phase, Variant
 
 if TYPE_CHECKING:
     from ganzoo_core.callbacks import Callback, RunInfo
     from ganzoo_core.data import Dataset
-    from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player, Turn
+    from ganzoo_core.interfaces import Discriminator, Frozen, Generator, Loss, Networks, Player, Turn
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_core.sampling.samples import Samples
     from ganzoo_core.sampling.trained_generator import TrainedGenerator
@@ -32,6 +32,7 @@ _LAZY = {
     "RunInfo": "callbacks",
     "Dataset": "data",
     "Discriminator": "interfaces",
+    "Frozen": "interfaces",
     "Generator": "interfaces",
     "Loss": "interfaces",
     "Networks": "interfaces",
@@ -53,11 +54,13 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "Discriminator",
+    "Frozen",
     "GanzooError",
     "Generator",
     "Input",
     "Loss",
     "Networks",
+    "Phase",
     "Player",
     "Report",
     "Run",

@@ -148,8 +148,9 @@ class BatchOrder:
 
     A pure function of (seed, b). Every sample comes once per epoch; a batch may span two. With `balance` an epoch holds
     each class equally often instead, and with `by_class` each batch does, in class order; `groups` then says of how
-    many. Raises `DataError` if the batch is larger than the data set, or for classes to be balanced that are not there,
-    `SettingError` for a batch that can't hold equally many of each.
+    many. `first`: how many samples other batches have taken before number 0. Raises `DataError` if the batch is larger
+    than the data set, or for classes to be balanced that are not there, `SettingError` for a batch that can't hold
+    equally many of each.
     """
 
     def __init__(
@@ -161,7 +162,9 @@ class BatchOrder:
         *,
         balance: bool = False,
         by_class: bool = False,
+        first: int = 0,
     ) -> None:
+        self.first = first
         self.size = len(dataset)
         if batch_size > self.size:
             raise DataError(
@@ -188,7 +191,7 @@ class BatchOrder:
 
     def indices(self, batch_number: int) -> Tensor:
         """The indices (batch_size,) int64 of batch number b."""
-        epoch, start = divmod(batch_number * self.batch_size, self.size)
+        epoch, start = divmod(self.first + batch_number * self.batch_size, self.size)
         found = self._epoch(epoch)[start : start + self.batch_size]
         if missing := self.batch_size - len(found):
             found = torch.cat([found, self._epoch(epoch + 1)[:missing]])

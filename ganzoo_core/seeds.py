@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -44,14 +45,23 @@ current_microbatch: ContextVar[Microbatch | None] = ContextVar("microbatch", def
 
 
 def uniform(*shape: int, like: Tensor) -> Tensor:
-    """Uniform numbers in [0, 1) of `shape`, whose first dimension is this microbatch's samples.
+    """Uniform numbers in [0, 1), float32 on `like`'s device. The first dimension is this microbatch's samples.
 
-    Made for the whole mini-batch and sliced, so splitting changes nothing. Dropout and the like are seeded per
-    microbatch.
+    Made for the whole mini-batch and sliced, so splitting changes nothing, and float32 whatever `like` is, since bf16
+    draws other numbers. Dropout and the like are seeded per microbatch.
     """
+    return _drawn(torch.rand, shape, like.device)
+
+
+def normal(*shape: int, like: Tensor) -> Tensor:
+    """Standard normal numbers of `shape`, as `uniform` makes its own."""
+    return _drawn(torch.randn, shape, like.device)
+
+
+def _drawn(draw: Callable[..., Tensor], shape: tuple[int, ...], device: torch.device) -> Tensor:
     microbatch = current_microbatch.get()
     if microbatch is None:
-        return torch.rand(shape, device=like.device, dtype=like.dtype)
+        return draw(shape, device=device, dtype=torch.float32)
     n, *rest = shape
-    whole = torch.rand(n * microbatch.count, *rest, generator=microbatch.common, device=like.device, dtype=like.dtype)
+    whole = draw(n * microbatch.count, *rest, generator=microbatch.common, device=device, dtype=torch.float32)
     return microbatch.part(whole)

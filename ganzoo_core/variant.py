@@ -1,4 +1,4 @@
-"""The classes that need no torch: DataSpec, DataSource, Config, Variant.
+"""The classes that need no torch: DataSpec, DataSource, Config, Phase, Variant.
 
 A plugin's `__init__.py` imports only these, so that listing a zoo of a hundred variants stays instant. The factories
 import networks, losses and optimizers when they are called.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
@@ -21,7 +21,7 @@ from ganzoo_core.settings import Settings, option
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
     from torch.optim import Optimizer
 
     from ganzoo_core.data import Dataset
@@ -104,14 +104,28 @@ class Config(Settings):
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run, in which all that is decided in Python stays the same.
+
+    `steps`: how many it lasts; None in the last, which ends with the run. `batch_size`: samples per update, where they
+    are not the config's. `learning_rates`: by the player's name, where they are not the optimizer's own.
+    """
+
+    name: str
+    steps: int | None = None
+    batch_size: int | None = None
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+
+
 class Variant(ABC):
     """A member of the zoo: its description, the data it accepts, and factories for its parts.
 
     `paper`: a reference such as "arXiv:1411.1784". A `conditional` variant needs labels. `kinds`: the kinds of data it
     accepts. `default_data`: the data set used when none is given. `balanced`: mini-batches hold equally many samples of
     each class, in class order. `paired`: of a generator that takes inputs, whether `real` is what it should make of
-    those of the same row; pictures show it as the target. The factories import their networks when called, so that this
-    class stays torch-free.
+    those of the same row; pictures show it as the target. `averaged`: the networks whose weights are averaged where
+    `ema_decay` is on. The factories import their networks when called, so that this class stays torch-free.
     """
 
     name: ClassVar[str]
@@ -123,6 +137,7 @@ class Variant(ABC):
     default_data: ClassVar[str] = "digits"
     balanced: ClassVar[bool] = False
     paired: ClassVar[bool] = True
+    averaged: ClassVar[tuple[str, ...]] = ("generator",)
     Config: ClassVar[type[Config]] = Config
 
     def __init__(self, config: Settings | None = None) -> None:
@@ -140,18 +155,34 @@ class Variant(ABC):
     def loss(self) -> Loss:
         """A new loss."""
 
-    def optimizer(self, player: str, parameters: Iterable[Tensor]) -> Optimizer:
-        """The optimizer of one player, "generator" or "discriminator": Adam (arXiv:1412.6980) unless overridden."""
+    def further_networks(self, data: DataSpec) -> dict[str, nn.Module]:
+        """New networks beside these, by name, such as an encoder: a loss finds them in `turn.further`."""
+        return {}
+
+    def optimizer(self, player: str, parameters: Iterable[Any]) -> Optimizer:
+        """The optimizer of one player: Adam (arXiv:1412.6980) unless overridden.
+
+        Its learning rate is the setting `NAME_lr` of the player NAME, such as `generator_lr`, and `discriminator_lr`
+        where there is none. `parameters`: as torch.optim takes them, tensors or groups of them.
+        """
         from torch.optim import Adam
 
-        lr = self.config.generator_lr if player == "generator" else self.config.discriminator_lr
-        return Adam(parameters, lr=lr, betas=(self.config.beta1, self.config.beta2), fused=True)
+        config = self.config
+        lr = getattr(config, f"{player}_lr", config.discriminator_lr)
+        return Adam(parameters, lr=lr, betas=(config.beta1, config.beta2), fused=True)
 
     def players(self, networks: Networks) -> list[Player]:
         """The players of a step, in order: by default the discriminator n_critic times, then the generator once."""
         from ganzoo_core.interfaces import two_players
 
         return two_players(self, networks)
+
+    def phases(self) -> Sequence[Phase]:
+        """The parts of a run that differ in what Python decides, in order; none by default: the run is of one piece.
+
+        A resume with more `steps` must find those that were begun where they were: let their steps be settings.
+        """
+        return ()
 
     def inputs(self, data: DataSpec) -> tuple[Input, ...]:
         """What a generator may take beside latents and labels: by default the columns of the data, as they are.
@@ -165,7 +196,8 @@ class Variant(ABC):
         """The mini-batch with columns (N, ...) added or changed, before it is split into microbatches.
 
         `batch`: all that the data gave, `real` (N, *shape) in [-1, 1] and `labels` (N,) among it, on `rng`'s device.
-        Whatever is random is drawn from `rng`, so that it depends on the seed and the step alone. `phase`: None.
+        Whatever is random is drawn from `rng`, so that it depends on the seed and the step alone. `phase`: the name of
+        the run's phase; None without phases.
         """
         return batch
 
@@ -233,10 +265,10 @@ _VARIANT: dict[str, _Rule] = {
     "default_data": ("the name of a data set", _is_text),
     "balanced": _FLAG,
     "paired": _FLAG,
+    "averaged": ("the names of networks", lambda value: _is_many(_is_text, value)),
     "Config": ("a dataclass that extends ganzoo_core.Config", _are_settings(Config)),
-    **dict.fromkeys(
-        ("generator", "discriminator", "loss", "optimizer", "players", "inputs", "derive", "check_data"), _METHOD
-    ),
+    **dict.fromkeys(("generator", "discriminator", "loss", "further_networks", "optimizer", "players"), _METHOD),
+    **dict.fromkeys(("phases", "inputs", "derive", "check_data"), _METHOD),
 }
 _SOURCE: dict[str, _Rule] = {
     "name": (NAME_RULE, lambda value: bool(NAME.fullmatch(value))),

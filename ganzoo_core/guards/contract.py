@@ -45,16 +45,22 @@ def checked_columns(variant: str, found: Any, given: dict[str, Tensor]) -> dict[
 
 
 def checked_samples(generator: nn.Module, made: Any, real: Tensor) -> Tensor:
-    """What a generator made. Raises `ContractError` if it is not like `real` in shape, type and device."""
+    """What a generator made, float32 also under autocast.
+
+    Raises `ContractError` if it is not like `real` in shape, type and device.
+    """
     if not (isinstance(made, Tensor) and made.shape == real.shape and made.device == real.device and _is_float(made)):
         wanted = f"{tuple(real.shape)} float32 on {real.device}"
         name = type(generator).__name__
         raise ContractError("samples", f"{name}.forward must give samples {wanted}, but gives {described(made)}")
-    return made
+    return made.float()
 
 
 def checked_logits(discriminator: nn.Module, output: Any, x: Tensor) -> Any:
-    """What a discriminator said of x. Raises `ContractError` unless it is logits, or a named tuple that begins so."""
+    """What a discriminator said of x, float32 also under autocast.
+
+    Raises `ContractError` unless it is logits, or a named tuple that begins so.
+    """
     parts = output if isinstance(output, tuple) and hasattr(output, "_fields") else (output,)
     logits = parts[0] if parts else None
     if not (isinstance(logits, Tensor) and logits.ndim and len(logits) == len(x) and _is_float(logits)):
@@ -69,7 +75,9 @@ def checked_logits(discriminator: nn.Module, output: Any, x: Tensor) -> Any:
             f"{type(discriminator).__name__}.forward must give tensors of {len(x)} rows on {x.device}, but gives "
             f"{', '.join(map(described, parts))}",
         )
-    return output
+    if isinstance(output, Tensor):
+        return output.float()
+    return type(output)(*(part.float() if part.is_floating_point() else part for part in parts))
 
 
 def checked_terms(whose: str, found: Any, *, with_gradient: bool) -> dict[str, Tensor]:

@@ -38,10 +38,19 @@ _log = logging.getLogger("ganzoo")
 
 
 def describe(
-    plugin: Plugin, variant: Variant, spec: DataSpec, step: int, inputs: Sequence[Input] = ()
+    plugin: Plugin,
+    variant: Variant,
+    spec: DataSpec,
+    step: int,
+    inputs: Sequence[Input] = (),
+    phase: str | None = None,
 ) -> dict[str, Any]:
-    """Everything needed to use a generator's weights, as JSON values; contains no time and no path."""
-    taken = {"inputs": [one.to_dict() for one in inputs]} if inputs else {}
+    """Everything needed to use a generator's weights, as JSON values; contains no time and no path.
+
+    `phase`: the one in which it was trained last, where the run has phases.
+    """
+    taken: dict[str, Any] = {"inputs": [one.to_dict() for one in inputs]} if inputs else {}
+    taken |= {} if phase is None else {"phase": phase}
     return taken | {
         "variant": variant.name,
         "package": plugin.package,
@@ -52,10 +61,18 @@ def describe(
     }
 
 
-def export(path: Path, module: Generator, plugin: Plugin, variant: Variant, spec: DataSpec, step: int) -> None:
+def export(
+    path: Path,
+    module: Generator,
+    plugin: Plugin,
+    variant: Variant,
+    spec: DataSpec,
+    step: int,
+    phase: str | None = None,
+) -> None:
     """Write a generator's weights with everything needed to use them."""
     inputs = taken_inputs(variant, module, spec)
-    tensor_files.save(path, "generator", describe(plugin, variant, spec, step, inputs), module.state_dict())
+    tensor_files.save(path, "generator", describe(plugin, variant, spec, step, inputs, phase), module.state_dict())
 
 
 @undisturbed()
@@ -70,6 +87,7 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         variant, plugin, spec = _described(file)
         module = _filled(file, variant, plugin, spec)
+        _begin_phase(file, variant, module)
         inputs = _inputs(file, variant, plugin, module, spec)
         kept = Path(os.path.expanduser(source))
         examples = read_examples(kept, inputs, spec) if inputs and (kept / EXAMPLES).exists() else {}
@@ -169,6 +187,17 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
     tensor_files.load_into(module, tensors, "generator", file.path)
     warn_of_other_version(file.path, file.header, plugin, "its samples may be others than there")
     return module
+
+
+def _begin_phase(file: TensorFile, variant: Variant, module: Generator) -> None:
+    """Have a generator be as it was in the phase that the file names. Raises `FileError` for one that is not there."""
+    phase = file.header.get("phase")
+    names = [one.name for one in variant.phases()]
+    if phase not in names and (names or phase is not None):
+        known = ", ".join(names) or "none"
+        raise FileError(f"{file.path} is damaged: its phase must be one of {known}, but is {shorten(repr(phase))}")
+    if phase is not None:
+        module.begin_phase(phase)
 
 
 def _inputs(file: TensorFile, variant: Variant, plugin: Plugin, module: Generator, spec: DataSpec) -> tuple[Input, ...]:

@@ -39,9 +39,11 @@ def taken_inputs(variant: Variant, generator: nn.Module, data: DataSpec) -> tupl
     return tuple(known[name] for name in names if name in known)
 
 
-def derived(variant: Variant, batch: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+def derived(
+    variant: Variant, batch: dict[str, Tensor], rng: torch.Generator, phase: str | None = None
+) -> dict[str, Tensor]:
     """A whole mini-batch with what the variant adds to it. Raises `ContractError` for what is no batch."""
-    return checked_columns(type(variant).__name__, variant.derive(dict(batch), rng, None), batch)
+    return checked_columns(type(variant).__name__, variant.derive(dict(batch), rng, phase), batch)
 
 
 def blank_batch(variant: Variant, spec: DataSpec) -> dict[str, Tensor]:
@@ -51,7 +53,8 @@ def blank_batch(variant: Variant, spec: DataSpec) -> dict[str, Tensor]:
     columns |= {"labels": torch.arange(few) % spec.num_classes} if spec.classes else {}
     for one in spec.columns:
         columns[one.name] = torch.zeros(few, *one.shape, dtype=torch.int64 if one.kind == "text" else torch.float32)
-    return derived(variant, columns, torch.Generator().manual_seed(0))
+    phases = variant.phases()
+    return derived(variant, columns, torch.Generator().manual_seed(0), phases[-1].name if phases else None)
 
 
 def given_columns(inputs: Sequence[Input], given: Mapping[str, Any], owner: str) -> dict[str, Tensor]:

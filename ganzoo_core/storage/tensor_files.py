@@ -119,17 +119,19 @@ def check_fields(path: Path, header: dict[str, Any], kinds: dict[str, type]) -> 
             raise FileError(f"{path} is damaged: its header lacks or garbles {name}")
 
 
-def load_into(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
-    """Copy the tensors named `prefix.*` into the module.
+def load_into(
+    module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path, own: dict[str, Tensor] | None = None
+) -> None:
+    """Copy the tensors named `prefix.*` into the module: all of its state, or that part of it which is its `own`.
 
     Raises `FileError` where names, shapes or dtypes differ, or a number is not finite.
     """
     found = part(tensors, prefix)
     shapes, dtypes = forms(found)
-    check_fit(path, prefix, module.state_dict(), shapes, dtypes)
+    check_fit(path, prefix, module.state_dict() if own is None else own, shapes, dtypes)
     for name, tensor in found.items():
         check_finite(path, f"{prefix}.{name}", tensor)
-    module.load_state_dict(found)
+    module.load_state_dict(found, strict=own is None)
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -51,10 +51,12 @@ def check(
     path: Path,
     shapes: dict[str, tuple[int, ...]],
     dtypes: Mapping[str, torch.dtype | None],
+    state: Callable[[nn.Module], dict[str, Tensor]] = nn.Module.state_dict,
 ) -> bool:
     """Raise `FileError` where the network that `new` makes does not fit these tensors. Nothing is allocated for it.
 
-    Returns whether it could be made so; one that reads its own numbers can't, and is to be made `bounded`.
+    `state`: what of it the file should hold. Returns whether it could be made so; one that reads its own numbers can't,
+    and is to be made `bounded`.
     """
     with alone, torch.random.fork_rng(devices=[]):
         try:
@@ -64,7 +66,7 @@ def check(
             raise
         except Exception:  # noqa: BLE001 - whatever a stranger's settings do to a network
             return False
-        check_fit(path, what, network.state_dict(), shapes, dtypes)
+        check_fit(path, what, state(network), shapes, dtypes)
         return True
 
 

@@ -19,15 +19,15 @@ from ganzoo_core.sampling.generator_file import export, load
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing.cases import BATCH, Case
 from ganzoo_core.testing.rules import batch_of
-from ganzoo_core.training.engine import Engine, total
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.microbatches import total
 
 
 def _turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     """Each player of an engine with a turn of its own."""
-    for player, owns in zip(engine.players, engine._owns_generator, strict=True):
-        last = engine._batches_per_step - 1
-        (batch,) = engine._make_batch(last, engine.order.indices(last))
-        yield player, Turn(batch, *engine.networks[:2], owns_generator=owns, joint=engine.joint)
+    for player in engine.stage.players:
+        (batch,) = engine._make_batch(engine.order.indices(engine.stage.batches_per_step - 1), is_shared=True)
+        yield player, engine._turn(batch, player.name in engine.stage.owners)
 
 
 def terms(case: Case) -> None:
@@ -49,7 +49,7 @@ def terms(case: Case) -> None:
 def gradients(case: Case) -> None:
     """Every parameter a player owns gets a finite gradient in its turn, and no other parameter gets any."""
     engine = case.engine()
-    names = {id(p): f"{part}.{n}" for part, m in engine.networks._asdict().items() for n, p in m.named_parameters()}
+    names = {id(p): f"{part}.{n}" for part, m in engine.networks.by_name().items() for n, p in m.named_parameters()}
     for player, turn in _turns(engine):
         found = player.terms(turn)
         if not found:
@@ -83,7 +83,7 @@ def moves(case: Case) -> None:
         if not engine.train_step()[name].terms:
             continue  # it passed
         owned = {id(p) for p in mover.parameters}
-        for part, module in engine.networks._asdict().items():
+        for part, module in engine.networks.by_name().items():
             for key, parameter in module.named_parameters():
                 changed = not torch.equal(before[f"{part}.{key}"], parameter)
                 assert changed <= (id(parameter) in owned), (
@@ -91,7 +91,7 @@ def moves(case: Case) -> None:
                 )
         assert any(
             not torch.equal(before[f"{part}.{key}"], parameter)
-            for part, module in engine.networks._asdict().items()
+            for part, module in engine.networks.by_name().items()
             for key, parameter in module.named_parameters()
             if id(parameter) in owned
         ), f"expected {name} to move in its turn, but none of its parameters changed"
@@ -174,7 +174,7 @@ def exportable(case: Case) -> None:
     labels = batch["labels"] if case.variant_class.conditional else None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "generator.safetensors"
-        export(path, engine.sampler, case.plugin, case.new_variant(), case.spec, engine.step)
+        export(path, engine.sampler, case.plugin, case.new_variant(), case.spec, engine.step, engine.stage.name)
         loaded = load(path)
     ours = generate(engine.sampler, n, labels, 0, engine.device, columns=columns)
     theirs = generate(loaded.module, n, labels, 0, engine.device, columns=columns)
@@ -218,7 +218,7 @@ def joint_passes(case: Case) -> None:
 
 
 def _all_parameters(engine: Engine) -> list[torch.nn.Parameter]:
-    return [p for module in engine.networks for p in module.parameters()]
+    return [p for module in engine.networks.by_name().values() for p in module.parameters()]
 
 
 def _assert_equal(a: dict[str, Tensor], b: dict[str, Tensor], what: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
+from ganzoo_core.errors import NotFiniteError
 from ganzoo_core.interfaces import Turn
 
 
@@ -23,6 +25,13 @@ def global_norm(tensors: Iterable[Tensor]) -> Tensor:
 def all_finite(tensor: Tensor) -> bool:
     """Whether the tensor holds neither NaN nor an infinity."""
     return bool(tensor.isfinite().all())
+
+
+def check_finite(tensors: Mapping[str, Tensor], norm: float, step: int) -> None:
+    """Raise `NotFiniteError` if a tensor of that global norm holds NaN or an infinity."""
+    for name, tensor in {} if math.isfinite(norm) else tensors.items():
+        if not all_finite(tensor):
+            raise NotFiniteError(f"the weight {name} holds a number that is not finite at step {step}", step)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -16,21 +16,26 @@ from ganzoo_core.data import BatchOrder, Dataset
 from ganzoo_core.distributed.processes import Processes, SingleProcess
 from ganzoo_core.errors import ContractError, FileError, NotFiniteError, PluginError, shorten
 from ganzoo_core.guards.contract import checked_latents, checked_terms
-from ganzoo_core.interfaces import Batch, Generator, Player, Turn
+from ganzoo_core.interfaces import Batch, Clock, Generator, Player, Turn
+from ganzoo_core.networks import own_state
 from ganzoo_core.registry import who
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, pick_device, pick_precision, to_device
 from ganzoo_core.sampling.inputs import derived, taken_inputs
 from ganzoo_core.seeds import alone, derive_seed
 from ganzoo_core.storage import tensor_files
-from ganzoo_core.training import cuda_graph
-from ganzoo_core.training.diagnostics import all_finite, discriminator_stats, global_norm
-from ganzoo_core.training.microbatches import Microbatches, Update, check_divisible, means
+from ganzoo_core.training.averages import Averages
+from ganzoo_core.training.cuda_graph import CapturedStep, Play, can_capture
+from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, global_norm
+from ganzoo_core.training.kept import carried, check_frozen, digest_of, frozen_parts, own_buffers
+from ganzoo_core.training.microbatches import LossState, Microbatches, Update, check_divisible, means, total
 from ganzoo_core.training.optimizer_state import OptimizerState
 from ganzoo_core.training.parts import new_networks, new_players
+from ganzoo_core.training.phases import span_at
+from ganzoo_core.training.stages import Stage, active, assign, new_stages
 from ganzoo_core.variant import Variant
 
-AVERAGED_EVERY = 4
+_CARRIED, _FROZEN = "carried", "frozen"  # what a checkpoint holds beside networks and optimizers
 
 
 class Engine:
@@ -47,46 +52,65 @@ class Engine:
         self.processes.check_device(self.device)
         keep_freed_memory()
         self.variant = variant
-        balance = {"balance": run.balance, "by_class": variant.balanced}
-        self.order = BatchOrder(dataset, self.config.batch_size, run.seed, self.device, **balance)
         self.accumulate = run.accumulate
-        rng = default_generator(self.device)
-        rank, size = self.processes.rank, self.processes.size
-        groups = self.order.groups
-        self.microbatches = Microbatches(self.config.batch_size, run.accumulate, rng, rank, size, groups)
-        self.dataset = dataset.to(self.device)
         self._who = who(variant)
+        with self._named():
+            self.stages = new_stages(variant, dataset, run, self.device, self.processes)
+        self.dataset = dataset.to(self.device)
         with alone, self._named():
             default_generator(torch.device("cpu")).manual_seed(derive_seed(run.seed, "weights"))
             self.networks = new_networks(variant, dataset.spec)
             self.inputs = taken_inputs(variant, self.networks.generator, dataset.spec)
+        parts = self.networks.by_name()
         if run.sync_batchnorm:
-            self.processes.share_batch_norm(self.networks)
-        for module in self.networks:
+            self.processes.share_batch_norm(parts.values())
+        for module in parts.values():
             to_device(module, self.device)
         with self._named():
             self.players = new_players(variant, self.networks)
-        check_divisible(variant.name, self.networks, self.microbatches)
-        self._drifting = [b for module in self.networks for b in module.buffers() if b.is_floating_point()]
-        self._optimizer_states = [OptimizerState(p.optimizer, f"optimizer.{p.name}") for p in self.players]
-        self.average = copy.deepcopy(self.networks.generator) if self.config.ema_decay else None
-        self.joint = not self.networks.discriminator.mixes_samples
-        owned = {id(p) for p in self.networks.generator.parameters()}
-        self._owns_generator = [any(id(p) in owned for p in player.parameters) for player in self.players]
-        self._batches_per_step = max(player.steps for player in self.players)
-        self._shared_batches = max(p.steps for p, owns in zip(self.players, self._owns_generator, strict=True) if owns)
+            assign(self.players, self.networks, self.stages)
+        for stage in self.stages:
+            check_divisible(variant.name, self.networks, stage.microbatches)
+        self._loss_state = LossState(self.networks.loss, self.accumulate, self.processes)
+        self._drifting = [
+            buffer for module in parts.values() for name, buffer in own_buffers(module)
+            if buffer.is_floating_point() and not (module is self.networks.loss and name in self.networks.loss.joins)
+        ]  # fmt: skip
+        optimizers = {id(p.optimizer): (p.optimizer, f"optimizer.{p.name}") for p in reversed(self.players)}
+        self._optimizer_states = [OptimizerState(*found) for found in reversed(optimizers.values())]
+        self._rates = {key: [group["lr"] for group in one.param_groups] for key, (one, _) in optimizers.items()}
+        self.averages = Averages(self.networks, variant.averaged, self.config.ema_decay)
+        self._frozen = {name: digest_of(network) for name, network in frozen_parts(parts)}
+        self._carried: dict[str, Tensor] = {}
         self._autocast: Callable[[], Any] = contextlib.nullcontext
         self.precision = pick_precision(run.precision, self.device, dataset.spec.has_pixels)
         if self.precision == "bf16":
             self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
         if run.compile:
-            self.networks.generator.compile()
-            self.networks.discriminator.compile()
+            self._compile()
         self.step = 0
-        self._play: cuda_graph.Play = self._play_turns
+        self._begin_stage(self.stages[0])
+        self._step = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._progress = torch.zeros((), device=self.device)
         recorded = run.cuda_graph and self.microbatches.count == 1
-        if recorded and cuda_graph.can_capture(self.players, self.networks.loss, self.dataset, self.device):
-            self._play = cuda_graph.CapturedStep(self._play_turns, self.state, self._reseed)
+        self._is_recorded = recorded and can_capture(self.players, self.networks.loss, self.dataset, self.device)
+        self._plays: dict[tuple[str | None, ...], Play] = {}
+
+    @property
+    def average(self) -> Generator | None:
+        """The averaged generator, where there is one."""
+        found: Any = self.averages.modules.get("generator")
+        return found
+
+    @property
+    def order(self) -> BatchOrder:
+        """Which samples the mini-batches of this phase hold."""
+        return self.stage.order
+
+    @property
+    def microbatches(self) -> Microbatches:
+        """How the mini-batches of this phase are split."""
+        return self.stage.microbatches
 
     @property
     def sampler(self) -> Generator:
@@ -96,23 +120,49 @@ class Engine:
     def train_step(self) -> dict[str, Update]:
         """Algorithm 1 of arXiv:1406.2661 for any players: each in order, `steps` updates each, on shared batches.
 
-        Returns each player's last update; one without terms skipped it.
+        Returns the last update of each player who moved; one without terms skipped it.
         """
-        first = self.step * self._batches_per_step
-        chosen = [self.order.indices(first + k) for k in range(self._batches_per_step)]
+        self._begin_stage(self.stages[span_at([stage.span for stage in self.stages], self.step)])
+        movers = self.stage.movers(self.step)
+        chosen = [self.order.indices(number) for number in self.stage.batch_numbers(self.step)]
+        self._step.fill_(self.step)
+        self._progress.fill_(self.stage.progress(self.step, self.config.steps))
         with alone, self._named():
             self._reseed()
-            updates: dict[str, Update] = self._play(chosen)
+            updates: dict[str, Update] = self._play(movers)(chosen)
+        self._carry(movers, updates)
         self.step += 1
-        self._update_average()
+        self.averages.follow(self.step)
         return updates
 
-    def _play_turns(self, indices: Sequence[Tensor]) -> dict[str, Update]:
-        """Every player's turns on the mini-batches at `indices`, a tensor (B,) for each."""
-        batches = [self._make_batch(number, chosen) for number, chosen in enumerate(indices)]
+    def _begin_stage(self, stage: Stage) -> None:
+        """Let a phase begin, unless it is the one that is on."""
+        if stage is getattr(self, "stage", None):
+            return
+        with self._named():
+            stage.begin([*self.networks.by_name().values(), *self.averages.modules.values()], self.players, self._rates)
+        for state in self._optimizer_states:
+            state.note_numbers()
+        self.stage = stage
+        self.joint = not self.networks.discriminator.mixes_samples
+        self._in_play = {player.name: active(player) for player in self.players}
+
+    def _play(self, movers: Sequence[Player]) -> Play:
+        """What plays the turns of these players: recorded once for each combination of phase and movers, on a GPU."""
+        key = (self.stage.name, *(player.name for player in movers))
+        if key not in self._plays:
+            play = functools.partial(self._play_turns, movers)
+            self._plays[key] = CapturedStep(play, self.state, self._reseed) if self._is_recorded else play
+        return self._plays[key]
+
+    def _play_turns(self, movers: Sequence[Player], indices: Sequence[Tensor]) -> dict[str, Update]:
+        """The turns of the players who move on the mini-batches at `indices`, a tensor (B,) for each."""
+        shared = len(indices) - self.stage.shared_batches(movers)
+        batches = [self._make_batch(chosen, is_shared=number >= shared) for number, chosen in enumerate(indices)]
         updates: dict[str, Update] = {}
         self.microbatches.begin_step(self._step_seed())
-        for player, owns_generator in zip(self.players, self._owns_generator, strict=True):
+        for player in movers:
+            owns_generator = player.name in self.stage.owners
             for batch in batches[-player.steps :]:
                 updates[player.name] = self._play_turn(player, batch, owns_generator)
             if owns_generator:
@@ -123,17 +173,25 @@ class Engine:
     def _play_turn(self, player: Player, batch: list[Batch], owns_generator: bool) -> Update:
         """One player's turn: the sum of its terms goes backward, one microbatch at a time, and its optimizer steps."""
         update = Update([], [])
-        for microbatch in self.microbatches.iterate(batch):
-            turn = Turn(microbatch, *self.networks[:2], owns_generator=owns_generator, joint=self.joint)
-            with self._autocast():
-                terms = checked_terms(f"the {player.name}'s terms", player.terms(turn), with_gradient=True)
-            if terms:
-                self._backward(player, terms, is_first=not update.turns)
-            update.turns.append(turn)
-            update.terms_of.append(terms)
+        with self._loss_state.joined():
+            for microbatch in self._loss_state.each(self.microbatches.iterate(batch)):
+                turn = self._turn(microbatch, owns_generator)
+                with self._autocast():
+                    terms = checked_terms(f"the {player.name}'s terms", player.terms(turn), with_gradient=True)
+                if terms:
+                    self._backward(player, terms, is_first=not update.turns)
+                update.turns.append(turn)
+                update.terms_of.append(terms)
         if terms:
             self._step_optimizer(player)
         return update
+
+    def _turn(self, batch: Batch, owns_generator: bool) -> Turn:
+        generator, discriminator, _ = self.networks
+        return Turn(
+            batch, generator, discriminator, owns_generator=owns_generator, joint=self.joint,
+            further=self.networks.further,
+        )  # fmt: skip
 
     def _reseed(self) -> None:
         """Whatever is random in this step comes from (seed, step)."""
@@ -142,16 +200,16 @@ class Engine:
     def _step_seed(self) -> int:
         return derive_seed(self.seed, "step", self.step)
 
-    def _make_batch(self, number: int, indices: Tensor) -> list[Batch]:
-        """Mini-batch `number` of a step as microbatches, with latents; the last is shared with the generator's turns.
+    def _make_batch(self, indices: Tensor, is_shared: bool) -> list[Batch]:
+        """A mini-batch of a step as microbatches, with latents; one that is shared is for the generator's turns too.
 
         With several, G(z) is computed again for the generator: their graphs would take the memory of the whole.
         """
-        generator, size = self.networks.generator, self.config.batch_size
+        generator, size = self.networks.generator, len(indices)
         z = checked_latents(generator, generator.latent(size, default_generator(self.device)), size, self.device)
-        keep_graph = self.accumulate == 1 and number >= self._batches_per_step - self._shared_batches
+        clock = Clock(self.stage.name, self._step, self._progress)
         return [
-            Batch(columns, latents, generator, keep_graph)
+            Batch(columns, latents, generator, is_shared and self.accumulate == 1, clock)
             for columns, latents in zip(self._columns(indices), self.microbatches.split(z), strict=True)
         ]
 
@@ -159,15 +217,15 @@ class Engine:
         """The columns of this process's microbatches. What a variant derives, it derives from the whole mini-batch."""
         if type(self.variant).derive is Variant.derive:
             return [self.dataset.batch(chosen) for chosen in self.microbatches.split(indices)]
-        whole = derived(self.variant, self.dataset.batch(indices), default_generator(self.device))
+        whole = derived(self.variant, self.dataset.batch(indices), default_generator(self.device), self.stage.name)
         parts = {name: self.microbatches.split(column) for name, column in whole.items()}
         return [dict(zip(parts, columns, strict=True)) for columns in zip(*parts.values(), strict=True)]
 
     def _backward(self, player: Player, terms: dict[str, Tensor], is_first: bool) -> None:
-        """Add up the gradients of the terms; `inputs` leaves out all other parameters."""
+        """Add up the gradients of the terms; `inputs` leaves out all that are not in play."""
         if is_first:
             player.optimizer.zero_grad()
-        total(terms).backward(inputs=player.parameters)
+        total(terms).backward(inputs=self._in_play[player.name])
 
     def _step_optimizer(self, player: Player) -> None:
         """Minimise the mean over the microbatches by one step. Processes' buffers are averaged too."""
@@ -179,23 +237,13 @@ class Engine:
         if player.after_update is not None:
             player.after_update()
 
-    def _update_average(self) -> None:
-        """Move the averaged generator by 1 - decay towards the trained one (arXiv:1806.04498, equation 2).
-
-        The decay grows to `ema_decay`, so that the random weights at the start are soon forgotten: after step k it
-        averages over about the last third of k. Every fourth step is averaged, as to read and write all weights takes
-        a small network some percent of a step.
-        """
-        if self.average is None or self.step % AVERAGED_EVERY:
-            return
-        decay = min(self.config.ema_decay, self.step / (self.step + 3)) ** AVERAGED_EVERY
-        with torch.no_grad():
-            generator = self.networks.generator
-            average: list[Tensor] = list(self.average.parameters())
-            current: list[Tensor] = list(generator.parameters())
-            torch._foreach_lerp_(average, current, 1 - decay)
-            for old, new in zip(self.average.buffers(), generator.buffers(), strict=True):
-                old.copy_(new)
+    def _carry(self, movers: Sequence[Player], updates: dict[str, Update]) -> None:
+        """Keep the terms of who moves in one of several steps, means over the processes, until it moves again."""
+        lazy = [player.name for player in movers if player.every > 1]
+        terms = {f"{name}/{term}": value for name in lazy for term, value in updates[name].terms.items()}
+        values = [value.detach().float().clone() for value in terms.values()]
+        self.processes.average(values)
+        self._carried |= dict(zip(terms, values, strict=True))
 
     def measure(self, updates: dict[str, Update]) -> dict[str, float]:
         """The step's numbers, read in one transfer: terms, extra scalars, D's statistics, the norm of G's gradient.
@@ -204,6 +252,8 @@ class Engine:
         `TrainingError` if processes have diverged.
         """
         values = {f"{player}/{name}": term for player, update in updates.items() for name, term in update.terms.items()}
+        movers = tuple(f"{player.name}/" for player in self.stage.players)
+        values |= {name: term for name, term in self._carried.items() if name.startswith(movers)}
         if "discriminator" in updates:
             loss, turns = self.networks.loss, updates["discriminator"].turns
             values |= means([self._figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns])
@@ -217,7 +267,7 @@ class Engine:
             if not math.isfinite(number):
                 what = "loss term" if "/" in name else "figure"
                 raise NotFiniteError(f"the {what} {name} is {number} at step {self.step}", self.step)
-        self._check_finite(weights, norm)
+        check_finite(weights, norm, self.step)
         if self.processes.size > 1:
             self.processes.check_equal(weights | self._optimizer_tensors(), self.step)
         return {"step": self.step, **record}
@@ -238,17 +288,10 @@ class Engine:
         """The gradients of the generator's last update."""
         return [p.grad for p in self.networks.generator.parameters() if p.grad is not None]
 
-    def _check_finite(self, tensors: dict[str, Tensor], norm: float) -> None:
-        """Raise `NotFiniteError` if a tensor of that global norm holds NaN or an infinity."""
-        for name, tensor in {} if math.isfinite(norm) else tensors.items():
-            if not all_finite(tensor):
-                what = f"the weight {name} holds a number that is not finite at step {self.step}"
-                raise NotFiniteError(what, self.step)
-
     def _weights(self) -> dict[str, Tensor]:
         """Parameters and buffers of all networks, by name."""
         return {
-            f"{name}.{key}": tensor for name, module in self._modules() for key, tensor in module.state_dict().items()
+            f"{name}.{key}": tensor for name, module in self._modules() for key, tensor in own_state(module).items()
         }
 
     def _optimizer_tensors(self) -> dict[str, Tensor]:
@@ -258,38 +301,41 @@ class Engine:
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the rest of the run depends on. Raises `NotFiniteError` if one is not finite."""
         tensors = self._weights() | self._optimizer_tensors()
-        self._check_finite(tensors, float(global_norm(tensors.values())))
+        tensors |= {f"{_CARRIED}.{name}": tensor for name, tensor in self._carried.items()}
+        tensors |= {f"{_FROZEN}.{name}": tensor for name, tensor in self._frozen.items()}
+        check_finite(tensors, float(global_norm(tensors.values())), self.step)
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
         """Continue from what `state` gave after `step` steps. Raises `FileError` if it does not fit."""
-        owners = [*dict(self._modules()), *(state.prefix for state in self._optimizer_states)]
+        self._begin_stage(self.stages[span_at([stage.span for stage in self.stages], step)])
+        owners = [*dict(self._modules()), *(state.prefix for state in self._optimizer_states), _CARRIED, _FROZEN]
         for tensor in tensors:
             if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
                 raise FileError(f"{path} does not fit this run: it has an unknown tensor {shorten(tensor)}")
+        check_frozen(self._frozen, tensor_files.part(tensors, _FROZEN), path)
+        self._carried = carried(tensor_files.part(tensors, _CARRIED), self.players, path, self.device)
         for state in self._optimizer_states:
             state.restore(tensors, path)
         for name, module in self._modules():
-            tensor_files.load_into(module, tensors, name, path)
+            tensor_files.load_into(module, tensors, name, path, own_state(module))
         self.step = step
 
     def parameter_counts(self) -> dict[str, int]:
         """How many parameters each network has; networks without any are left out."""
-        counts = {name: sum(p.numel() for p in m.parameters()) for name, m in self.networks._asdict().items()}
+        counts = {name: sum(p.numel() for p in m.parameters()) for name, m in self.networks.by_name().items()}
         return {name: count for name, count in counts.items() if count}
 
     def disable_graph(self) -> None:
         """Capture and replay nothing from now on, so that hooks are called."""
-        self._play = self._play_turns
+        self._is_recorded = False
+        self._plays.clear()
+
+    def _compile(self) -> None:
+        # A penalty's gradient has a gradient: what the first backward pass used must not be overwritten by it.
+        torch._functorch.config.donated_buffer = False
+        self.networks.generator.compile()
+        self.networks.discriminator.compile()
 
     def _modules(self) -> list[tuple[str, nn.Module]]:
-        named: list[tuple[str, nn.Module]] = list(self.networks._asdict().items())
-        return named if self.average is None else [*named, ("average", self.average)]
-
-
-def total(terms: dict[str, Tensor]) -> Tensor:
-    """The sum of a player's terms."""
-    first, *rest = terms.values()
-    for term in rest:
-        first = first + term
-    return first
+        return [*self.networks.by_name().items(), *self.averages.by_prefix().items()]

@@ -41,12 +41,12 @@ def find_first_nan(error: NotFiniteError, engine: Engine, path: Path, should_sto
 
 def _add_nan_hooks(engine: Engine) -> None:
     """Have every layer, term and gradient raise `_Found` at the first number that is not finite."""
-    for part, network in engine.networks._asdict().items():
+    for part, network in engine.networks.by_name().items():
         for name, module in network.named_modules():
             if not list(module.children()) and module is not network:
                 module.register_forward_hook(_layer_hook(f"{part}.{name}"))
     engine.disable_graph()
-    names = {id(p): f"{part}.{n}" for part, m in engine.networks._asdict().items() for n, p in m.named_parameters()}
+    names = {id(p): f"{part}.{n}" for part, m in engine.networks.by_name().items() for n, p in m.named_parameters()}
     for player in engine.players:
         player.terms = _watched_terms(player)
         player.optimizer.register_step_pre_hook(_gradient_hook(player, names))

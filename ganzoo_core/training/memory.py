@@ -22,6 +22,8 @@ from ganzoo_core.sampling.devices import pick_device, pick_precision
 from ganzoo_core.sampling.inputs import blank_batch
 from ganzoo_core.training.failures import sentence
 from ganzoo_core.training.free_memory import free_memory
+from ganzoo_core.training.phases import spans
+from ganzoo_core.training.stages import active, begin_phase
 from ganzoo_core.variant import Variant
 
 _NEAR = 0.8  # of what is free; the estimate was 0.75 to 1.4 times the peak, the least for a large wgan-gp
@@ -90,14 +92,16 @@ class _Trial:
 
     def _need(self, variant: Variant, spec: DataSpec) -> int:
         with torch.device("meta"):
-            networks = Networks(variant.generator(spec), variant.discriminator(spec), variant.loss())
+            made = variant.generator(spec), variant.discriminator(spec), variant.loss()
+            networks = Networks(*made, variant.further_networks(spec))
         players = variant.players(networks)
-        average = networks.generator if variant.config.ema_decay else nn.Identity()
-        weights = sum(_nbytes(module) for module in (*networks, average))
-        gradients = sum(p.nbytes for player in players for p in player.parameters)
-        state = weights + sum(remembered(player) for player in players)
+        parts = networks.by_name()
+        averages = [parts[name] for name in variant.averaged] if variant.config.ema_decay else []
+        weights = sum(_nbytes(module) for module in (*parts.values(), *averages))
+        gradients = sum({id(p): p.nbytes for player in players for p in player.parameters}.values())
+        state = weights + sum({id(player.optimizer): remembered(player) for player in players}.values())
         fits = state + gradients <= self.free  # else a latent, which is made in earnest, might not either
-        step = self._step(variant, spec, networks, players) - gradients if fits else 0
+        step = self._most_of_steps(variant, spec, networks, players) - gradients if fits else 0
         if self.halves:
             step = (step + weights) // 2  # and the copies of the weights in which it computes
         if self.device.type != "cpu":
@@ -105,17 +109,30 @@ class _Trial:
         here = self.processes.size_here
         return here * (state + gradients + _BESIDE) + max(here * step, _COPIES_TO_SAVE * state)
 
-    def _step(self, variant: Variant, spec: DataSpec, networks: Networks, players: list[Player]) -> int:
-        """The most bytes that a step has in use beside weights and optimizers."""
+    def _most_of_steps(self, variant: Variant, spec: DataSpec, networks: Networks, players: list[Player]) -> int:
+        """The most bytes that a step of any phase has in use beside weights and optimizers."""
+        most = 0
+        for span in spans(variant.phases(), variant.name):
+            begin_phase(list(networks.by_name().values()), span.name)
+            size = variant.config.batch_size if span.phase is None else span.phase.batch_size
+            movers = [player for player in players if player.phases is None or span.name in player.phases]
+            if movers:
+                most = max(most, self._step(variant, spec, networks, movers, size or variant.config.batch_size))
+        return most
+
+    def _step(
+        self, variant: Variant, spec: DataSpec, networks: Networks, players: list[Player], batch_size: int
+    ) -> int:
+        """The most bytes that a step of these players has in use."""
         pieces = self.accumulate * self.processes.size
-        n = max(1, variant.config.batch_size // pieces)
+        n = max(1, batch_size // pieces)
         columns = _columns(variant, spec, n)
         z = networks.generator.latent(1, torch.Generator())
         z = torch.empty((n, *z.shape[1:]), dtype=z.dtype, device="meta")
         batch = Batch(columns, z, networks.generator, keep_graph=self.accumulate == 1)
         with _Tally() as tally:
             for player in players:
-                for parameter in player.parameters:
+                for parameter in active(player):
                     parameter.grad = torch.empty_like(parameter)  # of the step before
             turns = [_play(player, batch, networks) for player in players]
         del turns
@@ -156,11 +173,12 @@ def _play(player: Player, batch: Batch, networks: Networks) -> Turn:
     owned = {id(p) for p in networks.generator.parameters()}
     owns_generator = any(id(p) in owned for p in player.parameters)
     joint = not networks.discriminator.mixes_samples
-    turn = Turn(batch, networks.generator, networks.discriminator, owns_generator=owns_generator, joint=joint)
+    generator, discriminator, _ = networks
+    turn = Turn(batch, generator, discriminator, owns_generator=owns_generator, joint=joint, further=networks.further)
     if terms := list(player.terms(turn).values()):
         for parameter in player.parameters:
             parameter.grad = None
-        sum(terms[1:], terms[0]).backward(inputs=player.parameters)
+        sum(terms[1:], terms[0]).backward(inputs=active(player))
     return turn
 
 

@@ -6,6 +6,8 @@ it makes no difference which process computes one: 4 processes, 2 with 2 each, a
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,11 +15,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.distributed.processes import Processes
 from ganzoo_core.errors import SettingError
-from ganzoo_core.interfaces import Networks, Turn
+from ganzoo_core.interfaces import Loss, Networks, Turn
 from ganzoo_core.seeds import Microbatch, current_microbatch, derive_seed
 
 T = TypeVar("T")
+_log = logging.getLogger("ganzoo")
 
 
 class Microbatches:
@@ -88,30 +92,76 @@ class Microbatches:
                 current_microbatch.reset(token)
 
 
+class LossState:
+    """The buffers of a loss that each microbatch changes, joined again as its `joins` says.
+
+    Each microbatch begins with what was there before the turn.
+    """
+
+    def __init__(self, loss: Loss, accumulate: int, processes: Processes) -> None:
+        self._processes = processes
+        several = accumulate * processes.size > 1
+        self._buffers = [(b, loss.joins[name]) for name, b in loss.named_buffers() if several and name in loss.joins]
+        self._start: list[Tensor] = []
+        self._ends: list[list[Tensor]] = []
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """A turn: what its microbatches leave becomes one at the end."""
+        self._start, self._ends = [b.clone() for b, _ in self._buffers], []
+        yield
+        if not self._buffers:
+            return
+        means = [torch.stack(of).float().mean(0) for of in zip(*self._ends, strict=True)]
+        self._processes.average(means)
+        for (buffer, how), start, mean in zip(self._buffers, self._start, means, strict=True):
+            if how == "sum":
+                mean = start + (mean - start) * len(self._ends) * self._processes.size
+            if how != "same":
+                buffer.copy_(mean if buffer.is_floating_point() else mean.round())
+
+    def each(self, items: Iterator[T]) -> Iterator[T]:
+        """The microbatches of a turn, each with the state that there was before it."""
+        for item in items:
+            for (buffer, _), start in zip(self._buffers, self._start, strict=True):
+                buffer.copy_(start)
+            yield item
+            self._ends.append([buffer.clone() for buffer, _ in self._buffers])
+
+
 def check_divisible(variant: str, networks: Networks, microbatches: Microbatches) -> None:
-    """Raise `SettingError` if a mini-batch of this game can't be split into microbatches."""
+    """Raise `SettingError` if a mini-batch of this game can't be split into microbatches; warn if that changes it."""
     loss, names = networks.loss, type(networks.loss).__name__
+    state = {name: buffer for name, buffer in loss.named_buffers() if name not in loss.joins}
     if microbatches.count > 1 and loss.may_pass:
         raise SettingError(
             f"{variant} can't be trained in {microbatches.count} microbatches: its {names} tells from a whole "
             f"mini-batch whether a player passes; set accumulate=1, in one process"
         )
-    if microbatches.accumulate > 1 and (state := [name for name, _ in loss.named_buffers()]):
+    if microbatches.accumulate > 1 and state:
         raise SettingError(
             f"accumulate must be 1 for {variant}, as every microbatch would change what its {names} remembers "
             f"({', '.join(state)}), but is {microbatches.accumulate}; set a smaller batch_size instead"
         )
-    own = [name for name, buffer in loss.named_buffers() if buffer.ndim or not buffer.is_floating_point()]
+    own = [name for name, buffer in state.items() if buffer.ndim or not buffer.is_floating_point()]
     if microbatches.count > microbatches.accumulate and own:
         raise SettingError(
             f"{variant} trains in one process only, as its {names} remembers what can't be averaged over several "
             f"({', '.join(own)}); leave out --processes"
         )
-    if microbatches.count > 1 and microbatches.size == 1 and any(map(_has_batch_norm, networks)):
+    if microbatches.count > 1 and microbatches.size == 1 and any(map(_has_batch_norm, networks.by_name().values())):
         raise SettingError(
             f"a microbatch must hold at least 2 samples for {variant}, as BatchNorm takes their mean, but "
             f"holds 1; set a larger batch_size"
         )
+    judge = networks.discriminator
+    mixing = [type(judge).__name__] if judge.mixes_samples and not _has_batch_norm(judge) else []
+    mixing += [names] if loss.mixes_samples else []
+    if microbatches.count > 1 and mixing:
+        _log.warning(
+            "what %s takes over a mini-batch, it takes over each of its %d parts of %d samples: this is another game "
+            "than in one part", " and ".join(mixing), microbatches.count, microbatches.size,
+        )  # fmt: skip
 
 
 def _has_batch_norm(network: nn.Module) -> bool:
@@ -135,3 +185,11 @@ def means(numbers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of each named number over the microbatches of a mini-batch, which are of one size."""
     first, *rest = numbers
     return {name: torch.stack([of[name].detach() for of in numbers]).mean(0) for name in first} if rest else first
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """The sum of a player's terms."""
+    first, *rest = terms.values()
+    for term in rest:
+        first = first + term
+    return first

@@ -17,14 +17,18 @@ _GROUP = "group"
 class OptimizerState:
     """An optimizer's state: tensors `prefix.<parameter index>.<name>` and `prefix.group.<group index>.<name>`.
 
-    Of `param_groups`, numbers that were changed or added since this was made are kept: a learning rate that a schedule
-    changed, a count. The rest follow the run's settings, which a resumed run may change.
+    Of `param_groups`, numbers that were changed or added since `note_numbers` was last called are kept: a learning rate
+    that a schedule changed, a count. The rest follow the run's settings, which a resumed run may change.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, prefix: str) -> None:
         self.optimizer = optimizer
         self.prefix = prefix
-        self._made = [_numbers(group) for group in optimizer.param_groups]
+        self.note_numbers()
+
+    def note_numbers(self) -> None:
+        """Take the numbers of the groups as they are now for those that the settings say: as a phase begins."""
+        self._made = [_numbers(group) for group in self.optimizer.param_groups]
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the rest of a run depends on."""

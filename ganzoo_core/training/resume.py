@@ -13,11 +13,13 @@ from torch import Tensor
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, FileError, SettingError, UnknownNameError, shorten
+from ganzoo_core.networks import own_state
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.sampling.generator_file import installed, origin, warn_of_other_version
 from ganzoo_core.storage import tensor_files, untrusted
 from ganzoo_core.storage.names import one_line
+from ganzoo_core.training.phases import spans
 
 
 def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], texts: dict[str, str]) -> Plan:
@@ -79,6 +81,21 @@ def same_data(path: Path, metadata: RunMetadata, plan: Plan, dataset: Dataset, t
     return replace(dataset, spec=spec)
 
 
+def check_phases(path: Path, metadata: RunMetadata, plan: Plan, step: int) -> None:
+    """Raise `SettingError` where a phase that was begun by `step` would have begun at another step."""
+    before = resolve(metadata.variant, metadata.settings).variant
+    was, now = (
+        [f"{span.name} at step {span.start}" for span in spans(one.phases(), one.name) if span.start < step]
+        for one in (before, plan.variant)
+    )
+    if was != now:
+        changed = _changed(metadata, plan, set(plan.variant.config.names()))
+        raise SettingError(
+            f"{path} stands at step {step}, and its phases can't be others before it: {changed}, which begins "
+            f"{', '.join(now)}, where {', '.join(was)} began; leave it as it was, or begin a new run"
+        )
+
+
 def _source(data: str) -> str:
     """The name of the data set, without the path behind it."""
     return data.partition(":")[0]
@@ -104,7 +121,8 @@ def held_to_checkpoint(
     known = True
     try:
         for name, new in networks.items():
-            known &= untrusted.check(new, name, checkpoint, *tensor_files.forms(tensor_files.part(tensors, name)))
+            found = tensor_files.forms(tensor_files.part(tensors, name))
+            known &= untrusted.check(new, name, checkpoint, *found, own_state)
     except FileError as error:
         if changed := _changed(metadata, plan, variant.config.names() - {"steps"}):
             raise SettingError(

@@ -25,12 +25,13 @@ from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.examples import choose_examples, read_examples, save_examples
 from ganzoo_core.sampling.surroundings import undisturbed
-from ganzoo_core.storage.names import one_line
+from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.failures import explained
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
 from ganzoo_core.training.memory import check_memory
-from ganzoo_core.training.resume import held_to_checkpoint, load_again, resumed_plan, same_data
+from ganzoo_core.training.phases import spans
+from ganzoo_core.training.resume import check_phases, held_to_checkpoint, load_again, resumed_plan, same_data
 from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
 
@@ -83,6 +84,7 @@ def train(
         plan = _with_epochs(plan, epochs, len(dataset))
     check_memory(plan, dataset, processes)
     _tell_few(dataset)
+    _tell_phases(plan)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(_metadata(plan, dataset, engine, seconds))
@@ -114,6 +116,7 @@ def _resume(
         steps = plan.variant.config.steps
         if steps < step:
             raise SettingError(f"steps must be at least {step}, where {path} stands, but is {steps}")
+        check_phases(path, metadata, plan, step)
         if steps == step or (metadata.settings["steps"] == step and (seconds or math.inf) <= (metadata.seconds or 0)):
             lead_nowhere(processes, path)
             return Run(path)
@@ -161,6 +164,18 @@ def _tell_few(dataset: Dataset) -> None:
             one_line(dataset.spec.name),
             len(dataset),
         )
+
+
+def _tell_phases(plan: Plan) -> None:
+    """Say where the run will end before its last phase begins."""
+    variant, steps = plan.variant, plan.variant.config.steps
+    for span in spans(variant.phases(), variant.name):
+        if span.start >= steps:
+            logging.getLogger("ganzoo").warning(
+                "the phase %s begins after step %d, and the run ends at step %d: give more --steps, or shorten the "
+                "phases before it (`ganzoo show %s`)", span.name, span.start, steps, shell_word(variant.name),
+            )  # fmt: skip
+            return
 
 
 def _metadata(plan: Plan, dataset: Dataset, engine: Engine, seconds: float | None) -> RunMetadata:

@@ -131,7 +131,7 @@ class Trainer:
         """Read the numbers of this step, of all processes, and write them down with the speed since the last time."""
         record = self.engine.measure(updates)
         now_s, step = time.monotonic(), self.engine.step
-        rate = (step - self._logged_step) * self.engine.config.batch_size / max(now_s - self._logged_s, 1e-9)
+        rate = (step - self._logged_step) * self.engine.order.batch_size / max(now_s - self._logged_s, 1e-9)
         self._logged_s, self._logged_step = now_s, step
         self._write_record(record | {"samples_per_s": round(rate, 1)})
 
@@ -176,7 +176,8 @@ class Trainer:
         if is_last:
             self._note_total_steps(folder)
         folder.sync_records()
-        export(folder.generator, engine.sampler, self.plan.plugin, self.plan.variant, self.dataset.spec, engine.step)
+        plan, phase = self.plan, engine.stage.name
+        export(folder.generator, engine.sampler, plan.plugin, plan.variant, self.dataset.spec, engine.step, phase)
         try:
             self._notify("on_save", engine.step, is_last)
         finally:

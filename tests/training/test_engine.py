@@ -29,8 +29,7 @@ def test_a_step_moves_every_player_and_counts():
 @pytest.mark.parametrize("mover", ["discriminator", "generator"])
 def test_only_the_mover_collects_gradients_and_changes(mover):
     e = engine()
-    e.players = [player for player in e.players if player.name == mover]
-    e._owns_generator = [mover == "generator"]
+    e.stage.players = [player for player in e.players if player.name == mover]
     before = weights(e)
     e.train_step()
     other = "generator" if mover == "discriminator" else "discriminator"
