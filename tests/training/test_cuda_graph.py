@@ -4,58 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
-from engines import CONFIG, assert_equal, dataset, engine, weights
+from engines import CONFIG, PythonGraph, assert_equal, dataset, engine, recorded, weights
 from ganzoo_toy import Toy
 
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.testing import cases
 from ganzoo_core.training import cuda_graph
-from ganzoo_core.training.cuda_graph import CapturedStep
 
 SEVEN = ("vanilla", "conv", "dcgan", "cgan", "acgan", "wgan", "wgan-gp")
-
-
-class PythonGraph:
-    """Keeps the function, and leaves the state as it was, as a graph's recording does."""
-
-    def __init__(self, state):
-        self.state, self.replays = state, 0
-
-    def on_side_stream(self, function):
-        return function()
-
-    def capture(self, function):
-        self.function, before = function, {name: tensor.clone() for name, tensor in self.state().items()}
-        self.result = function()
-        with torch.no_grad():
-            for name, tensor in self.state().items():
-                tensor.copy_(before[name])
-        return self.result
-
-    def replay(self):
-        self.replays += 1
-        self.result |= self.function()
-
-
-def recorded(e, graph_class=PythonGraph):
-    """One stand-in for all combinations of phase and movers; its replays count together."""
-    made = graph_class(e.state)
-
-    def play(movers):
-        key = (e.stage.name, *(player.name for player in movers))
-        if key not in e._plays:
-            graph = made if not e._plays else graph_class(e.state)
-            e._plays[key] = CapturedStep(partial(e._play_turns, movers), e.state, e._reseed, graph)
-        return e._plays[key]
-
-    e._is_recorded, e._play = True, play
-    return made
 
 
 @pytest.mark.parametrize("name", SEVEN)
