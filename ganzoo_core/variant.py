@@ -177,7 +177,7 @@ class Variant(ABC):
 
         return two_players(self, networks)
 
-    def phases(self) -> Sequence[Phase]:
+    def phases(self, data: DataSpec) -> Sequence[Phase]:
         """The parts of a run that differ in what Python decides, in order; none by default: the run is of one piece.
 
         A resume with more `steps` must find those that were begun where they were: let their steps be settings.

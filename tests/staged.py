@@ -125,7 +125,7 @@ class Staged(ganzoo.Variant):
     def further_networks(self, data):
         return {"encoder": nn.Linear(math.prod(data.shape), self.config.latent_dim)}
 
-    def phases(self):
+    def phases(self, data):
         c = self.config
         return (
             Phase("warm", c.warm_steps, batch_size=c.batch_size // 2, learning_rates={"pretrainer": 0.01}),

@@ -87,7 +87,7 @@ def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         variant, plugin, spec = _described(file)
         module = _filled(file, variant, plugin, spec)
-        _begin_phase(file, variant, module)
+        _begin_phase(file, variant, module, spec)
         inputs = _inputs(file, variant, plugin, module, spec)
         kept = Path(os.path.expanduser(source))
         examples = read_examples(kept, inputs, spec) if inputs and (kept / EXAMPLES).exists() else {}
@@ -189,10 +189,10 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
     return module
 
 
-def _begin_phase(file: TensorFile, variant: Variant, module: Generator) -> None:
+def _begin_phase(file: TensorFile, variant: Variant, module: Generator, spec: DataSpec) -> None:
     """Have a generator be as it was in the phase that the file names. Raises `FileError` for one that is not there."""
     phase = file.header.get("phase")
-    names = [one.name for one in variant.phases()]
+    names = [one.name for one in variant.phases(spec)]
     if phase not in names and (names or phase is not None):
         known = ", ".join(names) or "none"
         raise FileError(f"{file.path} is damaged: its phase must be one of {known}, but is {shorten(repr(phase))}")

@@ -53,7 +53,7 @@ def blank_batch(variant: Variant, spec: DataSpec) -> dict[str, Tensor]:
     columns |= {"labels": torch.arange(few) % spec.num_classes} if spec.classes else {}
     for one in spec.columns:
         columns[one.name] = torch.zeros(few, *one.shape, dtype=torch.int64 if one.kind == "text" else torch.float32)
-    phases = variant.phases()
+    phases = variant.phases(spec)
     return derived(variant, columns, torch.Generator().manual_seed(0), phases[-1].name if phases else None)
 
 

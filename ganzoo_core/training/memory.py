@@ -112,7 +112,7 @@ class _Trial:
     def _most_of_steps(self, variant: Variant, spec: DataSpec, networks: Networks, players: list[Player]) -> int:
         """The most bytes that a step of any phase has in use beside weights and optimizers."""
         most = 0
-        for span in spans(variant.phases(), variant.name):
+        for span in spans(variant, spec):
             begin_phase(list(networks.by_name().values()), span.name)
             size = variant.config.batch_size if span.phase is None else span.phase.batch_size
             movers = [player for player in players if player.phases is None or span.name in player.phases]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import ContractError, shorten
-from ganzoo_core.variant import Phase
+from ganzoo_core.variant import Phase, Variant
 
 
 @dataclass(frozen=True)
@@ -25,23 +26,28 @@ class Span:
         return None if self.phase is None else self.phase.name
 
 
-def spans(phases: Any, variant: str) -> list[Span]:
-    """Where each phase of a variant begins and ends; one span without a name where there are none.
+def spans(variant: Variant, data: DataSpec) -> list[Span]:
+    """Where each phase of a variant begins and ends on such data; one span without a name where there are none.
 
     Raises `ContractError` for what are no phases.
     """
+    phases: Any = variant.phases(data)
     if not isinstance(phases, Sequence) or not all(isinstance(phase, Phase) for phase in phases):
-        raise ContractError("schedule", f"{variant}.phases must give Phases, but gives {shorten(repr(phases), 60)}")
+        raise ContractError(
+            "schedule", f"{variant.name}.phases must give Phases, but gives {shorten(repr(phases), 60)}"
+        )
     if not phases:
         return [Span(None, 0, None)]
     for phase in phases:
         for what, value, rule, kept in _rules(phase, is_last=phase is phases[-1]):
             if not kept:
-                told = f"the {what} of the phase {shorten(repr(phase.name), 60)} of {variant}"
+                told = f"the {what} of the phase {shorten(repr(phase.name), 60)} of {variant.name}"
                 raise ContractError("schedule", f"{told} must be {rule}, but is {shorten(repr(value), 60)}")
     names = [phase.name for phase in phases]
     if len(set(names)) < len(names):
-        raise ContractError("schedule", f"each phase of {variant} must have a name of its own, but they are {names}")
+        raise ContractError(
+            "schedule", f"each phase of {variant.name} must have a name of its own, but they are {names}"
+        )
     starts = [0, *itertools.accumulate(phase.steps or 0 for phase in phases[:-1])]
     return [Span(phase, start, end) for phase, start, end in zip(phases, starts, [*starts[1:], None], strict=True)]
 

@@ -85,7 +85,7 @@ def check_phases(path: Path, metadata: RunMetadata, plan: Plan, step: int) -> No
     """Raise `SettingError` where a phase that was begun by `step` would have begun at another step."""
     before = resolve(metadata.variant, metadata.settings).variant
     was, now = (
-        [f"{span.name} at step {span.start}" for span in spans(one.phases(), one.name) if span.start < step]
+        [f"{span.name} at step {span.start}" for span in spans(one, metadata.data) if span.start < step]
         for one in (before, plan.variant)
     )
     if was != now:

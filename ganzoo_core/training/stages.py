@@ -93,7 +93,7 @@ def new_stages(
 ) -> list[Stage]:
     """The stages of a run, still without players. Raises as `BatchOrder` and `Microbatches` do."""
     rng, found = default_generator(device), []
-    for span in spans(variant.phases(), variant.name):
+    for span in spans(variant, dataset.spec):
         size = variant.config.batch_size if span.phase is None else span.phase.batch_size or variant.config.batch_size
         order = BatchOrder(dataset, size, run.seed, device, balance=run.balance, by_class=variant.balanced)
         ranks = processes.rank, processes.size

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganzoo_core.callbacks import Callback
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
+from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.display.notebook import NotebookProgress, in_notebook
 from ganzoo_core.distributed.launch import begun_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
@@ -84,7 +85,7 @@ def train(
         plan = _with_epochs(plan, epochs, len(dataset))
     check_memory(plan, dataset, processes)
     _tell_few(dataset)
-    _tell_phases(plan)
+    _tell_phases(plan, dataset.spec)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(_metadata(plan, dataset, engine, seconds))
@@ -166,10 +167,10 @@ def _tell_few(dataset: Dataset) -> None:
         )
 
 
-def _tell_phases(plan: Plan) -> None:
+def _tell_phases(plan: Plan, spec: DataSpec) -> None:
     """Say where the run will end before its last phase begins."""
     variant, steps = plan.variant, plan.variant.config.steps
-    for span in spans(variant.phases(), variant.name):
+    for span in spans(variant, spec):
         if span.start >= steps:
             logging.getLogger("ganzoo").warning(
                 "the phase %s begins after step %d, and the run ends at step %d: give more --steps, or shorten the "

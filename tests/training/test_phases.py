@@ -256,7 +256,7 @@ def test_samples_and_logits_are_float32_in_bf16():
 
 def phased(*found, players=None):
     class Phased(Staged):
-        def phases(self):
+        def phases(self, data):
             return found
 
         def players(self, networks):
@@ -280,7 +280,7 @@ WRONG = [
     (THREE, lambda made: [made[0], made[3]], None),
     (THREE, lambda made: [made[0]], "a player must move in each phase, but none moves in low"),
     (THREE, lambda made: [*made, replace(made[0], name="y", every=0)], "every of the player y must be a positive"),
-    (THREE, lambda made: [*made, replace(made[0], name="y", phases=["warm"])], "phases of the player y must be a tuple"),
+    (THREE, lambda made: [*made, replace(made[0], name="y", phases=["warm"])], "phases of the player y must be"),
 ]  # fmt: skip
 
 
