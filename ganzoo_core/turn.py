@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -70,10 +70,12 @@ class Turn:
         owns_generator: bool,
         joint: bool,
         further: Mapping[str, nn.Module] | None = None,
+        augment: Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]] | None = None,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.further = further or {}
+        self._augment = augment
         self.batch = batch.columns
         self._shared = batch
         self._owns_generator = owns_generator
@@ -139,6 +141,12 @@ class Turn:
         """The logits (N, ...) in `on_fake`."""
         return logits_of(self.on_fake)
 
+    @property
+    def has_logits(self) -> bool:
+        """Whether the loss has asked for the logits of both, or set them."""
+        computed = self.__dict__.keys()
+        return not (computed.isdisjoint({"on_real", "real_logits"}) or computed.isdisjoint({"on_fake", "fake_logits"}))
+
     def critic(self, x: Tensor, labels: Tensor | None = None, **columns: Tensor) -> Tensor:
         """Logits (N, ...) of any samples x (N, *shape) under this turn's labels and columns, or under others."""
         return logits_of(self._judge(x, self._changed(self.discriminator, labels, columns)))
@@ -165,16 +173,22 @@ class Turn:
         return self.batch | columns | ({} if labels is None else {"labels": labels})
 
     def _judge(self, x: Tensor, batch: dict[str, Tensor]) -> Any:
-        output = self.discriminator(x, batch.get("labels"), **columns_of(self.discriminator, batch))
-        return checked_logits(self.discriminator, output, x)
+        x, columns = self._seen(x, batch)
+        return checked_logits(self.discriminator, self.discriminator(x, batch.get("labels"), **columns), x)
+
+    def _seen(self, x: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Samples and columns as the discriminator sees them: augmented, where the run asks for it."""
+        columns = columns_of(self.discriminator, batch)
+        return (x, columns) if self._augment is None else self._augment(x, columns)
 
     @cached_property
     @torch.enable_grad()
     def _on_both(self) -> tuple[Any, Any]:
         n = len(self.real)
-        named = {"labels", *column_names(self.discriminator)}
-        twice = {name: torch.cat([column, column]) for name, column in self.batch.items() if name in named}
-        output = self._judge(torch.cat([self.real, self.fake]), twice)
+        (real, beside), (fake, behind) = self._seen(self.real, self.batch), self._seen(self.fake, self.batch)
+        labels = None if self.labels is None else torch.cat([self.labels, self.labels])
+        x, columns = torch.cat([real, fake]), {name: torch.cat([c, behind[name]]) for name, c in beside.items()}
+        output = checked_logits(self.discriminator, self.discriminator(x, labels, **columns), x)
         if isinstance(output, Tensor):
             return output[:n], output[n:]
         return type(output)(*(part[:n] for part in output)), type(output)(*(part[n:] for part in output))

@@ -102,6 +102,10 @@ class Config(Settings):
         0.0, "average the generator's weights with this decay and sample from the average; 0 is off",
         minimum=0, maximum=0.99999,
     )  # fmt: skip
+    augment: str = option(
+        "none", "how all that the discriminator sees is changed, against learning few pictures by heart",
+        choices=("none", "flip", "diffaugment", "ada"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,7 @@ def discriminator_stats(turn: Turn, boundary: float | None) -> dict[str, Tensor]
     `d_real`, `d_fake`: mean probability of being real; `accuracy_real`, `accuracy_fake`: shares classified correctly.
     The threshold of a critic (boundary None) is the midpoint of its two mean scores.
     """
-    computed = turn.__dict__.keys()  # a loss may have set either itself
-    if computed.isdisjoint({"on_real", "real_logits"}) or computed.isdisjoint({"on_fake", "fake_logits"}):
+    if not turn.has_logits:
         return {}
     on_real, on_fake = turn.real_logits.float(), turn.fake_logits.float()
     middle = (on_real.mean() + on_fake.mean()) / 2 if boundary is None else boundary

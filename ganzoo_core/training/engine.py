@@ -24,6 +24,7 @@ from ganzoo_core.sampling.devices import default_generator, keep_freed_memory, p
 from ganzoo_core.sampling.inputs import derived, taken_inputs
 from ganzoo_core.seeds import alone, derive_seed
 from ganzoo_core.storage import tensor_files
+from ganzoo_core.training.augment import Ada, new_augment
 from ganzoo_core.training.averages import Averages
 from ganzoo_core.training.cuda_graph import CapturedStep, Play, can_capture
 from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, global_norm
@@ -76,6 +77,10 @@ class Engine:
             buffer for module in parts.values() for name, buffer in own_buffers(module)
             if buffer.is_floating_point() and not (module is self.networks.loss and name in self.networks.loss.joins)
         ]  # fmt: skip
+        boundary = self.networks.loss.boundary
+        self.augment = new_augment(self.config.augment, dataset.spec, self.config.batch_size, boundary)
+        if self.augment is not None:
+            self.augment.to(self.device)
         optimizers = {id(p.optimizer): (p.optimizer, f"optimizer.{p.name}") for p in reversed(self.players)}
         self._optimizer_states = [OptimizerState(*found) for found in reversed(optimizers.values())]
         self._rates = {key: [group["lr"] for group in one.param_groups] for key, (one, _) in optimizers.items()}
@@ -168,7 +173,16 @@ class Engine:
             if owns_generator:
                 for microbatch in itertools.chain(*batches):
                     microbatch.forget()
+        if isinstance(self.augment, Ada) and "discriminator" in updates:
+            self._adapt(self.augment, updates["discriminator"].turns)
         return updates
+
+    def _adapt(self, augment: Ada, turns: list[Turn]) -> None:
+        """Have the augmentation follow the discriminator, by what it said of all microbatches in its last update."""
+        if known := [turn for turn in turns if turn.has_logits]:
+            signs = torch.stack([augment.sign(turn.real_logits, turn.fake_logits) for turn in known]).mean()
+            self.processes.average([signs])
+            augment.follow(signs)
 
     def _play_turn(self, player: Player, batch: list[Batch], owns_generator: bool) -> Update:
         """One player's turn: the sum of its terms goes backward, one microbatch at a time, and its optimizer steps."""
@@ -190,7 +204,7 @@ class Engine:
         generator, discriminator, _ = self.networks
         return Turn(
             batch, generator, discriminator, owns_generator=owns_generator, joint=self.joint,
-            further=self.networks.further,
+            further=self.networks.further, augment=self.augment,
         )  # fmt: skip
 
     def _reseed(self) -> None:
@@ -257,6 +271,8 @@ class Engine:
         if "discriminator" in updates:
             loss, turns = self.networks.loss, updates["discriminator"].turns
             values |= means([self._figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns])
+        if isinstance(self.augment, Ada):
+            values["augment_p"] = self.augment.p
         if gradients := self._generator_gradients():
             values["generator_gradient"] = global_norm(gradients)
         weights = self._weights()
@@ -318,7 +334,8 @@ class Engine:
         for state in self._optimizer_states:
             state.restore(tensors, path)
         for name, module in self._modules():
-            tensor_files.load_into(module, tensors, name, path, own_state(module))
+            if name != "augment" or tensor_files.part(tensors, name):  # which a resume may turn on
+                tensor_files.load_into(module, tensors, name, path, own_state(module))
         self.step = step
 
     def parameter_counts(self) -> dict[str, int]:
@@ -338,4 +355,5 @@ class Engine:
         self.networks.discriminator.compile()
 
     def _modules(self) -> list[tuple[str, nn.Module]]:
-        return [*self.networks.by_name().items(), *self.averages.by_prefix().items()]
+        augment = {"augment": self.augment} if isinstance(self.augment, Ada) else {}
+        return [*self.networks.by_name().items(), *self.averages.by_prefix().items(), *augment.items()]

@@ -1,0 +1,123 @@
+"""What augmentation is worth where pictures are few: dcgan on 1,000 of them, against those that it never saw.
+
+    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.few_pictures FOLDER [--steps 3000] [--seeds 0,1,2] [--out few.jsonl]
+
+FOLDER holds images in a folder for each class. The first 1,000, equally many of each class, are trained on. FID, KID
+and coverage are of as many samples as there are other images, 5,000 at most, against these, in the features of a
+classifier that was trained on the others. A line is written for each run, and what is in the file is not trained again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import time
+from pathlib import Path
+
+import click
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.datasets import data_folder
+from ganzoo_core.runs.plan import named_source
+from ganzoo_core.testing import train_steps
+from ganzoo_tools.evaluation.classifier import train_classifier
+from ganzoo_tools.evaluation.extractors import Extractor, of_classifier
+from ganzoo_tools.evaluation.reference import Reference
+
+MODES = "none,diffaugment,ada"
+METRICS = ("fid", "kid", "coverage")
+
+
+def rows_of(data: Dataset, chosen: Tensor) -> Dataset:
+    """The rows of a data set, in memory."""
+    assert data.labels is not None
+    return dataclasses.replace(data, samples=data.samples[chosen].clone(), labels=data.labels[chosen], guard=None)
+
+
+def parted(data: Dataset, few: int) -> tuple[Dataset, Dataset]:
+    """The first `few`, equally many of each class, and all others."""
+    assert data.labels is not None
+    each = few // data.spec.num_classes
+    taken = torch.cat([(data.labels == label).nonzero().flatten()[:each] for label in range(data.spec.num_classes)])
+    others = torch.ones(len(data), dtype=torch.bool)
+    others[taken] = False
+    return rows_of(data, taken), rows_of(data, others.nonzero().flatten())
+
+
+class Judge:
+    """Metrics of samples against the images that no generator saw."""
+
+    def __init__(self, others: Dataset, few: Dataset) -> None:
+        device = torch.device("cpu")
+        self.n = min(5000, len(others) // 2)
+        self.extractor: Extractor = of_classifier(train_classifier(others), others.digest, device)
+        self.reference = Reference(others, None, self.n, self.extractor)
+        seen = few.batch(torch.arange(len(few)))["real"]
+        self.of_the_few = self.reference.quality(self.reference.extractor(seen))[0]
+
+    def __call__(self, values: Tensor) -> dict[str, float]:
+        return self.reference.quality(self.reference.extractor(values))[0]
+
+
+def one_run(few: Dataset, judge: Judge, mode: str, seed: int, steps: int, settings: dict[str, int]) -> dict[str, object]:
+    """Train once, judge at each quarter."""
+    training = train_steps("dcgan", few, 0, seed=seed, augment=mode, steps=steps, **settings)
+    started, found = time.process_time(), {}
+    for _ in range(4):
+        training.train(steps // 4)
+        scores = judge(training.sample(judge.n, seed=seed).values)
+        found[training.step] = {name: scores[name] for name in METRICS}
+    last = {k: v for k, v in training.records[-1].items() if k in ("d_real", "d_fake", "augment_p")}
+    return {"mode": mode, "seed": seed, "scores": found, "last": last, "cpu_s": time.process_time() - started}
+
+
+@click.command(help=__doc__)
+@click.argument("folder")
+@click.option("--few", default=1000, show_default=True)
+@click.option("--steps", default=3000, show_default=True)
+@click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--modes", default=MODES, show_default=True)
+@click.option("--channels", default=32, show_default=True, help="Of dcgan's last and first layers.")
+@click.option("--batch-size", default=32, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("few_pictures.jsonl"), show_default=True)
+def main(
+    folder: str, few: int, steps: int, seeds: str, modes: str, channels: int, batch_size: int, out: Path
+) -> None:
+    """Train what is not in `out` yet, and print a table of all."""
+    source = named_source(f"folder:{folder}", {"image_size": "32"})
+    some, others = parted(source.load(data_folder(None)), few)
+    settings = {"generator_channels": channels, "discriminator_channels": channels, "batch_size": batch_size}
+    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    judge = Judge(others, some)
+    print("the pictures trained on, themselves:", {name: round(judge.of_the_few[name], 3) for name in METRICS}, flush=True)
+    for seed in map(int, seeds.split(",")):
+        for mode in modes.split(","):
+            if not any((line["mode"], line["seed"]) == (mode, seed) for line in lines):
+                lines.append(one_run(some, judge, mode, seed, steps, settings))
+                with out.open("a") as file:
+                    file.write(json.dumps(lines[-1]) + "\n")
+    print_table(lines, modes.split(","))
+
+
+def print_table(lines: list[dict[str, object]], modes: list[str]) -> None:
+    """Mean and spread over the seeds, at each quarter."""
+    table = Table("augment", "step", *METRICS, "CPU s")
+    for mode in modes:
+        runs = [line for line in json.loads(json.dumps(lines)) if line["mode"] == mode]
+        for step in runs[0]["scores"] if runs else ():
+            cells = []
+            for name in METRICS:
+                values = [run["scores"][step][name] for run in runs]
+                spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+                cells.append(f"{statistics.fmean(values):.3f} ± {spread:.3f}")
+            table.add_row(mode, step, *cells, f"{statistics.fmean(run['cpu_s'] for run in runs):.0f}")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

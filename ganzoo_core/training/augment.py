@@ -1,0 +1,286 @@
+"""Augmentation of all that a discriminator sees, real and fake alike, so that few pictures last longer."""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.errors import SettingError
+from ganzoo_core.seeds import normal, uniform
+from ganzoo_core.storage.names import one_line
+
+TARGET = 0.6  # of the overfitting heuristic r_t (arXiv:2006.06676, section 3.1)
+IMAGES = 100_000  # in which p may go from 0 to 1; the paper's 500,000 are for runs of 25 million
+MOST = 0.8  # of p: beyond it augmentations leak into what is generated (arXiv:2006.06676, section 2.2)
+_EVERY = 4  # steps between two adjustments of p, as in the paper
+_MIDDLE_GREY = (3**-0.5,) * 3
+
+_log = logging.getLogger("ganzoo")
+
+
+class Augment(nn.Module):
+    """Changes images on their way to the discriminator; gradients pass through, and those of gradients."""
+
+    def forward(self, x: Tensor, columns: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Images x (N, C, H, W) changed, each in its own way, and the image columns of that size in the same way."""
+        names = [name for name, column in columns.items() if column.ndim == 4 and column.shape[2:] == x.shape[2:]]
+        with torch.autocast(x.device.type, enabled=False):
+            changed, *others = self.change([x, *(columns[name] for name in names)])
+        return changed, dict(columns) | dict(zip(names, others, strict=True))
+
+    @abstractmethod
+    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Images (N, C, H, W), all changed alike."""
+
+
+class Flip(Augment):
+    """Every second image mirrored, left to right: what is generated will be mirrored as often."""
+
+    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Every second image mirrored."""
+        flipped = uniform(len(images[0]), 1, 1, 1, like=images[0]) < 0.5
+        return [torch.where(flipped, x.flip(3), x) for x in images]
+
+
+class DiffAugment(Augment):
+    """Colour, translation by up to an eighth and a cutout of half a side (arXiv:2006.10738, section 4)."""
+
+    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Images with other colours, moved, and with a grey square."""
+        n, like = len(images[0]), images[0]
+        height, width = like.shape[2:]
+        brightness, saturation, contrast, *places = (uniform(n, 1, 1, 1, like=like) for _ in range(7))
+        found = []
+        for image in images:
+            x, rest = image.split([_colours(image), image.shape[1] - _colours(image)], dim=1)
+            x = x + brightness - 0.5
+            grey = x.mean(1, keepdim=True)
+            x = grey + (x - grey) * 2 * saturation
+            middle = x.mean((1, 2, 3), keepdim=True)
+            found.append(torch.cat([middle + (x - middle) * (contrast + 0.5), rest], dim=1))
+        moved = _moved(torch.cat(found, dim=1), places[0], places[1])
+        kept = _outside(height, places[2])[:, :, :, None] | _outside(width, places[3])[:, :, None, :]
+        return list((moved * kept).split([x.shape[1] for x in images], dim=1))
+
+
+def _moved(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Images (N, C, H, W) moved by whole pixels, up to an eighth of a side; `down` and `right` are from 0 to 1."""
+    n, _, height, width = x.shape
+    padded = F.pad(x, (1, 1, 1, 1))  # a border of grey, from which comes all that lies outside
+    rows, columns = (_indices(side, share.view(n, 1)) for side, share in ((height, down), (width, right)))
+    batch = torch.arange(n, device=x.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _indices(side: int, share: Tensor) -> Tensor:
+    """The places (N, side) in a padded side that come to be its places 0, 1, ..."""
+    most = round(side / 8)
+    shift = (share * (2 * most + 1)).floor().long() - most
+    return (torch.arange(1, side + 1, device=share.device) - shift).clamp(0, side + 1)
+
+
+def _outside(side: int, share: Tensor) -> Tensor:
+    """Which places (N, 1, side) of a side lie outside a cut of half its length, somewhere on it."""
+    cut = side // 2
+    first = (share.view(-1, 1, 1) * (side + 1 - cut % 2)).floor() - cut // 2
+    place = torch.arange(side, device=share.device)
+    return (place < first) | (place >= first + cut)
+
+
+class Ada(Augment):
+    """Adaptive discriminator augmentation (arXiv:2006.06676), with its pixel blitting, geometry and colours.
+
+    Each change is made with probability `p`, which grows while the discriminator knows the real images too well.
+    Departures: images are sampled bilinearly, without the paper's low-pass filters; and see `sign`.
+    """
+
+    p: Tensor
+    signs: Tensor
+    steps: Tensor
+
+    def __init__(self, batch_size: int, boundary: float | None) -> None:
+        super().__init__()
+        self.boundary = boundary
+        self.stride = _EVERY * batch_size / IMAGES
+        for name in ("p", "signs", "steps"):
+            self.register_buffer(name, torch.zeros(()))
+
+    @torch.no_grad()
+    def sign(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """E[sign(D(real) - boundary)], a scalar.
+
+        For a critic, whose scores have no boundary, it is the middle of its mean scores of real and fake.
+        """
+        middle = (real_logits.mean() + fake_logits.mean()) / 2 if self.boundary is None else self.boundary
+        return (real_logits - middle).sign().mean()
+
+    @torch.no_grad()
+    def follow(self, sign: Tensor) -> None:
+        """Move p after a step: up where the mean of `sign` over four steps, r_t of the paper, is above its target."""
+        self.signs += sign
+        self.steps += 1
+        due = self.steps >= _EVERY
+        moved = (self.p + (self.signs / _EVERY - TARGET).sign() * self.stride).clamp(0, MOST)
+        self.p.copy_(torch.where(due, moved, self.p))
+        self.signs.mul_(~due)
+        self.steps.mul_(~due)
+
+    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Images as other matrices of places and of colours make them."""
+        like = images[0]
+        grid = self._grid(like)
+        colours = self._colours(like)
+        placed = _sampled(torch.cat(list(images), dim=1), grid).split([x.shape[1] for x in images], dim=1)
+        return [_coloured(x, colours) for x in placed]
+
+    def _draw(self, like: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For each image: whether one change is made, a uniform and a normal number, each (N,)."""
+        n = len(like)
+        return uniform(n, like=like) < p, uniform(n, like=like), normal(n, like=like)
+
+    def _grid(self, like: Tensor) -> Tensor:
+        """From where in each image (N, C, H, W) its pixels come: (N, H, W, 2), as `grid_sample` takes it."""
+        n, _, height, width = like.shape
+        rotated = 1 - (1 - self.p).sqrt()  # with two rotations, p that there is at least one
+        one, zero = torch.ones(n, device=like.device), torch.zeros(n, device=like.device)
+
+        def scale(across: Tensor, down: Tensor) -> Tensor:
+            return torch.stack([across, zero, zero, zero, down, zero, zero, zero, one], 1).view(n, 3, 3)
+
+        def rotation(angle: Tensor) -> Tensor:
+            c, s = angle.cos(), angle.sin()
+            return torch.stack([c, -s, zero, s, c, zero, zero, zero, one], 1).view(n, 3, 3)
+
+        def move(across: Tensor, down: Tensor) -> Tensor:
+            return torch.stack([one, zero, across, zero, one, down, zero, zero, one], 1).view(n, 3, 3)
+
+        on, u, _ = self._draw(like, self.p)
+        found = scale(torch.where(on & (u < 0.5), -one, one), one)
+        on, u, _ = self._draw(like, self.p)
+        quarters = (u * 4).floor() if height == width else (u * 2).floor() * 2
+        found = rotation(quarters * on * (math.pi / 2)) @ found
+        on, u, _ = self._draw(like, self.p)
+        v = uniform(n, like=like)
+        across, down = (((2 * share - 1) * side / 8).round() * on for share, side in ((u, width), (v, height)))
+        found = move(across, down) @ found
+        on, _, z = self._draw(like, self.p)
+        size = (0.2 * z * on).exp2()
+        found = scale(size, size) @ found
+        on, u, _ = self._draw(like, rotated)
+        found = rotation((2 * u - 1) * math.pi * on) @ found
+        on, _, z = self._draw(like, self.p)
+        size = (0.2 * z * on).exp2()
+        found = scale(size, 1 / size) @ found
+        on, u, _ = self._draw(like, rotated)
+        found = rotation((2 * u - 1) * math.pi * on) @ found
+        on, _, z = self._draw(like, self.p)
+        found = move(z * on * width / 8, normal(n, like=like) * on * height / 8) @ found
+        half = torch.tensor([width / 2, height / 2, 1.0]).to(like.device)
+        inverse = found / half[:, None] * half  # between pixels and [-1, 1]
+        return F.affine_grid(inverse[:, :2], [n, 1, height, width], align_corners=False)
+
+    def _colours(self, like: Tensor) -> Tensor:
+        """How each image's colours change: (N, 3, 4), a matrix and what is added."""
+        n, device = len(like), like.device
+        eye = torch.eye(3, device=device).expand(n, 3, 3)
+        grey = torch.tensor(_MIDDLE_GREY).to(device)
+        luma = grey[:, None] * grey
+        on, _, z = self._draw(like, self.p)
+        shift = (0.2 * z * on)[:, None].expand(n, 3)
+        on, _, z = self._draw(like, self.p)
+        contrast = (0.5 * z * on).exp2()[:, None, None]
+        matrix, shift = eye * contrast, shift * contrast[:, 0]
+        on, u, _ = self._draw(like, self.p)
+        mirror = eye - 2 * luma * (on & (u < 0.5))[:, None, None]
+        on, u, _ = self._draw(like, self.p)
+        hue = _rotation_about(grey, (2 * u - 1) * math.pi * on)
+        on, _, z = self._draw(like, self.p)
+        saturation = luma + (eye - luma) * (z * on).exp2()[:, None, None]
+        matrix = saturation @ hue @ mirror @ matrix
+        return torch.cat([matrix, (saturation @ hue @ mirror @ shift[:, :, None])], dim=2)
+
+
+def _rotation_about(axis: Tensor, angle: Tensor) -> Tensor:
+    """Rotations (N, 3, 3) about a unit vector (3,) by angles (N,)."""
+    x, y, z = axis
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).view(3, 3)
+    c, s = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    return c * torch.eye(3, device=axis.device) + s * cross + (1 - c) * axis[:, None] * axis
+
+
+def _colours(x: Tensor) -> int:
+    """How many channels of images (N, C, H, W) are colours: not the opacity."""
+    return 3 if x.shape[1] >= 3 else 1
+
+
+def _coloured(x: Tensor, change: Tensor) -> Tensor:
+    """Images (N, C, H, W) with their colours changed by matrices (N, 3, 4); grey ones by the middle of their sums."""
+    if _colours(x) == 1:
+        change = torch.cat([change[:, :, :3].sum((1, 2)).view(-1, 1, 1), change[:, :, 3:].sum(1, keepdim=True)], 2) / 3
+    k = _colours(x)
+    colours, rest = x.split([k, x.shape[1] - k], dim=1)
+    flat = torch.baddbmm(change[:, :, -1:], change[:, :, :-1], colours.flatten(2))
+    return torch.cat([flat.view_as(colours), rest], dim=1)
+
+
+class _Sampled(torch.autograd.Function):
+    """`grid_sample` as a linear function of the image, so that its gradient has a gradient in every version of torch."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
+        """x (N, C, H, W) at the places of `grid`, mirrored at the borders."""
+        ctx.save_for_backward(grid)
+        ctx.shape = x.shape
+        return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Its transpose."""
+        return _Spread.apply(gradients[0], ctx.saved_tensors[0], ctx.shape), None
+
+
+class _Spread(torch.autograd.Function):
+    """The transpose of `_Sampled`."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, grid: Tensor, shape: torch.Size) -> Tensor:
+        """Each number of `gradient` given to the places that it was sampled from."""
+        ctx.save_for_backward(grid)
+        blank = torch.zeros(shape, device=gradient.device)
+        found, _ = torch.ops.aten.grid_sampler_2d_backward(gradient, blank, grid, 0, 2, False, [True, False])
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """Its transpose, which is the sampling."""
+        return _Sampled.apply(gradients[0], ctx.saved_tensors[0]), None, None
+
+
+def _sampled(x: Tensor, grid: Tensor) -> Tensor:
+    found: Tensor = _Sampled.apply(x, grid)
+    return found
+
+
+def new_augment(name: str, data: DataSpec, batch_size: int, boundary: float | None) -> Augment | None:
+    """The augmentation of that name; None for none. Raises `SettingError` for data that are no images."""
+    if name == "none":
+        return None
+    if data.kind != "images":
+        raise SettingError(
+            f"augment must be none for {data.name}, which holds {data.kind}, but is {name}; it changes images"
+        )
+    if name == "flip" and data.classes and all(len(label) == 1 for label in data.classes):
+        _log.warning(
+            "augment=flip mirrors what is generated too, and the classes of %s look like digits or letters, "
+            "which mirrored are none", one_line(data.name),
+        )  # fmt: skip
+    return {"flip": Flip, "diffaugment": DiffAugment}[name]() if name != "ada" else Ada(batch_size, boundary)
