@@ -66,7 +66,7 @@ class Judge:
 
 def one_run(few: Dataset, judge: Judge, mode: str, seed: int, steps: int, settings: dict[str, int]) -> dict[str, object]:
     """Train once, judge at each quarter."""
-    training = train_steps("dcgan", few, 0, seed=seed, augment=mode, steps=steps, **settings)
+    training = train_steps("dcgan", few, 0, seed=seed, augment=mode, **settings)
     started, found = time.process_time(), {}
     for _ in range(4):
         training.train(steps // 4)

@@ -13,9 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.distributed.processes import Processes
 from ganzoo_core.errors import SettingError
 from ganzoo_core.seeds import normal, uniform
 from ganzoo_core.storage.names import one_line
+from ganzoo_core.turn import Turn
+from ganzoo_core.variant import Config
 
 TARGET = 0.6  # of the overfitting heuristic r_t (arXiv:2006.06676, section 3.1)
 IMAGES = 100_000  # in which p may go from 0 to 1; the paper's 500,000 are for runs of 25 million
@@ -99,7 +102,7 @@ class Ada(Augment):
     """Adaptive discriminator augmentation (arXiv:2006.06676), with its pixel blitting, geometry and colours.
 
     Each change is made with probability `p`, which grows while the discriminator knows the real images too well.
-    Departures: images are sampled bilinearly, without the paper's low-pass filters; and see `sign`.
+    Departures: images are sampled bilinearly, without the paper's low-pass filters; and see `observe`.
     """
 
     p: Tensor
@@ -114,17 +117,17 @@ class Ada(Augment):
             self.register_buffer(name, torch.zeros(()))
 
     @torch.no_grad()
-    def sign(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """E[sign(D(real) - boundary)], a scalar.
+    def observe(self, turns: Sequence[Turn], processes: Processes) -> None:
+        """Move p after the discriminator's turns on one mini-batch: up where it knows the real images too well.
 
-        For a critic, whose scores have no boundary, it is the middle of its mean scores of real and fake.
+        That is where r_t = E[sign(D(real) - boundary)], over four steps, is above its target. For a critic, whose
+        scores have no boundary, it is the middle of its mean scores of real and fake.
         """
-        middle = (real_logits.mean() + fake_logits.mean()) / 2 if self.boundary is None else self.boundary
-        return (real_logits - middle).sign().mean()
-
-    @torch.no_grad()
-    def follow(self, sign: Tensor) -> None:
-        """Move p after a step: up where the mean of `sign` over four steps, r_t of the paper, is above its target."""
+        signs = [self._sign(turn.real_logits, turn.fake_logits) for turn in turns if turn.has_logits]
+        if not signs:
+            return
+        sign = torch.stack(signs).mean()
+        processes.average([sign])
         self.signs += sign
         self.steps += 1
         due = self.steps >= _EVERY
@@ -132,6 +135,9 @@ class Ada(Augment):
         self.p.copy_(torch.where(due, moved, self.p))
         self.signs.mul_(~due)
         self.steps.mul_(~due)
+
+    def _sign(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (real - ((real.mean() + fake.mean()) / 2 if self.boundary is None else self.boundary)).sign().mean()
 
     def change(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Images as other matrices of places and of colours make them."""
@@ -223,10 +229,11 @@ def _colours(x: Tensor) -> int:
 
 
 def _coloured(x: Tensor, change: Tensor) -> Tensor:
-    """Images (N, C, H, W) with their colours changed by matrices (N, 3, 4); grey ones by the middle of their sums."""
-    if _colours(x) == 1:
-        change = torch.cat([change[:, :, :3].sum((1, 2)).view(-1, 1, 1), change[:, :, 3:].sum(1, keepdim=True)], 2) / 3
+    """Images (N, C, H, W) with their colours changed by matrices (N, 3, 4); grey ones as a grey colour would be."""
     k = _colours(x)
+    if k == 1:
+        factor, shift = change[:, :, :3].sum((1, 2)).view(-1, 1, 1), change[:, :, 3:].sum(1, keepdim=True)
+        change = torch.cat([factor, shift], 2) / 3
     colours, rest = x.split([k, x.shape[1] - k], dim=1)
     flat = torch.baddbmm(change[:, :, -1:], change[:, :, :-1], colours.flatten(2))
     return torch.cat([flat.view_as(colours), rest], dim=1)
@@ -270,17 +277,19 @@ def _sampled(x: Tensor, grid: Tensor) -> Tensor:
     return found
 
 
-def new_augment(name: str, data: DataSpec, batch_size: int, boundary: float | None) -> Augment | None:
-    """The augmentation of that name; None for none. Raises `SettingError` for data that are no images."""
-    if name == "none":
+def new_augment(config: Config, data: DataSpec, boundary: float | None, device: torch.device) -> Augment | None:
+    """The augmentation that the config names; None for none. Raises `SettingError` for data that are no images."""
+    if config.augment == "none":
         return None
     if data.kind != "images":
         raise SettingError(
-            f"augment must be none for {data.name}, which holds {data.kind}, but is {name}; it changes images"
+            f"augment must be none for {data.name}, which holds {data.kind}, but is {config.augment}; it changes images"
         )
-    if name == "flip" and data.classes and all(len(label) == 1 for label in data.classes):
+    if config.augment == "ada":
+        return Ada(config.batch_size, boundary).to(device)
+    if config.augment == "flip" and data.classes and all(len(label) == 1 for label in data.classes):
         _log.warning(
             "augment=flip mirrors what is generated too, and the classes of %s look like digits or letters, "
             "which mirrored are none", one_line(data.name),
         )  # fmt: skip
-    return {"flip": Flip, "diffaugment": DiffAugment}[name]() if name != "ada" else Ada(batch_size, boundary)
+    return Flip() if config.augment == "flip" else DiffAugment()

@@ -77,10 +77,7 @@ class Engine:
             buffer for module in parts.values() for name, buffer in own_buffers(module)
             if buffer.is_floating_point() and not (module is self.networks.loss and name in self.networks.loss.joins)
         ]  # fmt: skip
-        boundary = self.networks.loss.boundary
-        self.augment = new_augment(self.config.augment, dataset.spec, self.config.batch_size, boundary)
-        if self.augment is not None:
-            self.augment.to(self.device)
+        self.augment = new_augment(self.config, dataset.spec, self.networks.loss.boundary, self.device)
         optimizers = {id(p.optimizer): (p.optimizer, f"optimizer.{p.name}") for p in reversed(self.players)}
         self._optimizer_states = [OptimizerState(*found) for found in reversed(optimizers.values())]
         self._rates = {key: [group["lr"] for group in one.param_groups] for key, (one, _) in optimizers.items()}
@@ -174,15 +171,8 @@ class Engine:
                 for microbatch in itertools.chain(*batches):
                     microbatch.forget()
         if isinstance(self.augment, Ada) and "discriminator" in updates:
-            self._adapt(self.augment, updates["discriminator"].turns)
+            self.augment.observe(updates["discriminator"].turns, self.processes)
         return updates
-
-    def _adapt(self, augment: Ada, turns: list[Turn]) -> None:
-        """Have the augmentation follow the discriminator, by what it said of all microbatches in its last update."""
-        if known := [turn for turn in turns if turn.has_logits]:
-            signs = torch.stack([augment.sign(turn.real_logits, turn.fake_logits) for turn in known]).mean()
-            self.processes.average([signs])
-            augment.follow(signs)
 
     def _play_turn(self, player: Player, batch: list[Batch], owns_generator: bool) -> Update:
         """One player's turn: the sum of its terms goes backward, one microbatch at a time, and its optimizer steps."""

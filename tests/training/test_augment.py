@@ -1,0 +1,331 @@
+"""Augmentation: each image by itself, values by hand, gradients, p of ADA, and that nothing leaks into what is made."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+from engines import assert_equal, weights
+from ganzoo_toy import Toy, ToyConfig
+from torch import Tensor
+
+from ganzoo_core.data import Dataset
+from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.distributed.processes import SingleProcess
+from ganzoo_core.errors import SettingError
+from ganzoo_core.losses import gradient_penalty
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.seeds import Microbatch, current_microbatch
+from ganzoo_core.storage import tensor_files
+from ganzoo_core.testing import train_steps
+from ganzoo_core.training import augment
+from ganzoo_core.training.augment import Ada, DiffAugment, Flip
+from ganzoo_core.training.engine import Engine
+from ganzoo_core.turn import Batch, Turn
+
+PIXELS = DataSpec("pixels", (3, 12, 12), ("one", "two"))
+
+
+def ada(p: float) -> Ada:
+    made = Ada(64, 0.0)
+    made.p.fill_(p)
+    return made
+
+
+ALL = {"flip": Flip, "diffaugment": DiffAugment, "ada": lambda: ada(0.8)}
+
+
+def images(n: int = 4, channels: int = 3, side: int = 12) -> Tensor:
+    return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 12), (3, 12, 12), (4, 12, 20)])
+@pytest.mark.parametrize("name", ALL)
+def test_images_keep_their_form_and_are_changed_each_by_itself(name, shape):
+    x = torch.rand(6, *shape) * 2 - 1
+    torch.manual_seed(1)
+    whole, _ = ALL[name]()(x, {})
+    assert whole.shape == x.shape and whole.dtype == torch.float32
+    other = x.clone()
+    other[1:] = 0
+    torch.manual_seed(1)
+    torch.testing.assert_close(ALL[name]()(other, {})[0][0], whole[0])
+    assert not torch.equal(whole, x)
+
+
+def test_flip_mirrors_every_second_image():
+    x = images(400)
+    changed, _ = Flip()(x, {})
+    mirrored = (changed == x.flip(3)).flatten(1).all(1)
+    assert ((changed == x).flatten(1).all(1) ^ mirrored).all()
+    assert 150 < mirrored.sum() < 250
+
+
+def drawn(monkeypatch, *numbers: float) -> None:
+    """Have `uniform` give these, one after another, for all images alike."""
+    given = iter(numbers)
+    monkeypatch.setattr(augment, "uniform", lambda *shape, like: torch.full(shape, next(given)))
+
+
+def test_diffaugment_by_hand(monkeypatch):
+    x = torch.zeros(1, 3, 8, 8)
+    x[0, 0, 2, 3] = 0.9  # one red pixel
+    drawn(monkeypatch, 0.5, 0.5, 0.5, 0.999, 0.0, 0.999, 0.999)  # no colours; down and left by 1; cut at a corner
+    changed, _ = DiffAugment()(x, {})
+    expected = torch.zeros(1, 3, 8, 8)
+    expected[0, 0, 3, 2] = 0.9
+    torch.testing.assert_close(changed, expected)
+    drawn(monkeypatch, 1.0, 0.5, 0.5, 0.5, 0.5, 0.0, 0.0)  # brighter by a half; nothing moved; cut at the first corner
+    changed, _ = DiffAugment()(x, {})
+    assert torch.equal(changed[0, 1] == 0, torch.arange(8)[:, None].lt(2) & torch.arange(8).lt(2))
+    assert changed[0, 1, 4, 4] == 0.5 and changed[0, 0, 2, 3] == pytest.approx(1.4)
+    drawn(monkeypatch, 0.5, 0.0, 0.5, 0.5, 0.5, 0.0, 0.0)  # no saturation: grey
+    changed, _ = DiffAugment()(x, {})
+    torch.testing.assert_close(changed[0, :, 2, 3], torch.full((3,), 0.3))
+
+
+def test_translation_never_goes_beyond_an_eighth():
+    x = torch.zeros(300, 1, 16, 16)
+    x[:, :, 8, 8] = 1
+    moved = augment._moved(x, torch.rand(300, 1, 1, 1), torch.rand(300, 1, 1, 1))
+    places = moved.flatten(1).argmax(1)
+    rows, columns = places // 16, places % 16
+    assert set(rows.tolist()) == set(columns.tolist()) == {6, 7, 8, 9, 10}
+
+
+def test_ada_is_nothing_at_p_0_and_at_p_changes_about_so_many():
+    x = images(256)
+    torch.testing.assert_close(ada(0.0)(x, {})[0], x, rtol=0, atol=1e-5)
+    for p in (0.05, 0.2):
+        kept = ((ada(p)(x, {})[0] - x).abs().amax((1, 2, 3)) < 1e-4).float().mean()
+        assert kept < (1 - p) ** 4
+    assert ((ada(0.05)(x, {})[0] - x).abs().amax((1, 2, 3)) < 1e-4).float().mean() > 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "numbers"),
+    [
+        (lambda x: x.flip(3), {0: (True, 0.1)}),
+        (lambda x: x.rot90(1, (2, 3)), {1: (True, 0.3)}),
+        (lambda x: x.rot90(2, (2, 3)), {1: (True, 0.6)}),
+    ],
+)
+def test_geometry_of_ada_by_hand(monkeypatch, change, numbers):
+    """The draws in their order: flip, quarters, translation, scale, rotation, scale, rotation, fraction."""
+    count = iter(range(100))
+
+    def draw(self, like, p):
+        on, u = numbers.get(next(count), (False, 0.5))
+        return torch.full((len(like),), on), torch.full((len(like),), u), torch.zeros(len(like))
+
+    monkeypatch.setattr(Ada, "_draw", draw)
+    x = images()
+    torch.testing.assert_close(ada(0.5)(x, {})[0], change(x), rtol=0, atol=1e-5)
+
+
+def test_colours_of_ada_by_hand():
+    grey, red = torch.zeros(1, 3, 1, 1), torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    shift = torch.cat([torch.eye(3), torch.full((3, 1), 0.25)], 1)[None]
+    assert augment._coloured(grey, shift).flatten().tolist() == [0.25] * 3
+    assert augment._coloured(torch.zeros(1, 1, 1, 1), shift).item() == pytest.approx(0.25)
+    assert augment._coloured(torch.ones(1, 1, 1, 1), shift).item() == pytest.approx(1.25)
+    axis = torch.tensor(augment._MIDDLE_GREY)
+    third = augment._rotation_about(axis, torch.tensor([2 * torch.pi / 3]))
+    turned = augment._coloured(red, torch.cat([third, torch.zeros(1, 3, 1)], 2))
+    torch.testing.assert_close(turned.flatten(), torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["diffaugment", "ada"])
+def test_colours_leave_opacity_alone(name, monkeypatch):
+    x = torch.cat([images(), torch.ones(4, 1, 12, 12)], 1)
+    monkeypatch.setattr(Ada, "_grid", lambda self, like: torch.nn.functional.affine_grid(
+        torch.eye(2, 3).expand(len(like), 2, 3), [len(like), 1, 12, 12], align_corners=False))  # fmt: skip
+    changed, _ = ALL[name]()(x, {})
+    inside = changed[:, 3] != 0  # a cutout
+    torch.testing.assert_close(changed[:, 3][inside], torch.ones(int(inside.sum())), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_columns_that_are_images_go_the_same_way(name):
+    x, small = images(), torch.rand(4, 3, 4, 4)
+    changed, columns = ALL[name]()(x, {"source": x.clone(), "small": small, "numbers": torch.ones(4, 2)})
+    torch.testing.assert_close(columns["source"], changed)
+    assert columns["small"] is small and len(columns) == 3
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gradients_and_their_gradients_pass(name):
+    x = images().double().float().requires_grad_()
+    w = torch.randn(3 * 12 * 12, requires_grad=True)
+    torch.manual_seed(1)
+    changed, _ = ALL[name]()(x, {})
+    (gradient,) = torch.autograd.grad((changed.flatten(1) @ w).sum(), x, create_graph=True)
+    gradient.square().sum().backward()
+    assert w.grad.abs().sum() > 0
+
+    def linear(v: Tensor) -> Tensor:
+        torch.manual_seed(1)
+        return (ALL[name]()(v, {})[0].flatten(1) @ w).sum()
+
+    step = torch.randn_like(x) * 1e-3
+    with torch.no_grad():  # all that is done to an image is affine in it
+        assert linear(x + step) - linear(x) == pytest.approx((gradient * step).sum().item(), rel=2e-2, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_microbatches_get_what_the_whole_would(name):
+    x = images(8)
+    torch.manual_seed(3)
+    whole, _ = ALL[name]()(x, {})
+    parts = []
+    for number in range(2):
+        common = torch.Generator().manual_seed(3)
+        token = current_microbatch.set(Microbatch(number, 2, common))
+        parts.append(ALL[name]()(x[4 * number : 4 * number + 4], {})[0])
+        current_microbatch.reset(token)
+    torch.testing.assert_close(torch.cat(parts), whole)
+
+
+class Linear(torch.nn.Module):
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return x.sum((1, 2, 3))
+
+
+def test_all_that_the_discriminator_sees_is_augmented():
+    def doubled(x, columns):
+        return 2 * x, columns
+
+    x = images()
+    batch = Batch({"real": x}, torch.zeros(4, 1), torch.nn.Identity(), False)
+    batch._fake = -x
+    for joint in (True, False):
+        turn = Turn(batch, None, Linear(), owns_generator=False, joint=joint, augment=doubled)
+        torch.testing.assert_close(turn.real_logits, 2 * x.sum((1, 2, 3)))
+        torch.testing.assert_close(turn.fake_logits, -2 * x.sum((1, 2, 3)))
+        torch.testing.assert_close(turn.critic(x), 2 * x.sum((1, 2, 3)))
+        # of D(2x) = 2 sum(x) the gradient is 2 everywhere, its norm 2 sqrt(432)
+        expected = (2 * 432**0.5 - 1) ** 2
+        assert gradient_penalty(turn.critic, x, -x).item() == pytest.approx(expected, rel=1e-4)
+
+
+def told(real: float, fake: float) -> Turn:
+    batch = Batch({"real": images()}, torch.zeros(4, 1), torch.nn.Identity(), False)
+    turn = Turn(batch, None, Linear(), owns_generator=False, joint=True)
+    turn.real_logits, turn.fake_logits = torch.full((4,), real), torch.full((4,), fake)
+    return turn
+
+
+def test_p_follows_the_discriminator_every_fourth_step_and_stays_in_its_range():
+    found, alone = Ada(64, 0.0), SingleProcess()
+    stride = 4 * 64 / augment.IMAGES
+    for step in range(1, 9):
+        found.observe([told(1.0, -1.0)], alone)
+        assert found.p.item() == pytest.approx(step // 4 * stride)
+    for _ in range(4):
+        found.observe([told(-1.0, -1.0)], alone)
+    assert found.p.item() == pytest.approx(stride)
+    found.p.fill_(augment.MOST)
+    for _ in range(4):
+        found.observe([told(1.0, -1.0)], alone)
+    assert found.p.item() == pytest.approx(augment.MOST)
+    found.p.zero_()
+    for _ in range(4):
+        found.observe([told(-1.0, -1.0)], alone)
+    assert found.p.item() == 0
+    critic = Ada(64, None)
+    for _ in range(4):
+        critic.observe([told(9.0, 5.0)], alone)  # above the middle
+    assert critic.p.item() == pytest.approx(stride)
+
+
+def pixels(n: int = 64) -> Dataset:
+    samples = torch.randint(0, 256, (n, 3, 12, 12), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    return Dataset(PIXELS, samples, torch.arange(n) % 2)
+
+
+def engine(name: str, run: RunSettings | None = None) -> Engine:
+    return Engine(Toy(ToyConfig(augment=name)), pixels(), run or RunSettings(device="cpu", precision="fp32"))
+
+
+@pytest.mark.parametrize("name", ["none", *ALL])
+def test_a_run_with_augmentation_is_resumed_bit_for_bit(name, tmp_path):
+    whole, resumed = engine(name), engine(name)
+    if name == "ada":
+        whole.augment.p.fill_(0.5)
+    for _ in range(6):
+        whole.train_step()
+    path = tmp_path / "checkpoint.safetensors"
+    tensor_files.save(path, "checkpoint", {"step": 6}, whole.state())
+    resumed.restore(6, tensor_files.load(path, "checkpoint")[1], path)
+    for _ in range(5):
+        a, b = whole.measure(whole.train_step()), resumed.measure(resumed.train_step())
+    assert a == b and ("augment_p" in a) == (name == "ada")
+    assert_equal(weights(whole), weights(resumed))
+    assert any(tensor.startswith("augment.") for tensor in whole.state()) == (name == "ada")
+
+
+def test_a_resume_may_turn_it_on(tmp_path):
+    plain, later = engine("none"), engine("ada")
+    plain.train_step()
+    later.restore(1, weights(plain), tmp_path / "x")
+    later.train_step()
+
+
+def test_recorded_steps_equal_played_ones():
+    from engines import recorded
+
+    played, replayed = engine("ada"), engine("ada")
+    graph = recorded(replayed)
+    for _ in range(12):
+        assert played.measure(played.train_step()) == replayed.measure(replayed.train_step())
+    assert graph.replays
+    assert_equal(weights(played), weights(replayed))
+
+
+def test_what_can_not_be_augmented_is_refused():
+    ring = Dataset(replace(PIXELS, name="ring", shape=(2,), kind="points"), torch.zeros(32, 2), torch.arange(32) % 2)
+    with pytest.raises(SettingError, match="augment must be none for ring, which holds points, but is ada"):
+        Engine(Toy(ToyConfig(augment="ada")), ring, RunSettings(device="cpu"))
+
+
+def test_mirrored_digits_are_warned_of(caplog):
+    digits = replace(pixels(), spec=replace(PIXELS, classes=("3", "7")))
+    with caplog.at_level(logging.WARNING, "ganzoo"):
+        engine("flip")
+        for name in ("diffaugment", "ada"):
+            Engine(Toy(ToyConfig(augment=name)), digits, RunSettings(device="cpu"))
+        assert not caplog.messages
+        Engine(Toy(ToyConfig(augment="flip")), digits, RunSettings(device="cpu"))
+    assert caplog.messages == [
+        "augment=flip mirrors what is generated too, and the classes of pixels look like digits or letters, which "
+        "mirrored are none"
+    ]
+
+
+def corner() -> Dataset:
+    """Images that are bright at the top left alone: mirrored or turned, they are others."""
+    samples = torch.zeros(256, 1, 8, 8, dtype=torch.uint8)
+    samples[:, :, :4, :4] = torch.randint(180, 256, (256, 1, 4, 4), dtype=torch.uint8)
+    return Dataset(DataSpec("corner", (1, 8, 8)), samples)
+
+
+def share_at_home(p: float, monkeypatch) -> float:
+    """Of what is generated, how much is brightest at the top left."""
+    monkeypatch.setattr(Ada, "observe", lambda self, turns, processes: self.p.fill_(p))
+    training = train_steps("vanilla", corner(), 400, augment="ada", ema_decay=0.0)
+    quarters = torch.nn.functional.avg_pool2d(training.sample(200).values, 4).flatten(1)
+    return (quarters.argmax(1) == 0).float().mean().item()
+
+
+@pytest.mark.long
+def test_nothing_of_it_leaks(monkeypatch):
+    """Up to p = 0.8 samples are neither turned nor mirrored; were all images turned at random, they would be."""
+    assert share_at_home(augment.MOST, monkeypatch) > 0.95
+    assert share_at_home(1.0, monkeypatch) < 0.7
