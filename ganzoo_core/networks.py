@@ -34,11 +34,13 @@ class Generator(Part, ABC):
 
     Set `self.latent_dim` in `__init__`, 0 for no noise, or override `latent`. `latent_range`: the lowest and highest
     value to which tools that explore the latent set a coordinate; state it where `latent` is not normal, such as
-    (-1, 1) of a uniform one, and None for numbers between which there is nothing, such as indices.
+    (-1, 1) of a uniform one, and None for numbers between which there is nothing, such as indices. `sampling`: the
+    options of the variant's `Sampling`, as whoever asks for samples chose them; in training the defaults.
     """
 
     latent_dim: int
     latent_range: tuple[float, float] | None = (-4.0, 4.0)
+    sampling: Any = None
 
     def latent(self, n: int, rng: torch.Generator) -> Tensor:
         """The latents of n samples, on `rng`'s device: (n, latent_dim) float32, standard normal by default."""

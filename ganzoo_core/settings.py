@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import types
 import typing
@@ -49,11 +50,22 @@ class Settings:
     `SettingError` for a value of the wrong type or outside its rule. Check rules across fields in a subclass's
     `__post_init__`, after `super().__post_init__()`: raise `ValueError` with a sentence.
 
+    A subclass may give an inherited setting another default, `steps: int = 500`: its doc and its rule stay.
+
     `unused` maps inherited settings that have no effect here to the reason. They keep their defaults, are not listed,
     and setting one raises `SettingError`. A subclass that declares one again makes it usable again.
     """
 
     unused: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a plain default keep the doc and the rule that the setting has further up."""
+        super().__init_subclass__(**kwargs)
+        inherited = getattr(cls, "__dataclass_fields__", {})
+        for name in inspect.get_annotations(cls).keys() & inherited.keys():
+            default = vars(cls).get(name, MISSING)
+            if default is not MISSING and not isinstance(default, Field):
+                setattr(cls, name, field(default=default, metadata=inherited[name].metadata))
 
     def __post_init__(self) -> None:
         idle = self._idle()

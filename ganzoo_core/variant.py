@@ -6,82 +6,31 @@ import networks, losses and optimizers when they are called.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
-from abc import ABC, abstractmethod
+import sys
+from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
+from ganzoo_core.datasource import DataSource, NoOptions
 from ganzoo_core.dataspec import DataSpec, Input, Kind
-from ganzoo_core.errors import DataError, PluginError, shorten
+from ganzoo_core.errors import ContractError, DataError, PluginError, shorten
 from ganzoo_core.settings import Settings, option
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from ganzoo_core.data import Dataset
-    from ganzoo_core.interfaces import Discriminator, Generator, Loss, Networks, Player
+    import ganzoo_core.interfaces as interfaces
+    from ganzoo_core.interfaces import Networks, Player
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
+PART = re.compile(r"\.?\w+(\.\w+)*:\w+")
 NAME_RULE = "letters, digits and any of . _ -"
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoOptions(Settings):
-    """The options of a data set that has none."""
-
-
-class DataSource(ABC):
-    """A data set that can be requested by name. Torch-free until `load` is called.
-
-    `shape`, `classes` and `size`: None if known only after loading. `origin`: where the data comes from. A source with
-    `takes_path` is named as `NAME:PATH`.
-    """
-
-    name: ClassVar[str]
-    title: ClassVar[str]
-    origin: ClassVar[str]
-    kind: ClassVar[Kind] = "images"
-    shape: ClassVar[tuple[int, ...] | None] = None
-    classes: ClassVar[tuple[str, ...] | None] = None
-    size: ClassVar[int | None] = None
-    takes_path: ClassVar[bool] = False
-    Options: ClassVar[type[Settings]] = NoOptions
-
-    def __init__(self, options: Settings | None = None, path: Path | None = None) -> None:
-        self.options: Any = self.Options() if options is None else options
-        self.path = path
-
-    def is_local(self, data_dir: Path) -> bool:
-        """Whether loading works without a network."""
-        return True
-
-    @classmethod
-    def caches(cls, data_dir: Path) -> Mapping[Path, str]:
-        """The folders in which it keeps what makes loading faster, and what each is for: `ganzoo data` shows them."""
-        return {}
-
-    @classmethod
-    def picture(cls, path: Path, channels: int, size: tuple[int, int] | None) -> np.ndarray:
-        """One image file (C, H, W) uint8, for a generator that takes images: upright, of `size` (H, W) or as it is.
-
-        Raises `DataError` for a file that is no image, and from a data set that reads none.
-        """
-        raise DataError(f"the data set {cls.name} reads no image files")
-
-    @classmethod
-    def pictures(cls, path: Path) -> list[Path]:
-        """The image files below a folder, in order, or the one at `path`. Raises as `picture`."""
-        raise DataError(f"the data set {cls.name} reads no image files")
-
-    @abstractmethod
-    def load(self, data_dir: Path, split: Literal["train", "test"] = "train") -> Dataset:
-        """The data set in memory. Raises `DataError` if it is unavailable or has no such split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +52,7 @@ class Config(Settings):
         minimum=0, maximum=0.99999,
     )  # fmt: skip
     augment: str = option(
-        "none", "how all that the discriminator sees is changed, against learning few pictures by heart",
+        "none", "how all that the discriminator sees is changed, against learning by heart",
         choices=("none", "flip", "diffaugment", "ada"),
     )  # fmt: skip
 
@@ -129,7 +78,11 @@ class Variant(ABC):
     accepts. `default_data`: the data set used when none is given. `balanced`: mini-batches hold equally many samples of
     each class, in class order. `paired`: of a generator that takes inputs, whether `real` is what it should make of
     those of the same row; pictures show it as the target. `averaged`: the networks whose weights are averaged where
-    `ema_decay` is on. The factories import their networks when called, so that this class stays torch-free.
+    `ema_decay` is on. `Sampling`: options of sampling, which a trained generator has as its `sampling`.
+
+    `Generator`, `Discriminator`, `Loss`: a class each, or where it is: "package.module:Class", or ".module:Class"
+    beside the one that says so. Such a module is imported when needed, so that a package is listed without torch. Each is
+    called with `config` and `data`, as far as its `__init__` names them. A factory below, overridden, takes its place.
     """
 
     name: ClassVar[str]
@@ -143,21 +96,40 @@ class Variant(ABC):
     paired: ClassVar[bool] = True
     averaged: ClassVar[tuple[str, ...]] = ("generator",)
     Config: ClassVar[type[Config]] = Config
+    Sampling: ClassVar[type[Settings]] = NoOptions
+    Generator: ClassVar[type | str | None] = None
+    Discriminator: ClassVar[type | str | None] = None
+    Loss: ClassVar[type | str | None] = None
 
     def __init__(self, config: Settings | None = None) -> None:
         self.config: Any = self.Config() if config is None else config
 
-    @abstractmethod
-    def generator(self, data: DataSpec) -> Generator:
+    def generator(self, data: DataSpec) -> interfaces.Generator:
         """A new generator for samples of this shape, initialised from torch's global random generator."""
+        made: interfaces.Generator = self._part("Generator", data)
+        return made
 
-    @abstractmethod
-    def discriminator(self, data: DataSpec) -> Discriminator:
+    def discriminator(self, data: DataSpec) -> interfaces.Discriminator:
         """A new discriminator (or critic) for samples of this shape."""
+        made: interfaces.Discriminator = self._part("Discriminator", data)
+        return made
 
-    @abstractmethod
-    def loss(self) -> Loss:
+    def loss(self) -> interfaces.Loss:
         """A new loss."""
+        made: interfaces.Loss = self._part("Loss", None)
+        return made
+
+    def _part(self, attribute: str, data: DataSpec | None) -> Any:
+        """What the class attribute of that name makes. Raises `ContractError` where it says nothing that there is."""
+        owner = next(cls for cls in type(self).__mro__ if attribute in vars(cls))
+        part = vars(owner)[attribute]
+        if isinstance(part, str):
+            part = _imported(part, owner, attribute)
+        if not inspect.isclass(part):
+            raise ContractError("parts", f"{owner.__name__}.{attribute} must be a class, but is {shorten(repr(part))}")
+        given = {"config": self.config} | ({} if data is None else {"data": data})
+        names = inspect.signature(part).parameters
+        return part(**{name: value for name, value in given.items() if name in names})
 
     def further_networks(self, data: DataSpec) -> dict[str, nn.Module]:
         """New networks beside these, by name, such as an encoder: a loss finds them in `turn.further`."""
@@ -225,6 +197,23 @@ class Variant(ABC):
         self.inputs(data)
 
 
+def _imported(path: str, owner: type, attribute: str) -> Any:
+    """The class at "package.module:Class", or at ".module:Class" beside its owner. Raises `ContractError`."""
+    module, _, name = path.partition(":")
+    package = getattr(sys.modules.get(owner.__module__), "__package__", None)
+    try:
+        found = importlib.import_module(module, package)
+    except ModuleNotFoundError as error:
+        if error.name != (f"{package}{module}" if module.startswith(".") else module):
+            raise  # of what that module imports
+        raise ContractError(
+            "parts", f"{owner.__name__}.{attribute} is {path!r}, but there is no such module"
+        ) from error
+    if not hasattr(found, name):
+        raise ContractError("parts", f"{owner.__name__}.{attribute} is {path!r}, but {found.__name__} has no {name}")
+    return getattr(found, name)
+
+
 _Rule = tuple[str, Callable[[Any], bool]]
 _KINDS = get_args(Kind)
 
@@ -243,6 +232,10 @@ def _is_many(is_one: Callable[[Any], bool], value: Any) -> bool:
 
 def _is_kind(value: Any) -> bool:
     return isinstance(value, str) and value in _KINDS
+
+
+def _is_part(value: Any) -> bool:
+    return value is None or inspect.isclass(value) or (isinstance(value, str) and bool(PART.fullmatch(value)))
 
 
 def _are_settings(base: type[Settings]) -> Callable[[Any], bool]:
@@ -271,6 +264,8 @@ _VARIANT: dict[str, _Rule] = {
     "paired": _FLAG,
     "averaged": ("the names of networks", lambda value: _is_many(_is_text, value)),
     "Config": ("a dataclass that extends ganzoo_core.Config", _are_settings(Config)),
+    "Sampling": ("a dataclass that extends ganzoo_core.settings.Settings", _are_settings(Settings)),
+    **dict.fromkeys(("Generator", "Discriminator", "Loss"), ('a class, or where it is: "module:Class"', _is_part)),
     **dict.fromkeys(("generator", "discriminator", "loss", "further_networks", "optimizer", "players"), _METHOD),
     **dict.fromkeys(("phases", "inputs", "derive", "check_data"), _METHOD),
 }
@@ -298,12 +293,21 @@ def by_name(classes: list[Any], base: type[Variant] | type[DataSource]) -> dict[
         if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise PluginError(f"it must offer subclasses of {base.__name__}, but offers {shorten(repr(cls))}")
         check_attributes(cls)
-        if inspect.isabstract(cls):
-            raise PluginError(f"{cls.__name__} lacks {', '.join(sorted(cls.__abstractmethods__))}")
+        if lacking := _lacking(cls):
+            raise PluginError(f"{cls.__name__} lacks {', '.join(lacking)}")
         if cls.name in found:
             raise PluginError(f"it offers two called {cls.name!r}")
         found[cls.name] = cls
     return found
+
+
+def _lacking(cls: Any) -> list[str]:
+    """The methods that a class must have and has not."""
+    lacking = set(cls.__abstractmethods__)
+    for name in ("generator", "discriminator", "loss") if issubclass(cls, Variant) else ():
+        if getattr(cls, name) is getattr(Variant, name) and getattr(cls, name.capitalize()) is None:
+            lacking.add(f"{name} (or state its {name.capitalize()})")
+    return sorted(lacking)
 
 
 def check_attributes(cls: type[Variant] | type[DataSource]) -> None:

@@ -15,6 +15,7 @@ from ganzoo_core import Discriminator, Frozen, Generator, Networks, Phase, hooki
 from ganzoo_core.interfaces import new_player
 from ganzoo_core.losses import NonSaturating, r1_penalty
 from ganzoo_core.seeds import normal
+from ganzoo_core.settings import Settings
 
 GANZOO_API = 2
 
@@ -28,6 +29,11 @@ class StagedConfig(ganzoo.Config):
     ema_decay: float = option(0.9, "decay", minimum=0, maximum=0.99999)
     warm_steps: int = option(5, "steps of the first phase", minimum=1)
     low_steps: int = option(6, "steps of the second phase", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedSampling(Settings):
+    truncation: float = option(1.0, "how far a sample is from the middle", minimum=0, maximum=1)
 
 
 class StagedGenerator(Generator):
@@ -49,7 +55,8 @@ class StagedGenerator(Generator):
         hidden = F.leaky_relu(self.mapping(z), 0.2)
         x = self.low(hidden)
         x = x + self.fade * self.high(hidden) if self.is_high else x
-        return torch.tanh(x).unflatten(1, self.shape)
+        x = torch.tanh(x).unflatten(1, self.shape)
+        return x if self.training else x * self.sampling.truncation
 
 
 class StagedDiscriminator(Discriminator):
@@ -112,6 +119,7 @@ class Staged(ganzoo.Variant):
     kinds = ("images", "points", "curves")
     averaged = ("generator", "encoder")
     Config = StagedConfig
+    Sampling = StagedSampling
 
     def generator(self, data):
         return StagedGenerator(self.config.latent_dim, data.shape)

@@ -22,6 +22,7 @@ def describe_networks(variant: Variant, spec: DataSpec) -> dict[str, Any]:
     A batch of a few samples goes through both. Shapes are one sample's.
     """
     generator, discriminator = variant.generator(spec), variant.discriminator(spec)
+    generator.sampling = variant.Sampling()
     inputs = [one.to_dict() for one in taken_inputs(variant, generator, spec)]
     batch = blank_batch(variant, spec)
     z = generator.latent(len(batch["real"]), torch.Generator().manual_seed(0))

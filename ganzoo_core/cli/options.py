@@ -43,6 +43,11 @@ set_option = click.option(
     help="Set a hyperparameter or an option of the data; can be repeated.",
 )  # fmt: skip
 
+sampling_option = click.option(
+    "--set", "pairs", type=KeyValue(), multiple=True, metavar="KEY=VALUE",
+    help="Set an option of sampling, such as a truncation, where the variant has any (`ganzoo show`); can be repeated.",
+)  # fmt: skip
+
 data_option = click.option(
     "--data",
     metavar="NAME",

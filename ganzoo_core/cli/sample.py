@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ganzoo_core.cli import complete
-from ganzoo_core.cli.options import UserPath
+from ganzoo_core.cli.options import UserPath, sampling_option
 from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
@@ -46,6 +46,7 @@ _MOST_DRAWN = 1000
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Same seed, same samples."
 )
+@sampling_option
 @click.option(
     "-o", "output", type=UserPath(), metavar="FILE",
     help="A picture (.png), arrays (.npz), an empty or new folder for a PNG each (DIR/), or the snapshots of a run in "
@@ -58,6 +59,7 @@ def command(
     inputs: tuple[str, ...],
     texts: tuple[str, ...],
     seed: int,
+    pairs: tuple[tuple[str, str], ...],
     output: str | None,
 ) -> None:
     """Generate samples with a trained generator.
@@ -77,7 +79,7 @@ def command(
     from ganzoo_core.sampling.sample_files import is_picture
     from ganzoo_core.sampling.samples import default_count
 
-    generator = load(source)
+    generator = load(source, texts=dict(pairs))
     if inputs:
         _translate(generator, source, inputs, texts, labels, seed, count or 1, output)
         return
@@ -146,8 +148,11 @@ def _make_folders(folder: Path, home: Path | None) -> None:
 def _animate(source: str, output: Path) -> None:
     """Write the snapshots of a run as a GIF. Their latents and labels were fixed when it started."""
     context = click.get_current_context()
-    if any(context.get_parameter_source(name) == ParameterSource.COMMANDLINE for name in ("count", "labels", "seed")):
-        raise click.UsageError("a .gif shows the snapshots of a run as they are; leave out -n, --label and --seed")
+    given = ("count", "labels", "seed", "pairs")
+    if any(context.get_parameter_source(name) == ParameterSource.COMMANDLINE for name in given):
+        raise click.UsageError(
+            "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed and --set"
+        )
     folder = Path(os.path.expanduser(source))
     if not folder.is_dir():
         raise FileError(

@@ -43,6 +43,7 @@ def command(
     )
     shown = describe(type(plan.variant), plan.plugin) | {
         "settings": _values(plan.variant.config),
+        "sampling": _values(plan.variant.Sampling()),
         "data": None if spec is None else spec.to_dict(),
         "inputs": None,
         "networks": None,
@@ -113,6 +114,10 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
     click.echo()
     value = "value" if with_values else "default"
     print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])
+    if shown["sampling"]:
+        click.echo()
+        rows = [_setting_row(option) for option in shown["sampling"]]
+        print_table(("option of sampling", "default", "type", "meaning"), rows)
     if shown["inputs"]:
         click.echo()
         print_table(("input", "kind", "shape", "meaning"), [_input_row(one) for one in shown["inputs"]])

@@ -61,7 +61,8 @@ def resolve(variant: str, values: Mapping[str, Any], texts: Mapping[str, str] | 
     owners: list[type[Settings]] = [RunSettings, variant_class.Config, source_class.Options]
     parts: list[dict[str, Any]] = [{}, {}, {}]
     for key in [*values, *texts]:
-        index = _owner(key, owners, ("a run", variant_class.name, source_class.name))
+        named = ("a run", variant_class.name, source_class.name)
+        index = _owner(key, owners, named, variant_class.Sampling.names())
         parts[index][key] = owners[index].parse(key, texts[key]) if key in texts else values[key]
     return Plan(
         plugin,
@@ -124,12 +125,16 @@ def effective_settings(variant: str, settings: Mapping[str, Any]) -> dict[str, A
     return values
 
 
-def _owner(key: str, owners: list[type[Settings]], names: Sequence[str]) -> int:
+def _owner(key: str, owners: list[type[Settings]], names: Sequence[str], sampling: set[str]) -> int:
     for index, owner in enumerate(owners):
         if key in owner.names():
             return index
     for owner, name in zip(owners, names, strict=True):
         owner.check_effect(key, name)
+    if key in sampling:
+        raise SettingError(
+            f"{key} is an option of sampling, not of training; give it later: ganzoo sample RUN --set {key}=..."
+        )
     raise UnknownNameError("setting", key, set().union(*(owner.names() for owner in owners)))
 
 

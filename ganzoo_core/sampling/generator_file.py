@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.dataspec import DataSpec, Input, inputs_from
-from ganzoo_core.errors import DataError, FileError, GanzooError, PluginError, UnknownNameError, shorten
+from ganzoo_core.errors import (
+    DataError,
+    FileError,
+    GanzooError,
+    PluginError,
+    SettingError,
+    UnknownNameError,
+    shorten,
+)
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.runs.plan import make_variant
@@ -25,6 +33,7 @@ from ganzoo_core.sampling.examples import EXAMPLES, read_examples
 from ganzoo_core.sampling.inputs import taken_inputs
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.settings import Settings
 from ganzoo_core.storage import tensor_files, untrusted
 from ganzoo_core.storage.names import shell_word
 from ganzoo_core.storage.tensor_files import TensorFile
@@ -76,17 +85,22 @@ def export(
 
 
 @undisturbed()
-def load(source: str | Path, device: str = "cpu") -> TrainedGenerator:
+def load(
+    source: str | Path, device: str = "cpu", *, texts: Mapping[str, str] | None = None, **sampling: Any
+) -> TrainedGenerator:
     """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
-    Only installed plugins are imported. Raises `FileError` if the file is missing, damaged or does not fit,
-    `PluginError` if the variant's package is not installed.
+    `sampling`: options of the variant's `Sampling`, such as `truncation=0.7`; `texts`: such as typed in `--set`. Only
+    installed plugins are imported. Raises `FileError` if the file is missing, damaged or does not fit, `PluginError` if
+    the variant's package is not installed, `UnknownNameError` or `SettingError` for options that it has not.
     """
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(resources.as_file(_find(source)))
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         variant, plugin, spec = _described(file)
+        options = _options(variant, texts or {}, sampling)
         module = _filled(file, variant, plugin, spec)
+        module.sampling = options
         _begin_phase(file, variant, module, spec)
         inputs = _inputs(file, variant, plugin, module, spec)
         kept = Path(os.path.expanduser(source))
@@ -187,6 +201,17 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
     tensor_files.load_into(module, tensors, "generator", file.path)
     warn_of_other_version(file.path, file.header, plugin, "its samples may be others than there")
     return module
+
+
+def _options(variant: Variant, texts: Mapping[str, str], values: Mapping[str, Any]) -> Settings:
+    """The options of sampling. Raises `UnknownNameError` or `SettingError`."""
+    options, names = variant.Sampling, variant.Sampling.names()
+    for name in [*texts, *values]:
+        if name not in names:
+            if name in variant.Config.names():
+                raise SettingError(f"{name} is a setting of {variant.name}'s training, which is over; leave it out")
+            raise UnknownNameError(f"option of sampling of {variant.name}", name, names)
+    return options.from_dict({name: options.parse(name, text) for name, text in texts.items()} | dict(values))
 
 
 def _begin_phase(file: TensorFile, variant: Variant, module: Generator, spec: DataSpec) -> None:

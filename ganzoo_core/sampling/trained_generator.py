@@ -18,6 +18,7 @@ from ganzoo_core.sampling.generate import _PIECE, generate
 from ganzoo_core.sampling.inputs import given_columns, needs
 from ganzoo_core.sampling.sample_files import is_picture, write_samples
 from ganzoo_core.sampling.samples import Samples, default_count, label_indices
+from ganzoo_core.settings import Settings
 from ganzoo_core.variant import Variant
 
 _LEAST_PICTURED, _MOST_PICTURED = 1000, 2**25  # samples, and numbers in them, in one picture: 128 MB
@@ -184,6 +185,12 @@ class TrainedGenerator:
         spec = self.spec if shape == self.spec.shape else replace(self.spec, shape=shape)
         target = None if asked.target is None else asked.rows(asked.target, numbers)
         return Samples(values, spec, labels, None, tuple((one, columns[one.name]) for one in self.inputs), target)
+
+    @property
+    def sampling(self) -> Settings:
+        """The options with which samples are made."""
+        options: Settings = self.module.sampling
+        return options
 
     def label_numbers(self, labels: Sequence[str | int]) -> list[int]:
         """The numbers of labels given by name or index. Raises as `sample`."""

@@ -240,7 +240,7 @@ def _coloured(x: Tensor, change: Tensor) -> Tensor:
 
 
 class _Sampled(torch.autograd.Function):
-    """`grid_sample` as a linear function of the image, so that its gradient has a gradient in every version of torch."""
+    """`grid_sample` as a linear function of the image: so its gradient has a gradient in every version of torch."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:

@@ -94,6 +94,7 @@ class _Trial:
         with torch.device("meta"):
             made = variant.generator(spec), variant.discriminator(spec), variant.loss()
             networks = Networks(*made, variant.further_networks(spec))
+        networks.generator.sampling = variant.Sampling()
         players = variant.players(networks)
         parts = networks.by_name()
         averages = [parts[name] for name in variant.averaged] if variant.config.ema_decay else []

@@ -32,6 +32,7 @@ def new_networks(variant: Variant, data: DataSpec) -> Networks:
         name = type(made.generator).__name__
         raise ContractError("samples", f"{name} must set latent_dim, a whole number, but it is {described(size)}")
     _check_further(variant, made)
+    made.generator.sampling = variant.Sampling()
     boundary = made.loss.boundary
     if not (boundary is None or isinstance(boundary, numbers.Real)):
         name = type(made.loss).__name__

@@ -239,7 +239,7 @@ def test_an_environment_without_plugins_is_empty() -> None:
         ),
         pytest.param(
             a_variant("bad").replace("def loss(self): ...", "").replace("def generator(self, data): ...", ""),
-            "Mine lacks generator, loss",
+            "Mine lacks generator (or state its Generator), loss (or state its Loss)",
             id="abstract",
         ),
         pytest.param(

@@ -137,6 +137,7 @@ def _model(generator: TrainedGenerator, module: nn.Module) -> bytes:
         del part.metadata_props[:]
     plugin = registry().variant(generator.variant.name)[1]
     header = describe(plugin, generator.variant, generator.spec, generator.step, generator.inputs)
+    header |= {"sampling": options} if (options := generator.sampling.to_dict()) else {}
     model.metadata_props.add(key="ganzoo", value=json.dumps(header, sort_keys=True))
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import click
 
 from ganzoo_core.cli import complete
-from ganzoo_core.cli.options import UserPath
+from ganzoo_core.cli.options import UserPath, sampling_option
 from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.errors import SettingError
 from ganzoo_core.hookspecs import hookimpl
@@ -62,6 +62,7 @@ def ganzoo_commands(cli: click.Group) -> None:
 @click.option(
     "--browser/--no-browser", default=None, help="Serve the page, even in a pipe, and open it in a browser or not."
 )
+@sampling_option
 def command(
     source: str,
     positions: str | None,
@@ -73,13 +74,14 @@ def command(
     seed: int,
     output: Path | None,
     browser: bool | None,
+    pairs: tuple[tuple[str, str], ...],
 ) -> None:
     """Show the latent space of a trained generator.
 
     SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights.
 
-    On a terminal, with no options but --label and --seed, a page to walk through the latents opens in the browser. Its
-    address is printed on stdout; it works on this machine only, until Ctrl-C.
+    On a terminal, with no options but --label, --seed and --set, a page to walk through the latents opens in the
+    browser. Its address is printed on stdout; it works on this machine only, until Ctrl-C.
 
     Otherwise a file is written, and its path printed on stdout: a row per position, a column per value, with the
     unchanged sample beside them; or the result of --interpolate or --labels.
@@ -93,13 +95,13 @@ def command(
             "--positions, --values, --interpolate, --labels and -o"
         )
     if browser is not None or (not asks_for_file and _is_interactive()):
-        _serve(source, label, seed, opens=browser is not False)
+        _serve(source, label, seed, dict(pairs), opens=browser is not False)
         return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.exploration import walks
 
-    generator = load(source)
+    generator = load(source, texts=dict(pairs))
     if steps is not None:
         name = "interpolation"
         found = walks.interpolation(generator, steps, spherical=spherical is not False, label=label, seed=seed)
@@ -121,7 +123,7 @@ def _is_interactive() -> bool:
     return sys.stdout.isatty()
 
 
-def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
+def _serve(source: str, label: str | None, seed: int, texts: dict[str, str], *, opens: bool) -> None:
     """Serve the page until Ctrl-C."""
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.exploration.door import door
@@ -129,7 +131,7 @@ def _serve(source: str, label: str | None, seed: int, *, opens: bool) -> None:
     from ganzoo_tools.exploration.server import ExploreServer
 
     try:
-        explorer = Explorer(load(source))
+        explorer = Explorer(load(source, texts=texts))
         index = explorer.parse_query({} if label is None else {"label": label}).label
         with ExploreServer(explorer, seed=seed, label=index) as server, contextlib.ExitStack() as stack:
             click.echo(server.url)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ganzoo_core.cli import complete
-from ganzoo_core.cli.options import UserPath
+from ganzoo_core.cli.options import UserPath, sampling_option
 from ganzoo_core.cli.output import note
 from ganzoo_core.hookspecs import hookimpl
 
@@ -26,7 +26,8 @@ def ganzoo_commands(cli: click.Group) -> None:
     "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.onnx", required=True,
     help="The ONNX model to write.",
 )  # fmt: skip
-def command(source: str, output: Path) -> None:
+@sampling_option
+def command(source: str, output: Path, pairs: tuple[tuple[str, str], ...]) -> None:
     """Export a trained generator as an ONNX model.
 
     SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. The model is checked
@@ -35,6 +36,6 @@ def command(source: str, output: Path) -> None:
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.onnx import export_onnx
 
-    difference = export_onnx(load(source), output)
+    difference = export_onnx(load(source, texts=dict(pairs)), output)
     note(f"its samples are within {difference:.1g} of PyTorch's")
     click.echo(output)
