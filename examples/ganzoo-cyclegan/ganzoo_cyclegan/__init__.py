@@ -18,7 +18,7 @@ class CycleganConfig(ganzoo.Config):
     """The paper's weights, pool and Adam; networks a quarter as wide, for 28 pixels, and batches of more than one."""
 
     unused: ClassVar[dict[str, str]] = {"latent_dim": "an image is made of an image, without noise"}
-    steps: int = option(2000, "updates of the generators", minimum=1)
+    steps: int = 2000
     batch_size: int = option(16, "images per update, half of them of each domain; the paper: one of each", minimum=2)
     cycle_weight: float = option(10.0, "lambda, the weight of the cycle term (equation 3)", minimum=0)
     identity_weight: float = option(0.5, "weight of the identity term, times cycle_weight (section 5.2)", minimum=0)
@@ -35,7 +35,10 @@ class Cyclegan(ganzoo.Variant):
     name, paper, year = "cyclegan", "arXiv:1703.10593", 2017
     title = "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks"
     conditional, balanced, paired, default_data = True, True, False, "outlined-digits"
-    Config: ClassVar[type[ganzoo.Config]] = CycleganConfig
+    Config = CycleganConfig
+    Generator = ".networks:TwoGenerators"
+    Discriminator = ".networks:TwoDiscriminators"
+    Loss = ".loss:CycleConsistency"
 
     def inputs(self, data: DataSpec) -> tuple[Input, ...]:
         """An image of the other domain."""
@@ -44,24 +47,6 @@ class Cyclegan(ganzoo.Variant):
     def derive(self, batch: dict[str, Any], rng: Any, phase: str | None) -> dict[str, Any]:
         """Each image's source is one of the other domain, and `labels` is where that is to go."""
         return batch | {"source": batch["real"].roll(len(batch["real"]) // 2, 0)}
-
-    def generator(self, data: DataSpec) -> ganzoo.Generator:
-        """Into the first class, and into the second."""
-        from ganzoo_cyclegan.networks import TwoGenerators
-
-        return TwoGenerators(data.shape, self.config.generator_channels, self.config.residual_blocks)
-
-    def discriminator(self, data: DataSpec) -> ganzoo.Discriminator:
-        """Of the first class, and of the second."""
-        from ganzoo_cyclegan.networks import TwoDiscriminators
-
-        return TwoDiscriminators(data.shape, self.config.discriminator_channels, self.config.discriminator_layers)
-
-    def loss(self) -> ganzoo.Loss:
-        """Equation 3, its adversarial part with squares, and the identity term of section 5.2."""
-        from ganzoo_cyclegan.loss import CycleConsistency
-
-        return CycleConsistency(self.config)
 
     def players(self, networks: ganzoo.Networks) -> list[ganzoo.Player]:
         """Both discriminators, then both generators. The loss gets its pool here, where the images' shape is known."""

@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core import Discriminator, Generator
+from ganzoo_core import DataSpec, Discriminator, Generator
+from ganzoo_cyclegan import CycleganConfig
 
 
 class TwoGenerators(Generator):
@@ -16,10 +17,10 @@ class TwoGenerators(Generator):
 
     latent_dim = 0
 
-    def __init__(self, shape: tuple[int, ...], channels: int, blocks: int) -> None:
+    def __init__(self, config: CycleganConfig, data: DataSpec) -> None:
         super().__init__()
-        self.shape = shape
-        self.into = nn.ModuleList([translator(shape[0], channels, blocks) for _ in range(2)])
+        self.shape, sizes = data.shape, (config.generator_channels, config.residual_blocks)
+        self.into = nn.ModuleList([translator(data.shape[0], *sizes) for _ in range(2)])
 
     def forward(self, z: Tensor, labels: Tensor, *, source: Tensor) -> Tensor:
         """Images `source` (N, C, H, W) in [-1, 1] as ones of the classes `labels` (N,)."""
@@ -31,9 +32,10 @@ class TwoGenerators(Generator):
 class TwoDiscriminators(Discriminator):
     """`of[label]` tells real images of that class from made ones."""
 
-    def __init__(self, shape: tuple[int, ...], channels: int, layers: int) -> None:
+    def __init__(self, config: CycleganConfig, data: DataSpec) -> None:
         super().__init__()
-        self.of = nn.ModuleList([patch_discriminator(shape[0], channels, layers) for _ in range(2)])
+        sizes = config.discriminator_channels, config.discriminator_layers
+        self.of = nn.ModuleList([patch_discriminator(data.shape[0], *sizes) for _ in range(2)])
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """Logits (N, 1, h, w) of the patches of x (N, C, H, W), by the discriminators of the classes `labels` (N,)."""

@@ -68,7 +68,7 @@ def test_a_patch_is_as_large_as_said(layers: int, pixels: int) -> None:
 
 def test_the_generators_of_the_paper() -> None:
     """64 channels and 6 blocks: c7s1-64, d128, d256, R256 x 6, u128, u64, c7s1-3."""
-    into = TwoGenerators((3, 128, 128), 64, 6).into[0]
+    into = TwoGenerators(CycleganConfig(generator_channels=64, residual_blocks=6), DataSpec("x", (3, 128, 128))).into[0]
     sizes = [tuple(p.shape) for p in into.parameters() if p.ndim == 4]
     assert sizes == [
         (64, 3, 7, 7),
@@ -83,7 +83,7 @@ def test_the_generators_of_the_paper() -> None:
 
 def test_a_sample_is_an_image_translated_to_its_label() -> None:
     """In a batch that is in class order, as in training, and in any other."""
-    generator = TwoGenerators(SHAPE, 4, 1)
+    generator = TwoGenerators(CycleganConfig(generator_channels=4, residual_blocks=1), DataSpec("x", SHAPE))
     source, labels = torch.rand(4, 1, 16, 16) * 2 - 1, torch.tensor([0, 0, 1, 1])
     found = generator(torch.empty(4, 0), labels, source=source)
     torch.testing.assert_close(found, torch.cat([generator.into[0](source[:2]), generator.into[1](source[2:])]))
@@ -93,7 +93,7 @@ def test_a_sample_is_an_image_translated_to_its_label() -> None:
 
 
 def test_a_discriminator_judges_its_class() -> None:
-    judges = TwoDiscriminators(SHAPE, 2, 1)
+    judges = TwoDiscriminators(CycleganConfig(discriminator_channels=2, discriminator_layers=1), DataSpec("x", SHAPE))
     x = torch.rand(2, 1, 16, 16)
     patches = judges(x, torch.tensor([1, 0]))
     torch.testing.assert_close(patches, torch.cat([judges.of[1](x[:1]), judges.of[0](x[1:])]))
@@ -185,7 +185,7 @@ def test_the_discriminators_terms_by_hand(pool_size: int) -> None:
 def new_loss(pool_size: int, shape: tuple[int, ...]) -> CycleConsistency:
     loss = CycleConsistency(CycleganConfig(pool_size=pool_size, batch_size=4))
     if pool_size:
-        loss.open_pool(TwoGenerators(shape, 2, 1))
+        loss.open_pool(TwoGenerators(CycleganConfig(generator_channels=2, residual_blocks=1), DataSpec("x", shape)))
     return loss
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
 from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
-    from ganzoo_core import Discriminator, Generator, Loss, Networks, Player
+    from ganzoo_core import Discriminator, Generator, Networks, Player
 
 GANZOO_API = 2
 
@@ -19,12 +19,12 @@ GANZOO_API = 2
 class InfoganConfig(ganzoo.Config):
     """Appendix C.1's numbers for MNIST, its learning rates among them; steps and batch size are ours."""
 
-    steps: int = option(3000, "updates of the generator", minimum=1)
-    latent_dim: int = option(62, "coordinates of the noise, which follows the codes in the latent", minimum=1)
+    steps: int = 3000
+    latent_dim: int = 62
     categories: int = option(10, "values of the categorical code, the first coordinates of the latent", minimum=2)
     continuous: int = option(2, "continuous codes in [-1, 1], the next coordinates of the latent", minimum=1)
     info_weight: float = option(1.0, "lambda, the weight of the mutual information (equation 6)", minimum=0)
-    generator_lr: float = option(1e-3, "learning rate of the generator and of Q", minimum=0)
+    generator_lr: float = 1e-3
     widths: tuple[int, ...] = option((128, 128), "points and curves: hidden layers of both networks", minimum=1)
 
 
@@ -36,7 +36,8 @@ class Infogan(ganzoo.Variant):
     paper = "arXiv:1606.03657"
     year = 2016
     kinds = ("images", "points", "curves")
-    Config: ClassVar[type[ganzoo.Config]] = InfoganConfig
+    Config = InfoganConfig
+    Loss = ".loss:MutualInformation"
 
     def generator(self, data: DataSpec) -> Generator:
         """(category, continuous codes, noise) - sample."""
@@ -54,12 +55,6 @@ class Infogan(ganzoo.Variant):
         c = self.config
         trunk, width = image_trunk(data.shape) if data.kind == "images" else dense_trunk(data.shape, c.widths)
         return InfoDiscriminator(trunk, width, c.categories, c.continuous)
-
-    def loss(self) -> Loss:
-        """Equation 6."""
-        from ganzoo_infogan.loss import MutualInformation
-
-        return MutualInformation(self.config.info_weight)
 
     def players(self, networks: Networks) -> list[Player]:
         """D owns the trunk and its logit; Q is on the generator's side, since both gain by codes that can be read."""

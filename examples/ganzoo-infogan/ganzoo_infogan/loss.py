@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ganzoo_core import Turn
 from ganzoo_core.losses import NonSaturating
+from ganzoo_infogan import InfoganConfig
 
 
 class MutualInformation(NonSaturating):
@@ -16,9 +17,9 @@ class MutualInformation(NonSaturating):
     treats continuous codes as Gaussians with variance 1; the paper allows a variance of Q's own.
     """
 
-    def __init__(self, info_weight: float) -> None:
+    def __init__(self, config: InfoganConfig) -> None:
         super().__init__()
-        self.info_weight = info_weight
+        self.info_weight = config.info_weight
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """-log D(G(z, c)), and -log Q of the category and of the continuous codes, each times lambda."""

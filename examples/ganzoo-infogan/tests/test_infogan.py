@@ -56,7 +56,7 @@ def test_the_generators_terms_by_hand() -> None:
         generator=SimpleNamespace(codes=lambda z: asked),
         discriminator=SimpleNamespace(read=lambda features: Codes(category, means)),
     )
-    terms = MutualInformation(2.0).for_generator(turn)
+    terms = MutualInformation(InfoganConfig(info_weight=2.0)).for_generator(turn)
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(
         {
             "adversarial": math.log(2),

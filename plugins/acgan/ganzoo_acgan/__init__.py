@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
 from ganzoo_core.errors import DataError
-
-if TYPE_CHECKING:
-    from ganzoo_core import Discriminator, Generator, Loss
 
 GANZOO_API = 2
 
@@ -19,13 +15,10 @@ GANZOO_API = 2
 class AcganConfig(ganzoo.Config):
     """Adam with appendix A's beta1; class terms on fake samples lighter than the paper's 1."""
 
-    steps: int = option(3000, "updates of the generator", minimum=1)
-    generator_lr: float = option(4e-4, "learning rate of the generator", minimum=0)
-    discriminator_lr: float = option(4e-4, "learning rate of the discriminator", minimum=0)
-    ema_decay: float = option(
-        0.99, "average the generator's weights with this decay and sample from the average; 0 is off",
-        minimum=0, maximum=0.99999,
-    )  # fmt: skip
+    steps: int = 3000
+    generator_lr: float = 4e-4
+    discriminator_lr: float = 4e-4
+    ema_decay: float = 0.99
     generator_width: int = option(1024, "hidden linear layer of the generator", minimum=1)
     generator_channels: int = option(64, "channels before the image, doubled at each layer to the latent", minimum=1)
     discriminator_channels: int = option(32, "channels after the first convolution, doubled at each next", minimum=1)
@@ -43,28 +36,11 @@ class Acgan(ganzoo.Variant):
     paper = "arXiv:1610.09585"
     year = 2016
     conditional = True
-    Config: ClassVar[type[ganzoo.Config]] = AcganConfig
+    Config = AcganConfig
 
-    def generator(self, data: DataSpec) -> Generator:
-        """(latent, class) - 1024 - a picture of 4x4 to 7x7 - transposed convolutions up to the sample."""
-        from ganzoo_acgan.networks import AcganGenerator
-
-        c = self.config
-        return AcganGenerator(c.latent_dim, data.num_classes, c.generator_width, c.generator_channels, data.shape)
-
-    def discriminator(self, data: DataSpec) -> Discriminator:
-        """Convolutions with max pooling - 1024 - source and class."""
-        from ganzoo_acgan.networks import AcganDiscriminator
-
-        c = self.config
-        return AcganDiscriminator(data.shape, data.num_classes, c.discriminator_channels, c.discriminator_width)
-
-    def loss(self) -> Loss:
-        """Equations 2 and 3, weighted."""
-        from ganzoo_acgan.loss import AuxiliaryClassifier
-
-        c = self.config
-        return AuxiliaryClassifier(c.class_on_real, c.class_on_fake, c.class_for_generator)
+    Generator = ".networks:AcganGenerator"
+    Discriminator = ".networks:AcganDiscriminator"
+    Loss = ".loss:AuxiliaryClassifier"
 
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for unlabelled data, and for images that can't be halved twice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganzoo_acgan import AcganConfig
 from ganzoo_acgan.networks import Verdict
 from ganzoo_core import Turn
 from ganzoo_core.losses import NonSaturating
@@ -17,23 +18,21 @@ class AuxiliaryClassifier(NonSaturating):
     generator nothing, so its L_C is that of the fake ones.
     """
 
-    def __init__(self, class_on_real: float, class_on_fake: float, class_for_generator: float) -> None:
+    def __init__(self, config: AcganConfig) -> None:
         super().__init__()
-        self.class_on_real = class_on_real
-        self.class_on_fake = class_on_fake
-        self.class_for_generator = class_for_generator
+        self.config = config
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """Source terms "real" and "fake", class terms "class_real" and "class_fake"."""
         return super().for_discriminator(turn) | {
-            "class_real": self.class_on_real * _class_term(turn.on_real, turn.labels),
-            "class_fake": self.class_on_fake * _class_term(turn.on_fake, turn.labels),
+            "class_real": self.config.class_on_real * _class_term(turn.on_real, turn.labels),
+            "class_fake": self.config.class_on_fake * _class_term(turn.on_fake, turn.labels),
         }
 
     def for_generator(self, turn: Turn) -> dict[str, Tensor]:
         """The source term "adversarial" and the class term "class"."""
         return super().for_generator(turn) | {
-            "class": self.class_for_generator * _class_term(turn.on_fake, turn.labels),
+            "class": self.config.class_for_generator * _class_term(turn.on_fake, turn.labels),
         }
 
 

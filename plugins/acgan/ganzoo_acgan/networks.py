@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core import Discriminator, Generator
+from ganzoo_acgan import AcganConfig
+from ganzoo_core import DataSpec, Discriminator, Generator
 
 
 class Verdict(NamedTuple):
@@ -20,17 +21,16 @@ class Verdict(NamedTuple):
 class AcganGenerator(Generator):
     """Two linear layers from (latent, one-hot class), then transposed convolutions, each doubling the sides."""
 
-    def __init__(self, latent_dim: int, num_classes: int, width: int, channels: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, config: AcganConfig, data: DataSpec) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
-        self.num_classes = num_classes
-        colours, *sides = shape
+        self.latent_dim, self.num_classes, width = config.latent_dim, data.num_classes, config.generator_width
+        colours, *sides = data.shape
         doublings = _halvings(*sides)
-        wide = channels * 2 ** (doublings - 1)
+        wide = config.generator_channels * 2 ** (doublings - 1)
         first = (wide, *(side >> doublings for side in sides))  # (128, 7, 7)
         size = first[0] * first[1] * first[2]
         layers: list[nn.Module] = [
-            *(nn.Linear(latent_dim + num_classes, width), nn.BatchNorm1d(width), nn.ReLU()),
+            *(nn.Linear(self.latent_dim + self.num_classes, width), nn.BatchNorm1d(width), nn.ReLU()),
             *(nn.Linear(width, size), nn.BatchNorm1d(size), nn.ReLU(), nn.Unflatten(1, first)),
         ]
         for _ in range(doublings - 1):
@@ -49,9 +49,10 @@ class AcganGenerator(Generator):
 class AcganDiscriminator(Discriminator):
     """5x5 convolutions with max pooling, a linear layer, and two answers from it: the source and the class."""
 
-    def __init__(self, shape: tuple[int, ...], num_classes: int, channels: int, width: int) -> None:
+    def __init__(self, config: AcganConfig, data: DataSpec) -> None:
         super().__init__()
-        n_in, *sides = shape
+        channels, width = config.discriminator_channels, config.discriminator_width
+        n_in, *sides = data.shape
         layers: list[nn.Module] = []
         while min(sides) >= 12:  # what a convolution and a pooling leave of 12 is 4
             layers += [nn.Conv2d(n_in, channels, kernel_size=5), nn.LeakyReLU(0.2), nn.MaxPool2d(2)]
@@ -61,7 +62,7 @@ class AcganDiscriminator(Discriminator):
             *layers, nn.Flatten(), nn.Linear(n_in * sides[0] * sides[1], width), nn.LeakyReLU(0.2)
         )
         self.source = nn.Linear(width, 1)
-        self.classes = nn.Linear(width, num_classes)
+        self.classes = nn.Linear(width, data.num_classes)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Verdict:
         """Source and class of x (N, C, H, W); labels are not used, as the class is what it must tell."""

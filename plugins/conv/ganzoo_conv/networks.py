@@ -7,18 +7,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core import Discriminator, Generator
+from ganzoo_conv import ConvConfig
+from ganzoo_core import DataSpec, Discriminator, Generator
 
 
 class ConvGenerator(Generator):
     """A linear layer draws a picture two pixels too large, two 2x2 convolutions clean it; tanh at the end."""
 
-    def __init__(self, latent_dim: int, channels: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, config: ConvConfig, data: DataSpec) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
-        colours, height, width = shape
+        self.latent_dim, channels = config.latent_dim, config.generator_channels
+        colours, height, width = data.shape
         draft = (colours, height + 2, width + 2)  # each convolution takes one pixel off
-        drawing = nn.Linear(latent_dim, math.prod(draft))  # 100 -> 900
+        drawing = nn.Linear(self.latent_dim, math.prod(draft))  # 100 -> 900
         # Small, because the discriminator is blind to most of the noise that a larger start would leave in the draft.
         nn.init.normal_(drawing.weight, 0.0, 0.02)
         nn.init.zeros_(drawing.bias)
@@ -44,9 +45,9 @@ class ConvDiscriminator(Discriminator):
     generator's gradient is a multiple of these weights, and mixed signs would draw stripes that nobody punishes.
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int) -> None:
+    def __init__(self, config: ConvConfig, data: DataSpec) -> None:
         super().__init__()
-        colours, height, breadth = shape
+        colours, height, breadth = data.shape
         halved = (colours, math.ceil(height / 2), math.ceil(breadth / 2))
         halving = nn.Conv2d(colours, colours, kernel_size=2, stride=2)
         with torch.no_grad():
@@ -56,9 +57,9 @@ class ConvDiscriminator(Discriminator):
             halving,  # (1, 14, 14)
             nn.LeakyReLU(0.2),
             nn.Flatten(),
-            nn.Linear(math.prod(halved), width),  # 196 -> 128
+            nn.Linear(math.prod(halved), config.discriminator_width),  # 196 -> 128
             nn.LeakyReLU(0.2),
-            nn.Linear(width, 1),
+            nn.Linear(config.discriminator_width, 1),
         )
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
 from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
-    from ganzoo_core import Discriminator, Generator, Loss
+    from ganzoo_core.interfaces import Discriminator, Generator
 
 GANZOO_API = 2
 
@@ -21,13 +21,10 @@ PAPER_SIDES = (32, 64, 128)
 class DcganConfig(ganzoo.Config):
     """Section 4's Adam with beta1 of 0.5, at twice its learning rate of 0.0002."""
 
-    steps: int = option(4000, "updates of the generator", minimum=1)
-    generator_lr: float = option(4e-4, "learning rate of the generator", minimum=0)
-    discriminator_lr: float = option(4e-4, "learning rate of the discriminator", minimum=0)
-    ema_decay: float = option(
-        0.99, "average the generator's weights with this decay and sample from the average; 0 is off",
-        minimum=0, maximum=0.99999,
-    )  # fmt: skip
+    steps: int = 4000
+    generator_lr: float = 4e-4
+    discriminator_lr: float = 4e-4
+    ema_decay: float = 0.99
     arch: str = option(
         "auto",
         "which networks; paper: figure 1's strided stacks, for sides of 32, 64 and 128; small: for 28; auto: by size",
@@ -48,7 +45,8 @@ class Dcgan(ganzoo.Variant):
     title = "Unsupervised Representation Learning with Deep Convolutional GANs"
     paper = "arXiv:1511.06434"
     year = 2015
-    Config: ClassVar[type[ganzoo.Config]] = DcganConfig
+    Config = DcganConfig
+    Loss = "ganzoo_core.losses:NonSaturating"  # arXiv:1406.2661, section 3
 
     def generator(self, data: DataSpec) -> Generator:
         """Figure 1, or the small net with two transposed convolutions."""
@@ -66,12 +64,6 @@ class Dcgan(ganzoo.Variant):
         if self.is_paper(data):
             return PaperDiscriminator(data.shape, self.config.discriminator_channels)
         return SmallDiscriminator(data.shape)
-
-    def loss(self) -> Loss:
-        """The non-saturating loss of arXiv:1406.2661, section 3."""
-        from ganzoo_core.losses import NonSaturating
-
-        return NonSaturating()
 
     def is_paper(self, data: DataSpec) -> bool:
         """Whether the paper's stacks are built for this data, rather than the small nets."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import ganzoo_core as ganzoo
-from ganzoo_core import DataSpec, hookimpl, option
+from ganzoo_core import hookimpl, option
 
 if TYPE_CHECKING:
-    from ganzoo_core import Discriminator, Generator, Loss
+    from ganzoo_core import Loss
 
 GANZOO_API = 2
 
@@ -25,12 +25,7 @@ class VanillaConfig(ganzoo.Config):
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 100 on images, 2 on points and curves", minimum=1
     )
-    ema_decay: float = option(
-        0.999,
-        "average the generator's weights with this decay and sample from the average; 0 is off",
-        minimum=0,
-        maximum=0.99999,
-    )
+    ema_decay: float = 0.999
     generator_widths: tuple[int, ...] | None = option(
         None, "hidden layers of the generator; none: 256,512,1024 on images, 128,128 on points and curves", minimum=1
     )
@@ -51,27 +46,10 @@ class Vanilla(ganzoo.Variant):
     paper = "arXiv:1406.2661"
     year = 2014
     kinds = ("images", "points", "curves", "voxels")
-    Config: ClassVar[type[ganzoo.Config]] = VanillaConfig
+    Config = VanillaConfig
 
-    def generator(self, data: DataSpec) -> Generator:
-        """latent - generator_widths - sample."""
-        from ganzoo_vanilla.networks import VanillaGenerator
-
-        c, is_large = self.config, data.has_pixels
-        latent_dim = (100 if is_large else 2) if c.latent_dim is None else c.latent_dim
-        widths = ((256, 512, 1024) if is_large else (128, 128)) if c.generator_widths is None else c.generator_widths
-        return VanillaGenerator(latent_dim, widths, data.shape)
-
-    def discriminator(self, data: DataSpec) -> Discriminator:
-        """sample - discriminator_widths - 1."""
-        from ganzoo_vanilla.networks import VanillaDiscriminator
-
-        c, is_large = self.config, data.has_pixels
-        widths = c.discriminator_widths
-        if widths is None:
-            widths = (1024, 512, 256) if is_large else (128, 128)
-        dropout = (0.3 if is_large else 0.0) if c.dropout is None else c.dropout
-        return VanillaDiscriminator(data.shape, widths, dropout)
+    Generator = ".networks:VanillaGenerator"
+    Discriminator = ".networks:VanillaDiscriminator"
 
     def loss(self) -> Loss:
         """Section 3's loss, or with loss=minimax equation 1's."""

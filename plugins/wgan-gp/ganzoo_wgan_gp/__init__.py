@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from ganzoo_wgan import WassersteinConfig, WassersteinVariant, doublings
 
@@ -11,7 +11,7 @@ import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
 
 if TYPE_CHECKING:
-    from ganzoo_core import Discriminator, Loss
+    from ganzoo_core import Discriminator
 
 GANZOO_API = 2
 
@@ -20,14 +20,14 @@ GANZOO_API = 2
 class WganGpConfig(WassersteinConfig):
     """Algorithm 1's defaults but for the learning rate, ten times the paper's: lambda = 10, n_critic = 5, beta1 = 0."""
 
-    steps: int = option(3_000, "updates of the generator", minimum=1)
+    steps: int = 3_000
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 128 for images, 2 for points and curves", minimum=1
     )
-    generator_lr: float = option(1e-3, "learning rate of the generator", minimum=0)
-    discriminator_lr: float = option(1e-3, "learning rate of the critic", minimum=0)
-    beta1: float = option(0.0, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
-    beta2: float = option(0.9, "Adam's decay of the second moment", minimum=0, maximum=0.99999)
+    generator_lr: float = 1e-3
+    discriminator_lr: float = 1e-3
+    beta1: float = 0.0
+    beta2: float = 0.9
     critic_channels: int = option(16, "images: channels after the first layer, doubled at each later", minimum=1)
     critic_hidden: int = option(256, "images: units of the critic's hidden layer before the score", minimum=1)
     penalty: float | None = option(
@@ -43,19 +43,14 @@ class WganGp(WassersteinVariant):
     paper = "arXiv:1704.00028"
     year = 2017
     image_latent_dim = 128
-    Config: ClassVar[type[ganzoo.Config]] = WganGpConfig
+    Config = WganGpConfig
+    Loss = ".loss:WassersteinGP"
 
     def image_critic(self, data: DataSpec) -> Discriminator:
         """DCGAN's discriminator with LayerNorm for BatchNorm, and a hidden layer."""
         from ganzoo_wgan_gp.networks import ConvCritic
 
         return ConvCritic(data.shape, self.config.critic_channels, self.config.critic_hidden, doublings(data))
-
-    def loss(self) -> Loss:
-        """Equation 3."""
-        from ganzoo_wgan_gp.loss import WassersteinGP
-
-        return WassersteinGP(self.config.penalty)
 
 
 @hookimpl

@@ -6,17 +6,18 @@ from torch import Tensor
 
 from ganzoo_core import Turn
 from ganzoo_core.losses import Wasserstein, gradient_penalty
+from ganzoo_wgan_gp import WganGpConfig
 
 
 class WassersteinGP(Wasserstein):
     """E f(G(z)) - E f(x) + lambda E (||∇f(x̂)|| - 1)², x̂ uniform between a real and a fake sample.
 
-    `penalty` is lambda; None stands for 10 on images, as in the paper, and 0.1 on points and curves.
+    The config's `penalty` is lambda; None stands for 10 on images, as in the paper, and 0.1 on points and curves.
     """
 
-    def __init__(self, penalty: float | None) -> None:
+    def __init__(self, config: WganGpConfig) -> None:
         super().__init__()
-        self.penalty = penalty
+        self.penalty = config.penalty
 
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """-f(x), f(G(z)) and the penalty times lambda."""

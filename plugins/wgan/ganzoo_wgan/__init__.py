@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from ganzoo_core import Discriminator, Generator, Loss, Networks, Player
+    from ganzoo_core import Discriminator, Generator, Networks, Player
 
 GANZOO_API = 2
 
@@ -26,10 +26,7 @@ class WassersteinConfig(ganzoo.Config):
     """What a game with a critic has in any case: algorithm 1's n_critic = 5, and the sizes of the networks."""
 
     n_critic: int = option(5, "updates of the critic per update of the generator", minimum=1, maximum=1000)
-    ema_decay: float = option(
-        0.998, "average the generator's weights with this decay and sample from the average; 0 is off",
-        minimum=0, maximum=0.99999,
-    )  # fmt: skip
+    ema_decay: float = 0.998
     generator_channels: int = option(32, "images: channels before the last layer, doubled at each earlier", minimum=1)
     critic_channels: int = option(32, "images: channels after the first layer, doubled at each later", minimum=1)
     widths: tuple[int, ...] = option((128, 128, 128), "points and curves: hidden layers of both networks", minimum=1)
@@ -94,7 +91,7 @@ class WganConfig(WassersteinConfig):
         "beta1": "it is trained with RMSProp, which has no first moment",
         "beta2": "it is trained with RMSProp, whose own decay stays at 0.99",
     }
-    steps: int = option(4000, "updates of the generator", minimum=1)
+    steps: int = 4000
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 100 for images, 2 for points and curves", minimum=1
     )
@@ -115,19 +112,14 @@ class Wgan(WassersteinVariant):
     paper = "arXiv:1701.07875"
     year = 2017
     image_latent_dim = 100
-    Config: ClassVar[type[ganzoo.Config]] = WganConfig
+    Config = WganConfig
+    Loss = "ganzoo_core.losses:Wasserstein"  # equation 2's difference of mean scores: no log
 
     def image_critic(self, data: DataSpec) -> Discriminator:
         """DCGAN's discriminator."""
         from ganzoo_wgan.networks import ConvCritic
 
         return ConvCritic(data.shape, self.config.critic_channels, doublings(data))
-
-    def loss(self) -> Loss:
-        """Equation 2's difference of mean scores: no log."""
-        from ganzoo_core.losses import Wasserstein
-
-        return Wasserstein()
 
     def optimizer(self, player: str, parameters: Iterable[Tensor]) -> Optimizer:
         """RMSProp: section 4 finds momentum, and so Adam with beta1 > 0, unstable for a critic that moves on."""
