@@ -64,7 +64,9 @@ class Judge:
         return self.reference.quality(self.reference.extractor(values))[0]
 
 
-def one_run(few: Dataset, judge: Judge, mode: str, seed: int, steps: int, settings: dict[str, int]) -> dict[str, object]:
+def one_run(
+    few: Dataset, judge: Judge, mode: str, seed: int, steps: int, settings: dict[str, int]
+) -> dict[str, object]:
     """Train once, judge at each quarter."""
     training = train_steps("dcgan", few, 0, seed=seed, augment=mode, **settings)
     started, found = time.process_time(), {}
@@ -85,16 +87,16 @@ def one_run(few: Dataset, judge: Judge, mode: str, seed: int, steps: int, settin
 @click.option("--channels", default=32, show_default=True, help="Of dcgan's last and first layers.")
 @click.option("--batch-size", default=32, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("few_pictures.jsonl"), show_default=True)
-def main(
-    folder: str, few: int, steps: int, seeds: str, modes: str, channels: int, batch_size: int, out: Path
-) -> None:
+def main(folder: str, few: int, steps: int, seeds: str, modes: str, channels: int, batch_size: int, out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
     source = named_source(f"folder:{folder}", {"image_size": "32"})
     some, others = parted(source.load(data_folder(None)), few)
     settings = {"generator_channels": channels, "discriminator_channels": channels, "batch_size": batch_size}
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     judge = Judge(others, some)
-    print("the pictures trained on, themselves:", {name: round(judge.of_the_few[name], 3) for name in METRICS}, flush=True)
+    print(
+        "the pictures trained on, themselves:", {name: round(judge.of_the_few[name], 3) for name in METRICS}, flush=True
+    )
     for seed in map(int, seeds.split(",")):
         for mode in modes.split(","):
             if not any((line["mode"], line["seed"]) == (mode, seed) for line in lines):

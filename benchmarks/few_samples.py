@@ -19,7 +19,7 @@ from rich.table import Table
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.registry import find_source
+from ganzoo_core.runs.plan import find_source
 from ganzoo_tools.evaluation.extractors import of_random_network
 from ganzoo_tools.evaluation.reference import Reference
 

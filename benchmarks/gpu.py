@@ -20,7 +20,8 @@ from rich.table import Table
 
 from benchmarks.train import shown, spread
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training.engine import Engine
 

@@ -23,7 +23,8 @@ from rich.table import Table
 from benchmarks.train import resolved
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.losses import gradient_penalty
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_core.sampling.devices import to_device
 
 Pass = Callable[[], Any]

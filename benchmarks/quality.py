@@ -22,7 +22,8 @@ from rich.table import Table
 import ganzoo_core as ganzoo
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_tools.evaluation.classifier import Classifier, in_pieces, train_classifier
 from ganzoo_tools.evaluation.prdc import coverage
 

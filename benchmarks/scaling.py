@@ -38,7 +38,8 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
     import torch
 
     from ganzoo_core.datasets import data_folder
-    from ganzoo_core.registry import find_source, registry
+    from ganzoo_core.registry import registry
+    from ganzoo_core.runs.plan import find_source
     from ganzoo_core.runs.run_settings import RunSettings
     from ganzoo_core.training.engine import Engine
 

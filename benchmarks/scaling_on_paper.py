@@ -28,7 +28,8 @@ from benchmarks.train import NoModules
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.processes import SingleProcess
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training.engine import Engine
 

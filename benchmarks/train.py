@@ -30,7 +30,8 @@ def make_step(loop: str, variant_name: str, task: dict[str, Any]) -> tuple[Calla
 
     from benchmarks.textbook import ByHand, Textbook
     from ganzoo_core.datasets import data_folder
-    from ganzoo_core.registry import find_source, registry
+    from ganzoo_core.registry import registry
+    from ganzoo_core.runs.plan import find_source
     from ganzoo_core.runs.run_settings import RunSettings
     from ganzoo_core.training.engine import Engine
 
@@ -108,7 +109,7 @@ def resolved(precision: str, data: str) -> str:
     """The arithmetic that the engine takes for a precision, "fp32" or "bf16"."""
     import torch
 
-    from ganzoo_core.registry import find_source
+    from ganzoo_core.runs.plan import find_source
     from ganzoo_core.sampling.devices import pick_precision
 
     return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind in ("images", "voxels"))

@@ -24,7 +24,8 @@ from benchmarks.train import resolved, shown, spread
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.interfaces import Batch
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training import engine as engines
 from ganzoo_core.training.engine import Engine

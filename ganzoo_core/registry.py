@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +22,8 @@ import pluggy
 
 import ganzoo_core.hookspecs as hookspecs
 from ganzoo_core.callbacks import Callback
-from ganzoo_core.errors import DataError, Interrupted, MissingPluginError, PluginError, UnknownNameError
+from ganzoo_core.errors import Interrupted, MissingPluginError, PluginError, UnknownNameError
+from ganzoo_core.guards.clashes import settle_clashes
 from ganzoo_core.guards.faults import frames, is_ctrl_c, module_of, place, said
 from ganzoo_core.guards.process_state import named_if_slow, process_kept
 from ganzoo_core.hookspecs import ReportSection
@@ -49,7 +49,8 @@ class Plugin:
     """One entry point: where it comes from, and what it offers or why it can't be used.
 
     A broken one has an `error` and offers nothing. One that lost a name to a clash has an `error` that says so, and
-    offers the rest. Each has its own plugin manager, so that no plugin can wrap or disturb another's hooks.
+    offers the rest. `typed`: of what the user brought along, the FILE.py:CLASS, or "" from Python. Each has its own
+    plugin manager, so that no plugin can wrap or disturb another's hooks.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Plugin:
     datasets: dict[str, type[DataSource]] = field(default_factory=dict)
     commands: dict[str, click.Command] = field(default_factory=dict)
     error: str | None = None
+    typed: str | None = None
     clashes: dict[tuple[str, str], str] = field(default_factory=dict)
     manager: pluggy.PluginManager = field(default_factory=_new_manager, repr=False)
 
@@ -73,6 +75,11 @@ class Plugin:
     def is_core(self) -> bool:
         """Whether this is the core's own, or was in 0.1: no other plugin can take its names."""
         return self.package in {hookspecs.CORE_PACKAGE, *hookspecs.MOVED.values()}
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the user brought it along: its names come before all others."""
+        return self.typed is not None
 
     def weights(self, variant: str) -> Traversable | None:
         """The trained weights that the package ships for a variant, its `weights/NAME.safetensors`, or None."""
@@ -89,13 +96,29 @@ class Registry:
     def __init__(self, entry_points: Iterable[metadata.EntryPoint]) -> None:
         self._entry_points = list(entry_points)
         self._loaded: dict[int, Plugin] = {}
+        self._own: list[Plugin] = []
+
+    def add(self, entry_point: Any) -> None:
+        """Let what the user brought along come before all others; what had its name before is forgotten.
+
+        Raises `PluginError` where it offers what is none.
+        """
+        plugin = self._load(entry_point)
+        if plugin.error:
+            raise PluginError(f"{plugin.package}: {plugin.error}")
+        plugin.typed = entry_point.typed
+        self._own = [plugin, *(one for one in self._own if one.name != plugin.name)]
+
+    def typed(self, variant: str) -> str | None:
+        """What a user types for a variant of a file of theirs: FILE.py:CLASS; None for any other."""
+        return next((plugin.typed or None for plugin in self._own if variant in plugin.variants), None)
 
     def plugins(self) -> list[Plugin]:
         """Every plugin, working or broken. Loads them all and marks name clashes as errors."""
-        plugins = [self._plugin(entry_point) for entry_point in self._entry_points]
-        _settle_clashes(plugins, "variant", lambda plugin: plugin.variants)
-        _settle_clashes(plugins, "data set", lambda plugin: plugin.datasets)
-        _settle_clashes(plugins, "command", lambda plugin: plugin.commands)
+        plugins = [*self._own, *(self._plugin(entry_point) for entry_point in self._entry_points)]
+        settle_clashes(plugins, "variant", lambda plugin: plugin.variants)
+        settle_clashes(plugins, "data set", lambda plugin: plugin.datasets)
+        settle_clashes(plugins, "command", lambda plugin: plugin.commands)
         return plugins
 
     def variants(self) -> dict[str, tuple[type[Variant], Plugin]]:
@@ -129,18 +152,22 @@ class Registry:
     def callbacks(self, run: RunInfo) -> list[Callback]:
         """The observers that plugins add to this run. Raises `PluginError` if one fails to create its own."""
         hook = "ganzoo_callbacks"
-        return [callback for plugin in self.plugins() for callback in _offered(plugin, hook, Callback, run=run)]
+        return [callback for plugin in self._distinct() for callback in _offered(plugin, hook, Callback, run=run)]
 
     def report_sections(self, folder: Path, generator: Any) -> list[ReportSection]:
         """The sections that plugins add to a run's page. A plugin that fails is left out with a warning."""
         found: list[ReportSection] = []
-        for plugin in self.plugins():
+        for plugin in self._distinct():
             try:
                 arguments = {"folder": folder, "generator": generator}
                 found += _offered(plugin, "ganzoo_report_sections", ReportSection, **arguments)
             except PluginError as error:
                 _log.warning("a section is missing on the page of %s: %s", folder, error)
         return found
+
+    def _distinct(self) -> list[Plugin]:
+        """The plugins, one of those that are the same module of one package."""
+        return list({(plugin.package, plugin.module): plugin for plugin in reversed(self.plugins())}.values())[::-1]
 
     def _find(
         self,
@@ -165,7 +192,8 @@ class Registry:
         raise UnknownNameError(what, name, known)
 
     def _first_in_line(self, name: str) -> Iterator[Plugin]:
-        """The plugins with first claim to the name: the core, then the one plugin whose entry point has it."""
+        """The plugins with first claim to the name: the user's own, the core, then the one whose entry point has it."""
+        yield from self._own
         for entry_point in self._entry_points:
             if entry_point.dist is not None and entry_point.dist.name == hookspecs.CORE_PACKAGE:
                 yield self._plugin(entry_point)
@@ -208,6 +236,9 @@ class Registry:
     def source_of(self, module: str) -> str | None:
         """The plugin, as error messages name it, that a module belongs to; None for the core's and other people's."""
         package = module.partition(".")[0]
+        for plugin in self._own:
+            if plugin.module.partition(".")[0] == package:
+                return plugin.source
         for entry_point in self._entry_points:
             dist = entry_point.dist
             if dist and dist.name != hookspecs.CORE_PACKAGE and entry_point.module.partition(".")[0] == package:
@@ -274,24 +305,6 @@ def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> lis
     return offered
 
 
-def _settle_clashes(plugins: list[Plugin], what: str, offers: Callable[[Plugin], dict[str, Any]]) -> None:
-    claims: dict[str, list[Plugin]] = {}
-    for plugin in plugins:
-        for name in offers(plugin):
-            claims.setdefault(name, []).append(plugin)
-    for name, owners in claims.items():
-        if len(owners) == 1:
-            continue
-        bearers = [owner for owner in owners if owner.is_core] or [owner for owner in owners if owner.name == name]
-        text = f"the {what} {name!r} is claimed by {' and by '.join(o.source for o in owners)}; uninstall one of them"
-        for owner in owners:
-            if len(bearers) == 1 and owner is bearers[0]:
-                continue
-            del offers(owner)[name]
-            owner.clashes[what, name] = text
-            owner.error = "; ".join(owner.clashes.values())
-
-
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:
     return entry_point.name in allowed or (entry_point.dist is not None and entry_point.dist.name in allowed)
 
@@ -305,36 +318,6 @@ def registry() -> Registry:
         allowed = {name.strip() for name in limit.split(",") if name.strip()}
         return Registry(e for e in entry_points if _allowed(e, allowed))
     return Registry(entry_points)
-
-
-def find_source(name: str) -> tuple[type[DataSource], Path | None]:
-    """The data source that `--data` names, and the path after the colon if it takes one.
-
-    Raises `UnknownNameError`, `DataError` if a path is missing, or `PluginError` if its plugin is broken.
-    """
-    head, colon, rest = name.partition(":")
-    try:
-        source, _ = registry().dataset(head)
-    except UnknownNameError as error:
-        _check_no_path(name, error)
-        raise
-    if source.takes_path and not rest:
-        raise DataError(f"the data set {head!r} needs a path: --data {head}:PATH")
-    if colon and not source.takes_path:
-        raise UnknownNameError("data set", name, registry().datasets())
-    return source, Path(os.path.expanduser(rest)) if rest else None  # Path.expanduser raises for ~nobody
-
-
-def _check_no_path(name: str, error: UnknownNameError) -> None:
-    """Raise `DataError` where a path stands in the place of a data set's name."""
-    path = os.path.expanduser(name)
-    takers = [cls.name for cls, _ in registry().datasets().values() if cls.takes_path]
-    if takers and os.path.exists(path):
-        is_folder = os.path.isdir(path)
-        named = " or ".join(shlex.quote(f"{taker}:{name if is_folder else 'FOLDER'}") for taker in takers)
-        what = "a folder" if is_folder else "a file"
-        way_out = "name it" if is_folder else "unpack it if it is an archive, and name the folder"
-        raise DataError(f"{name!r} is {what} and no data set; {way_out} with --data {named}") from error
 
 
 def who(offered: Variant | DataSource) -> str:

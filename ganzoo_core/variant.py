@@ -81,8 +81,8 @@ class Variant(ABC):
     `ema_decay` is on. `Sampling`: options of sampling, which a trained generator has as its `sampling`.
 
     `Generator`, `Discriminator`, `Loss`: a class each, or where it is: "package.module:Class", or ".module:Class"
-    beside the one that says so. Such a module is imported when needed, so that a package is listed without torch. Each is
-    called with `config` and `data`, as far as its `__init__` names them. A factory below, overridden, takes its place.
+    beside the one that says so, imported when needed, so that a package is listed without torch. Each is called with
+    `config` and `data`, as far as its `__init__` names them. A factory below, overridden, takes its place.
     """
 
     name: ClassVar[str]

@@ -18,6 +18,7 @@ from ganzoo_core.cli.options import data_dir_option, data_option, json_option, s
 from ganzoo_core.cli.output import note, print_json, print_table
 from ganzoo_core.errors import PluginError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.own import named
 from ganzoo_core.runs.plan import named_source
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ def command(
 ) -> None:
     """Try every rule of the conformance suite on VARIANT; exit 1 if one is broken.
 
+    VARIANT is a name that `ganzoo list` shows, or FILE.py:CLASS, a class in a file of yours, which is executed.
+
     It is tried on random data of every kind that it takes, and on a small part of its package's own data sets; with
     --data on a small part of that one, whose options --set sets. Nothing is fetched.
     """
-    registry().variant(variant)  # an unknown name needs no other process
+    name = named(variant)
+    registry().variant(name)  # an unknown name needs no other process
     if pairs and data is None:
         raise click.UsageError("--set sets an option of the data that --data names; name it")
     if data is not None:
@@ -46,13 +50,13 @@ def command(
     found, results = _results((variant, data, data_dir, pairs))
     broken = [result for result in results if result["failure"]]
     if as_json:
-        print_json({"variant": variant, "ok": not broken, **found, "rules": results})
+        print_json({"variant": name, "ok": not broken, **found, "rules": results})
     else:
         rows = [(r["rule"], "✗" if r["failure"] else "✓", r["failure"] or r["promise"]) for r in results]
         print_table(["rule", "", "promise, or what was found"], rows)
         for sentence in found["skipped"]:
             note(sentence)
-        note(f"{variant} keeps {len(results) - len(broken)} of {len(results)} promises")
+        note(f"{name} keeps {len(results) - len(broken)} of {len(results)} promises")
     sys.exit(1 if broken else 0)
 
 

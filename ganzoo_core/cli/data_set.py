@@ -12,8 +12,8 @@ from ganzoo_core.cli.output import draw, note, on_terminal, print_json, print_li
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import Input
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.registry import find_source, registry
-from ganzoo_core.runs.plan import absolute, make_source
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import absolute, find_source, make_source
 from ganzoo_core.storage.files import behind_link, write_atomically
 from ganzoo_core.storage.names import few
 from ganzoo_core.variant import DataSource

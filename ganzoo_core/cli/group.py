@@ -18,6 +18,7 @@ from ganzoo_core.errors import GanzooError, Interrupted, UnknownNameError, out_o
 from ganzoo_core.guards.faults import Ended, stopped_by
 from ganzoo_core.hookspecs import MOVED, VERSION
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.own import named
 from ganzoo_core.storage.names import one_line
 
 # The module of each command has its name and holds it as `command`.
@@ -142,11 +143,18 @@ def _said(error: Exception) -> str | None:
 
 @click.group(cls=Zoo, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="ganzoo", message="%(prog)s %(version)s")
+@click.option(
+    "--with", "files", multiple=True, metavar="FILE.py[:CLASS]",
+    help="Execute a file of yours, for a command on a run of its variant; repeatable.",
+)  # fmt: skip
 @click.pass_context
-def main(ctx: click.Context) -> None:
+def main(ctx: click.Context, files: tuple[str, ...]) -> None:
     """A zoo of GANs: run them, compare them, publish your own as a plugin.
 
     Begin with `ganzoo run cgan`. Results go to stdout, progress and messages to stderr.
     """
+    for file in files:
+        if named(file) == file:
+            raise click.UsageError(f"--with takes FILE.py or FILE.py:CLASS, but got {file!r}")
     if ctx.invoked_subcommand is None:
         show_first_evening()

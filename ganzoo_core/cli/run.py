@@ -23,6 +23,7 @@ from ganzoo_core.distributed.launch import launch, worker_rank
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.own import run_command, sample_command
 from ganzoo_core.storage.names import one_line, shell_word, visible
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def command(
     **flags: Any,
 ) -> None:
     """Train VARIANT; the run's folder is printed on stdout.
+
+    VARIANT is a name that `ganzoo list` shows, or FILE.py:CLASS, a class in a file of yours, which is executed.
 
     Settings come from the defaults, then --config, then --set, then the other flags; later ones win.
     """
@@ -191,8 +194,8 @@ def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
     if (page := run.folder / "report.html").exists():
         note(f"report     {visible(page)}")
     folder = shell_word(run.folder)
-    note(f"\nnext       ganzoo sample {folder}{_label(info)}")
-    note(f"           ganzoo run --resume {folder} --steps {2 * info.total_steps}")
+    note(f"\nnext       {sample_command(info.variant)} {folder}{_label(info)}")
+    note(f"           {run_command(info.variant)} --resume {folder} --steps {2 * info.total_steps}")
 
 
 def _label(run: RunInfo) -> str:

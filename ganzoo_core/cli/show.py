@@ -19,6 +19,7 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.words import typed
 from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.own import named
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.settings import Settings
 from ganzoo_core.storage.names import one_line, shell_word
@@ -34,10 +35,13 @@ from ganzoo_core.variant import DataSource, Variant
 def command(
     variant: str, data: str | None, data_dir: Path | None, pairs: tuple[tuple[str, str], ...], as_json: bool
 ) -> None:
-    """Show a variant, its hyperparameters and its networks."""
+    """Show a variant, its hyperparameters and its networks.
+
+    VARIANT is a name that `ganzoo list` shows, or FILE.py:CLASS, a class in a file of yours, which is executed.
+    """
     texts = dict(pairs)
     data = data or texts.get("data")
-    plan = resolve(variant, {}, texts | {"data": data} if data else texts)
+    plan = resolve(named(variant), {}, texts | {"data": data} if data else texts)
     spec, described = (
         _on_data(plan.variant, plan.source, data_folder(data_dir)) if data else _on_some_data(plan.variant)
     )

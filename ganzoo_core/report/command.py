@@ -10,7 +10,9 @@ from typing import Any
 
 from ganzoo_core.dataspec import Input
 from ganzoo_core.drawing.words import typed
+from ganzoo_core.registry import registry
 from ganzoo_core.runs.metadata import RunMetadata
+from ganzoo_core.runs.own import sample_command
 from ganzoo_core.runs.plan import owners
 from ganzoo_core.settings import Option
 from ganzoo_core.storage.names import shell_word
@@ -48,7 +50,7 @@ def _setting(name: str, value: Any, option: Option | None) -> Setting:
 def command(variant: str, settings: Sequence[Setting]) -> str:
     """The command line that repeats the run; settings at their defaults are left out."""
     values = {setting.name: typed(setting.value) for setting in settings}
-    words = ["ganzoo", "run", variant, "--data", values["data"]]
+    words = ["ganzoo", "run", registry().typed(variant) or variant, "--data", values["data"]]
     for name in _FLAGS:
         words += [f"--{name.replace('_', '-')}", values[name]]
     for setting in settings:
@@ -68,14 +70,14 @@ def usage(folder: Path, label: str | None) -> str:
     return "\n".join(lines)
 
 
-def sample_command(folder: Path, inputs: Sequence[Input]) -> str | None:
+def input_command(variant: str, folder: Path, inputs: Sequence[Input]) -> str | None:
     """The command line that makes a sample of the user's own inputs; None where it takes none of these."""
     kinds = [one.kind for one in inputs]
     if not inputs or "numbers" in kinds or max(kinds.count("image"), kinds.count("text")) > 1:
         return None
     picture = " --input mine.png" if "image" in kinds else ""
     text = next((f" --text {shell_word(_some_words(one))}" for one in inputs if one.kind == "text"), "")
-    return f"ganzoo sample {shell_word(folder)}{picture}{text}"
+    return f"{sample_command(variant)} {shell_word(folder)}{picture}{text}"
 
 
 def _some_words(text: Input) -> str:

@@ -14,8 +14,9 @@ from ganzoo_core.drawing.pictures import NAMED_ROWS, WIDEST, bare_grid, grouped
 from ganzoo_core.drawing.plots import class_name
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.registry import registry
-from ganzoo_core.report.command import command, run_settings, sample_command, usage
+from ganzoo_core.report.command import command, input_command, run_settings, usage
 from ganzoo_core.report.page import Look, Picture, SampleTable, Slides, inlined, look, render, small_pictures
+from ganzoo_core.runs.own import run_command
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.examples import EXAMPLES
 from ganzoo_core.sampling.generator_file import load
@@ -63,12 +64,12 @@ def run_page(folder: RunFolder) -> bytes:
         charts=run_charts(records, is_critic=_is_critic(generator)),
         sections=registry().report_sections(folder.path, generator),
         kind_words=_kind_words(spec),
-        resume=f"ganzoo run --resume {shell_word(folder.path)}",
+        resume=f"{run_command(info.variant)} --resume {shell_word(folder.path)}",
         settings=settings,
         changes=[change for change in info.changes if change.get("settings", {}).keys() - {"steps"}],
         command=command(info.variant, settings),
         usage=usage(folder.path, spec.classes[-1] if conditional else None),
-        own_input=sample_command(folder.path, generator.inputs if generator is not None else ()),
+        own_input=input_command(info.variant, folder.path, generator.inputs if generator is not None else ()),
     )
 
 

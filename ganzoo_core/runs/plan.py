@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ganzoo_core.errors import DataError, GanzooError, PluginError, SettingError, UnknownNameError
-from ganzoo_core.registry import Plugin, find_source, registry
+from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.settings import Settings
 from ganzoo_core.storage.names import one_line
@@ -98,6 +99,36 @@ def _settled(settings: type[_S], values: Mapping[str, Any], owner: str) -> _S:
         return settings.from_dict(values)
     except ValueError as error:  # of a plugin's __post_init__; our own are no ValueErrors
         raise SettingError(f"{owner} refuses these settings: {one_line(error)}") from error
+
+
+def find_source(name: str) -> tuple[type[DataSource], Path | None]:
+    """The data source that `--data` names, and the path after the colon if it takes one.
+
+    Raises `UnknownNameError`, `DataError` if a path is missing, or `PluginError` if its plugin is broken.
+    """
+    head, colon, rest = name.partition(":")
+    try:
+        source, _ = registry().dataset(head)
+    except UnknownNameError as error:
+        _check_no_path(name, error)
+        raise
+    if source.takes_path and not rest:
+        raise DataError(f"the data set {head!r} needs a path: --data {head}:PATH")
+    if colon and not source.takes_path:
+        raise UnknownNameError("data set", name, registry().datasets())
+    return source, Path(os.path.expanduser(rest)) if rest else None  # Path.expanduser raises for ~nobody
+
+
+def _check_no_path(name: str, error: UnknownNameError) -> None:
+    """Raise `DataError` where a path stands in the place of a data set's name."""
+    path = os.path.expanduser(name)
+    takers = [cls.name for cls, _ in registry().datasets().values() if cls.takes_path]
+    if takers and os.path.exists(path):
+        is_folder = os.path.isdir(path)
+        named = " or ".join(shlex.quote(f"{taker}:{name if is_folder else 'FOLDER'}") for taker in takers)
+        what = "a folder" if is_folder else "a file"
+        way_out = "name it" if is_folder else "unpack it if it is an archive, and name the folder"
+        raise DataError(f"{name!r} is {what} and no data set; {way_out} with --data {named}") from error
 
 
 def absolute(path: Path | None) -> Path | None:

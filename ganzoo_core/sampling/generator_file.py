@@ -26,6 +26,7 @@ from ganzoo_core.errors import (
 )
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.runs import own
 from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device, to_device
@@ -86,28 +87,35 @@ def export(
 
 @undisturbed()
 def load(
-    source: str | Path, device: str = "cpu", *, texts: Mapping[str, str] | None = None, **sampling: Any
+    source: str | Path,
+    device: str = "cpu",
+    *,
+    variant: str | type[Variant] | Variant | None = None,
+    texts: Mapping[str, str] | None = None,
+    **sampling: Any,
 ) -> TrainedGenerator:
     """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
-    `sampling`: options of the variant's `Sampling`, such as `truncation=0.7`; `texts`: such as typed in `--set`. Only
-    installed plugins are imported. Raises `FileError` if the file is missing, damaged or does not fit, `PluginError` if
-    the variant's package is not installed, `UnknownNameError` or `SettingError` for options that it has not.
+    `variant`: a class of one's own, where the run is of one that is in no package. `sampling`: options of its
+    `Sampling`, such as `truncation=0.7`; `texts`: such as typed in `--set`. Only installed plugins are imported. Raises
+    `FileError` if the file is missing, damaged or does not fit, `PluginError` if the variant's package is not
+    installed, `UnknownNameError` or `SettingError` for options that it has not.
     """
+    own.known(variant)
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(resources.as_file(_find(source)))
         file = stack.enter_context(tensor_files.opened(path, "generator"))
-        variant, plugin, spec = _described(file)
-        options = _options(variant, texts or {}, sampling)
-        module = _filled(file, variant, plugin, spec)
+        made, plugin, spec = _described(file)
+        options = _options(made, texts or {}, sampling)
+        module = _filled(file, made, plugin, spec)
         module.sampling = options
-        _begin_phase(file, variant, module, spec)
-        inputs = _inputs(file, variant, plugin, module, spec)
+        _begin_phase(file, made, module, spec)
+        inputs = _inputs(file, made, plugin, module, spec)
         kept = Path(os.path.expanduser(source))
         examples = read_examples(kept, inputs, spec) if inputs and (kept / EXAMPLES).exists() else {}
         where = pick_device(device)
         to_device(module, where)
-        return TrainedGenerator(module.eval(), variant, spec, file.header["step"], where, inputs, examples)
+        return TrainedGenerator(module.eval(), made, spec, file.header["step"], where, inputs, examples)
 
 
 def _find(source: str | Path) -> Path | Traversable:
@@ -171,6 +179,12 @@ def installed(header: dict[str, Any], path: Path, what: str) -> tuple[type[Varia
     try:
         found, plugin = registry().variant(name)
     except UnknownNameError as error:
+        if package.endswith(".py") or package == "notebook":
+            raise PluginError(
+                f"{path} {what} of {name}, a variant in {package}, which is in no package; name the file, as in "
+                f"`ganzoo --with {package if package.endswith('.py') else 'FILE.py'} sample ...`, or in Python give "
+                f"the class: variant=..."
+            ) from error
         raise PluginError(
             f"{path} {what} of the variant {name!r}, whose package is not installed: pip install {package}"
         ) from error
@@ -242,6 +256,9 @@ def _inputs(file: TensorFile, variant: Variant, plugin: Plugin, module: Generato
 
 def origin(header: dict[str, Any], plugin: Plugin) -> str:
     """Which versions of a variant's package wrote and read the file."""
+    if plugin.is_own:
+        before, now = header["package_version"], plugin.version
+        return f"{plugin.package} was another then (digest {before}) than it is now (digest {now})"
     return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
 
 

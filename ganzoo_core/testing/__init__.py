@@ -25,6 +25,7 @@ from ganzoo_core.runs.plan import named_source
 from ganzoo_core.testing import game_rules, rules
 from ganzoo_core.testing.cases import Cases, cases
 from ganzoo_core.testing.in_memory import Training, train_steps
+from ganzoo_core.variant import Variant
 
 __all__ = ["Result", "Training", "VariantSuite", "check", "train_steps"]
 
@@ -62,7 +63,7 @@ class Result:
     failure: str | None
 
 
-def check(name: str, data: str | None = None, data_dir: Path | None = None) -> list[Result]:
+def check(name: str | type[Variant], data: str | None = None, data_dir: Path | None = None) -> list[Result]:
     """Try every rule on the variant called `name`: on random data and its package's, or on `data` as `--data` takes it.
 
     Of a data set a small part is used, and none is fetched. Raises `PluginError` if there is no such variant or nothing
@@ -125,7 +126,7 @@ class VariantSuite:
     all that it takes, the tests are skipped.
     """
 
-    variant: ClassVar[str]
+    variant: ClassVar[str | type[Variant]]
     data: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -20,6 +20,7 @@ from ganzoo_core.errors import ContractError, DataError, GanzooError, PluginErro
 from ganzoo_core.guards.faults import is_ctrl_c
 from ganzoo_core.interfaces import Generator
 from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.runs.own import known
 from ganzoo_core.runs.plan import named_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.inputs import taken_inputs
@@ -133,14 +134,14 @@ class Cases:
         return f"{self.variant_class.name} ({self.plugin.source}) was tried on nothing: {reasons}"
 
 
-def cases(name: str, source: DataSource | None = None, data_dir: Path | None = None) -> Cases:
-    """The variant called `name` on `source`, or on every kind of data that it accepts.
+def cases(name: str | type[Variant], source: DataSource | None = None, data_dir: Path | None = None) -> Cases:
+    """The variant called `name` on `source`, or on every kind of data that it accepts; it may be a class of one's own.
 
     These are random data and the data sets of its package; where it takes none of them, random data with the columns
     that pairs and captioned pictures have, and then its default data set. Raises `UnknownNameError` or `PluginError` if
     there is no such variant.
     """
-    variant_class, plugin = registry().variant(name)
+    variant_class, plugin = registry().variant(known(name)[0] or "")
     found = Cases(variant_class, plugin, data_folder(data_dir))
     if source is not None:
         found.add(source.name, lambda: _part(_loaded(source, found.folder)))

@@ -10,7 +10,8 @@ from torch import Tensor
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.interfaces import Networks, Player
-from ganzoo_core.registry import find_source, registry
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.examples import choose_examples
 from ganzoo_core.sampling.samples import Samples

@@ -20,7 +20,7 @@ from ganzoo_core.distributed.launch import begun_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
 from ganzoo_core.distributed.shared_data import load_data
 from ganzoo_core.errors import DataError, FileError, SettingError
-from ganzoo_core.runs import checkpoints
+from ganzoo_core.runs import checkpoints, own
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
@@ -35,6 +35,7 @@ from ganzoo_core.training.phases import spans
 from ganzoo_core.training.resume import check_phases, held_to_checkpoint, load_again, resumed_plan, same_data
 from ganzoo_core.training.run import Run
 from ganzoo_core.training.trainer import Trainer
+from ganzoo_core.variant import Variant
 
 NO_END = 1_000_000_000  # steps of a run that its seconds end
 FEW_SAMPLES = 200
@@ -43,8 +44,9 @@ FEW_SAMPLES = 200
 @undisturbed(training=True)
 @explained()
 def train(
-    variant: str | None = None,
+    variant: str | type[Variant] | Variant | None = None,
     *,
+    data: Any = None,
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -57,12 +59,19 @@ def train(
 ) -> Run:
     """Train a variant to the end, or resume the run in the folder `resume`.
 
-    `settings` are any of the run's, the variant's or the data set's: `data="mnist", steps=20_000, generator_lr=1e-4`.
-    `texts`: settings as unparsed strings, as given to `--set`. On resume only these, and `steps`, may differ from the
-    original run. `seconds` limits the wall time of training, earlier processes included; `steps` then limits it too
-    only if given. `progress` shows the run in a notebook. Raises `Interrupted` after a signal, once all is saved, and
-    other `GanzooError`s.
+    `variant`: a name, or a class or an instance of one's own. `data`: a name as `--data` takes it, a DataSource, a
+    Dataset, samples (N, C, H, W) or (N, D), a pair (samples, labels), or a data set of torch or of Hugging Face. A
+    resume asks for a class or for data of one's own again. `settings` are any of the run's, the variant's or the data
+    set's: `steps=20_000, generator_lr=1e-4`; `texts`: settings as unparsed strings, as given to `--set`. On resume only
+    these, and `steps`, may differ from the original run. `seconds` limits the wall time of training, earlier processes
+    included; `steps` then limits it too only if given. `progress` shows the run in a notebook. Raises `Interrupted`
+    after a signal, once all is saved, and other `GanzooError`s.
     """
+    name, brought = own.known(variant)
+    if data is not None:
+        settings["data"], options = own.known_data(data)
+        brought |= options
+    settings = brought | settings
     processes = join()
     if isinstance(processes, ProcessGroup) and processes.rank:
         return Run(follow(processes, data_dir))
@@ -76,10 +85,10 @@ def train(
     if progress and in_notebook():
         callbacks = [*callbacks, NotebookProgress()]
     if resume is not None:
-        return _resume(Path(resume), variant, out, data_dir, settings, texts, seconds, callbacks, processes)
-    if variant is None:
+        return _resume(Path(resume), name, out, data_dir, settings, texts, seconds, callbacks, processes)
+    if name is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
-    plan = resolve(variant, settings, texts)
+    plan = resolve(name, settings, texts)
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
@@ -112,6 +121,10 @@ def _resume(
         metadata = folder.metadata()
         if variant not in (None, metadata.variant):
             raise SettingError(f"{path} is a run of {metadata.variant}, not of {variant}")
+        if metadata.settings["data"] == own.GIVEN and own.GIVEN not in (values.get("data"), texts.get("data")):
+            raise SettingError(
+                f"{path} was trained on data that a program gave; give it again: ganzoo.train(resume=..., data=...)"
+            )
         plan = resumed_plan(path, metadata, values, texts)
         step, tensors = checkpoints.load_last(folder)
         steps = plan.variant.config.steps

@@ -27,6 +27,7 @@ from ganzoo_core.guards.faults import is_ctrl_c, said
 from ganzoo_core.registry import registry
 from ganzoo_core.report.run_artifacts import RunArtifacts
 from ganzoo_core.runs import checkpoints
+from ganzoo_core.runs.own import run_command
 from ganzoo_core.runs.plan import Plan
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.generator_file import export
@@ -219,7 +220,7 @@ class Trainer:
         end = f"{self.total_steps}" if self.seconds is None else f"as many as {duration(self.seconds)} allow"
         return (
             f"stopped by {self.stop.signal.name} at step {self.engine.step} of {end}, all saved; "
-            f"go on with: ganzoo run --resume {shell_word(self.folder.path)}"
+            f"go on with: {run_command(self.plan.variant.name)} --resume {shell_word(self.folder.path)}"
         )
 
     def _run_info(self, folder: RunFolder) -> RunInfo:

@@ -17,7 +17,8 @@ from ganzoo_core import registry as registry_module
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, Interrupted, PluginError, UnknownNameError
-from ganzoo_core.registry import Registry, find_source
+from ganzoo_core.registry import Registry
+from ganzoo_core.runs.plan import find_source
 from ganzoo_core.variant import DataSource, Variant
 
 HEAD = """
@@ -441,9 +442,30 @@ def test_one_module_behind_two_entry_points(plugin_site) -> None:
     plugin_site.install("ganzoo-a", {"ganzoo_a.py": a_variant("mine")}, {"mine": "ganzoo_a", "again": "ganzoo_a"})
     registry = plugin_site.registry()
     assert registry.variant("mine")[1].name == "mine"
-    errors = {plugin.name: plugin.error for plugin in registry.plugins()}
-    assert errors["mine"] is None
-    assert errors["again"] is not None and "claimed by ganzoo-a 1.0 and by ganzoo-a 1.0" in errors["again"]
+    found = {plugin.name: plugin for plugin in registry.plugins()}
+    assert [plugin.error for plugin in found.values()] == [None, None]
+    assert list(found["mine"].variants) == ["mine"] and not found["again"].variants
+
+
+SEVERAL = (
+    HEAD
+    + "".join(a_class(name, f"V{name}") for name in "abc")
+    + offer("Va", "Vb", "Vc")
+    + "\n@hookimpl\ndef ganzoo_callbacks(run):\n    return [ganzoo.Callback()]\n"
+)
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a", "x", "y"], ["x"], ["b", "c", "d"]])
+def test_several_variants_of_one_package(plugin_site, names) -> None:
+    """As many entry points to its module as it likes: each variant is there once, and each observer."""
+    plugin_site.install("ganzoo-str", {"ganzoo_str.py": SEVERAL}, dict.fromkeys(names, "ganzoo_str"))
+    registry = plugin_site.registry()
+    assert [registry.variant(name)[0].name for name in "abc"] == ["a", "b", "c"]
+    assert [plugin.error for plugin in registry.plugins()] == [None] * len(names)
+    assert list(registry.variants()) == ["a", "b", "c"]
+    for name in set(names) & set("abc"):
+        assert registry.variant(name)[1].name == name
+    assert len(registry.callbacks(run_info())) == 1
 
 
 def run_info() -> RunInfo:

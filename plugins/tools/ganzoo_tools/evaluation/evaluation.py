@@ -14,8 +14,8 @@ from torch import Tensor
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, FileError, SettingError
 from ganzoo_core.interfaces import column_names
-from ganzoo_core.registry import find_source, registry
-from ganzoo_core.runs.plan import make_source, resolve
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import find_source, make_source, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device
 from ganzoo_core.sampling.generate import generate
