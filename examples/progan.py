@@ -17,7 +17,7 @@ class ProganConfig(ganzoo.Config):
     """Appendix A.1's Adam, one for all levels."""
 
     level_steps: int = option(1000, "steps in which a level fades in, and as many before the next", minimum=1)
-    channels: int = option(64, "channels of every level", minimum=1)
+    width: int = option(64, "channels of every level", minimum=1)
     generator_lr: float = option(1e-3, "learning rate of the generator", minimum=0)
     discriminator_lr: float = option(1e-3, "learning rate of the discriminator", minimum=0)
     beta1: float = option(0.0, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
@@ -70,7 +70,7 @@ class ProganGenerator(Growing, ganzoo.Generator):
 
     def __init__(self, config, data):
         super().__init__()
-        self.latent_dim, c, (h, w) = config.latent_dim, config.channels, sides(data)[0]
+        self.latent_dim, c, (h, w) = config.latent_dim, config.width, sides(data)[0]
         first = Scaled(nn.Linear(self.latent_dim, c * h * w), nn.LeakyReLU(0.2), nn.Unflatten(1, (c, h, w)), gain=1 / 8)
         higher = [nn.Sequential(nn.Upsample(scale_factor=2), layer(c, c), layer(c, c)) for _ in sides(data)[1:]]
         rgb = [Scaled(nn.Conv2d(c, data.shape[0], 1), gain=1.0) for _ in sides(data)]
@@ -93,7 +93,7 @@ class ProganDiscriminator(Growing, ganzoo.Discriminator):
 
     def __init__(self, config, data):
         super().__init__()
-        c, (h, w) = config.channels, sides(data)[0]
+        c, (h, w) = config.width, sides(data)[0]
         last = [Scaled(nn.Linear(c * h * w, c), nn.LeakyReLU(0.2)), Scaled(nn.Linear(c, 1), gain=1.0)]
         higher = [nn.Sequential(layer(c, c), layer(c, c), nn.AvgPool2d(2)) for _ in sides(data)[1:]]
         rgb = [Scaled(nn.Conv2d(data.shape[0], c, 1), nn.LeakyReLU(0.2)) for _ in sides(data)]

@@ -21,7 +21,7 @@ class SrganConfig(ganzoo.Config):
     batch_size: int = option(16, "samples per update", minimum=1)
     latent_dim: int = option(0, "no noise: a picture is made of a small one", minimum=0, maximum=0)
     blocks: int = option(4, "residual blocks B (the paper: 16)", minimum=1)
-    channels: int = option(32, "channels of the generator (the paper: 64)", minimum=1)
+    width: int = option(32, "channels of the generator (the paper: 64)", minimum=1)
     content: str = option(
         "pixels", "what is compared; vgg: features of a VGG19, 550 MB to download once", choices=("pixels", "vgg")
     )
@@ -52,7 +52,7 @@ class SrganGenerator(ganzoo.Generator):
 
     def __init__(self, config, data):
         super().__init__()
-        c = config.channels
+        c = config.width
         self.first = nn.Sequential(conv(data.shape[0], c, 9), nn.PReLU())
         self.body = nn.Sequential(*(Residual(c) for _ in range(config.blocks)), conv(c, c), nn.BatchNorm2d(c))
         up = [layer for _ in range(2) for layer in (conv(c, 4 * c), nn.PixelShuffle(2), nn.PReLU())]

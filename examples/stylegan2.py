@@ -23,7 +23,7 @@ class Stylegan2Config(ganzoo.Config):
     """Appendix B's weights and learning rate."""
 
     latent_dim: int = option(128, "coordinates of z and of w", minimum=1)
-    channels: int = option(64, "channels of every level", minimum=1)
+    width: int = option(64, "channels of every level", minimum=1)
     r1_weight: float = option(10.0, "gamma of R1, at every 16th step", minimum=0)
     path_weight: float = option(2.0, "weight of the path length, at every 4th step", minimum=0)
     generator_lr: float = option(2e-3, "learning rate of the generator; its mapping's is a hundredth", minimum=0)
@@ -54,8 +54,8 @@ class Styled(nn.Module):
     def __init__(self, n_in, n_out, size, style_dim, side=None):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in, size, size) / math.sqrt(n_in * size**2))
-        self.bias, self.strength = nn.Parameter(torch.zeros(n_out, 1, 1)), nn.Parameter(torch.zeros(()))
-        self.strength.requires_grad_(side is not None)
+        self.bias = nn.Parameter(torch.zeros(n_out, 1, 1))
+        self.strength = None if side is None else nn.Parameter(torch.zeros(()))
         self.style = nn.Linear(style_dim, n_in)
         nn.init.ones_(self.style.bias)
         self.register_buffer("noise", None if side is None else torch.randn(1, 1, *side))
@@ -75,7 +75,7 @@ class Stylegan2Generator(ganzoo.Generator):
 
     def __init__(self, config, data):
         super().__init__()
-        self.latent_dim, c, dim = config.latent_dim, config.channels, config.latent_dim
+        self.latent_dim, c, dim = config.latent_dim, config.width, config.latent_dim
         self.mapping = nn.Sequential(*(layer for _ in range(8) for layer in (nn.Linear(dim, dim), nn.LeakyReLU(0.2))))
         self.start = nn.Parameter(torch.randn(1, c, *sides(data)[0]))
         self.convs = nn.ModuleList(Styled(c, c, 3, dim, side) for side in sides(data) for _ in range(2))
@@ -90,7 +90,7 @@ class Stylegan2Generator(ganzoo.Generator):
         w, layers = self.mapping(F.normalize(z) * self.latent_dim**0.5), len(self.convs)
         if not self.training:
             return self.mean.lerp(w, self.sampling.truncation)[:, None].expand(-1, layers, -1)
-        self.mean.lerp_(w.detach().mean(0), 0.005)
+        self.mean.lerp_(w.detach().float().mean(0), 0.005)
         other = self.mapping(F.normalize(normal(*z.shape, like=z)) * self.latent_dim**0.5)
         cut = (uniform(len(z), 1, like=z) * layers / 0.9).clamp(min=1)  # the layer from which `other` is taken
         return torch.where((torch.arange(layers, device=z.device) < cut)[:, :, None], w[:, None], other[:, None])
@@ -127,7 +127,7 @@ class Stylegan2Discriminator(ganzoo.Discriminator):
 
     def __init__(self, config, data):
         super().__init__()
-        c, (h, w) = config.channels, sides(data)[0]
+        c, (h, w) = config.width, sides(data)[0]
         self.blocks = nn.Sequential(
             nn.Conv2d(data.shape[0], c, 1), nn.LeakyReLU(0.2), *(Block(c) for _ in sides(data)[1:])
         )
@@ -154,12 +154,13 @@ class Stylegan2Loss(NonSaturating):
         return {"r1": 16 * self.config.r1_weight / 2 * r1_penalty(turn.critic, turn.real)}
 
     def path(self, turn):
-        w = turn.generator.styles(turn.z)
-        fake = turn.generator.synthesis(w)
-        noise = normal(*fake.shape, like=fake) / math.sqrt(fake[0, 0].numel())
-        (jacobian,) = torch.autograd.grad((fake * noise).sum(), w, create_graph=True)
+        with torch.autocast(turn.z.device.type, enabled=False):  # in bf16 its small differences would be lost
+            w = turn.generator.styles(turn.z)
+            fake = turn.generator.synthesis(w)
+            noise = normal(*fake.shape, like=fake) / math.sqrt(fake[0, 0].numel())
+            (jacobian,) = torch.autograd.grad((fake * noise).sum(), w, create_graph=True)
         lengths = jacobian.square().sum(2).mean(1).sqrt()  # (N,)
-        self.length.lerp_(lengths.detach().mean(), 0.01)
+        self.length.lerp_(lengths.detach().float().mean(), 0.01)
         return {"path": 4 * self.config.path_weight * (lengths - self.length).square().mean()}
 
 

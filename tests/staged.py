@@ -116,7 +116,7 @@ class Staged(ganzoo.Variant):
     title = "A toy in stages"
     paper = "arXiv:0000.00000"
     year = 2026
-    kinds = ("images", "points", "curves")
+    kinds = ("points",)
     averaged = ("generator", "encoder")
     Config = StagedConfig
     Sampling = StagedSampling

@@ -52,12 +52,22 @@ def command(
     if as_json:
         print_json({"variant": name, "ok": not broken, **found, "rules": results})
     else:
-        rows = [(r["rule"], "✗" if r["failure"] else "✓", r["failure"] or r["promise"]) for r in results]
+        rows = [(r["rule"], _mark(r), r["failure"] or _not_shown(r) or r["promise"]) for r in results]
         print_table(["rule", "", "promise, or what was found"], rows)
         for sentence in found["skipped"]:
             note(sentence)
-        note(f"{name} keeps {len(results) - len(broken)} of {len(results)} promises")
+        dark = sum(result["not_shown"] is not None for result in results)
+        kept = len(results) - len(broken) - dark
+        note(f"{name} keeps {kept} of {len(results)} promises" + (f", and {dark} did not show" if dark else ""))
     sys.exit(1 if broken else 0)
+
+
+def _mark(result: dict[str, Any]) -> str:
+    return "✗" if result["failure"] else "✓" if result["not_shown"] is None else "?"
+
+
+def _not_shown(result: dict[str, Any]) -> str | None:
+    return None if result["not_shown"] is None else f"not shown: {result['not_shown']}"
 
 
 _Request = tuple[str, str | None, Path | None, tuple[tuple[str, str], ...]]
@@ -100,22 +110,21 @@ def _found(request: _Request) -> tuple[str | None, dict[str, Any]]:
 
 def _result(request: _Request, number: int) -> dict[str, Any] | None:
     """The result of one rule as JSON values; None behind the last rule."""
-    from ganzoo_core.testing import RULES, _failure_on, result_of
+    from ganzoo_core.testing import RULES, result_on
 
     if number == len(RULES):
         return None
-    rule = RULES[number]
-    return dataclasses.asdict(result_of(rule, _failure_on(rule, _cases(request))))
+    return dataclasses.asdict(result_on(RULES[number], _cases(request)))
 
 
 def _unfinished(number: int) -> list[dict[str, Any]]:
     """The results from the rule on in which the process ended."""
-    from ganzoo_core.testing import RULES, result_of
+    from ganzoo_core.testing import RULES, Result
 
     died = "expected the variant to come to an end, but its process was gone: os._exit, a crash, or out of memory"
     first, *rest = RULES[number:]
-    results = [
-        result_of(first, died),
-        *(result_of(rule, f"not tried, as {first.__name__} did not end") for rule in rest),
+    failures = {first: died} | dict.fromkeys(rest, f"not tried, as {first.__name__} did not end")
+    return [
+        dataclasses.asdict(Result(rule.__name__, (rule.__doc__ or "").strip(), failure))
+        for rule, failure in failures.items()
     ]
-    return [dataclasses.asdict(result) for result in results]

@@ -25,6 +25,7 @@ from ganzoo_core.runs.plan import named_source
 from ganzoo_core.testing import game_rules, rules
 from ganzoo_core.testing.cases import Cases, cases
 from ganzoo_core.testing.in_memory import Training, train_steps
+from ganzoo_core.testing.steps import NotShown
 from ganzoo_core.variant import Variant
 
 __all__ = ["Result", "Training", "VariantSuite", "check", "train_steps"]
@@ -45,22 +46,32 @@ RULES: tuple[Rule, ...] = (
     game_rules.moves,
     game_rules.schedule,
     game_rules.no_host_sync,
+    game_rules.steady,
+    game_rules.stateless,
+    game_rules.in_place,
     game_rules.repeatable,
     game_rules.resumable,
     game_rules.exportable,
+    game_rules.portable,
+    game_rules.splits,
     game_rules.precisions,
     game_rules.joint_passes,
 )
-ONCE = (rules.light_import, rules.metadata, game_rules.schedule)  # do not depend on the data
+# These do not depend on the data, or take long.
+ONCE = (
+    rules.light_import, rules.metadata, game_rules.schedule, game_rules.steady, game_rules.stateless,
+    game_rules.in_place, game_rules.portable,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one rule: `failure` is None if it holds on all data."""
+    """The result of one rule: `failure` is None if it holds on all data. `not_shown`: why nothing made it show."""
 
     rule: str
     promise: str
     failure: str | None
+    not_shown: str | None = None
 
 
 def check(name: str | type[Variant], data: str | None = None, data_dir: Path | None = None) -> list[Result]:
@@ -72,26 +83,33 @@ def check(name: str | type[Variant], data: str | None = None, data_dir: Path | N
     found = cases(name, None if data is None else named_source(data), data_dir)
     if found.nothing:
         raise PluginError(found.nothing)
-    return [result_of(rule, _failure_on(rule, found)) for rule in RULES]
+    return [result_on(rule, found) for rule in RULES]
 
 
-def result_of(rule: Rule, failure: str | None) -> Result:
-    """A rule's result, with what it promises."""
-    return Result(rule.__name__, (rule.__doc__ or "").strip(), failure)
-
-
-def _failure_on(rule: Rule, found: Cases) -> str | None:
-    """What is wrong where a rule is tried on all that it bears on; None if it is kept."""
+def result_on(rule: Rule, found: Cases) -> Result:
+    """A rule's result where it is tried on all that it bears on, with what it promises."""
     subjects: Sequence[Any] = [found] if rule is rules.data else found.tried[: 1 if rule in ONCE else None]
-    return _failure(rule, subjects) if subjects else "not tried, as there is no data to try it on"
+    promise = (rule.__doc__ or "").strip()
+    if not subjects:
+        return Result(rule.__name__, promise, "not tried, as there is no data to try it on")
+    try:
+        return Result(rule.__name__, promise, _failure(rule, subjects))
+    except NotShown as error:
+        return Result(rule.__name__, promise, None, str(error))
 
 
 def _failure(rule: Rule, subjects: Sequence[Any]) -> str | None:
-    """What is wrong on the first case that breaks the rule. A variant's own exception breaks it too."""
+    """What is wrong on the first case that breaks the rule. A variant's own exception breaks it too.
+
+    Raises `NotShown` where none breaks it, and one did not show it.
+    """
+    dark: NotShown | None = None
     for case in subjects:
         try:
             with torch.random.fork_rng(devices=[]):
                 rule(case)
+        except NotShown as error:
+            dark = error
         except BaseException as error:  # whatever a stranger's variant raises, also what would end the program
             if is_ctrl_c(error):
                 raise
@@ -107,6 +125,8 @@ def _failure(rule: Rule, subjects: Sequence[Any]) -> str | None:
                 f"expected no exception on {case.name}, but found {said(error)} "
                 f"(at {place}; GANZOO_TRACEBACK=1 shows the way there)"
             )
+    if dark is not None:
+        raise dark
     return None
 
 
@@ -140,8 +160,10 @@ def _test_of(rule: Rule) -> Callable[[VariantSuite], None]:
         found = _cases_of(type(self))  # type: ignore[arg-type]  # to mypy a class has no hash
         if found.nothing:
             raise unittest.SkipTest(found.nothing) if found.skipped else PluginError(found.nothing)
-        failure = _failure_on(rule, found)
-        assert failure is None, failure
+        result = result_on(rule, found)
+        assert result.failure is None, result.failure
+        if result.not_shown is not None:
+            raise unittest.SkipTest(f"not shown: {result.not_shown}")
 
     test.__doc__ = rule.__doc__
     return test

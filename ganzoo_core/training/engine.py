@@ -124,11 +124,9 @@ class Engine:
 
         Returns the last update of each player who moved; one without terms skipped it.
         """
-        self._begin_stage(self.stages[span_at([stage.span for stage in self.stages], self.step)])
+        self.go_to(self.step)
         movers = self.stage.movers(self.step)
         chosen = [self.order.indices(number) for number in self.stage.batch_numbers(self.step)]
-        self._step.fill_(self.step)
-        self._progress.fill_(self.stage.progress(self.step, self.config.steps))
         with alone, self._named():
             self._reseed()
             updates: dict[str, Update] = self._play(movers)(chosen)
@@ -137,8 +135,14 @@ class Engine:
         self.averages.follow(self.step)
         return updates
 
+    def go_to(self, step: int) -> None:
+        """Stand before the step after `step` steps, in its phase."""
+        self.step = step
+        self._begin_stage(self.stages[span_at([stage.span for stage in self.stages], step)])
+        self._step.fill_(step)
+        self._progress.fill_(self.stage.progress(step, self.config.steps))
+
     def _begin_stage(self, stage: Stage) -> None:
-        """Let a phase begin, unless it is the one that is on."""
         if stage is getattr(self, "stage", None):
             return
         with self._named():
@@ -314,7 +318,7 @@ class Engine:
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
         """Continue from what `state` gave after `step` steps. Raises `FileError` if it does not fit."""
-        self._begin_stage(self.stages[span_at([stage.span for stage in self.stages], step)])
+        self.go_to(step)
         owners = [*dict(self._modules()), *(state.prefix for state in self._optimizer_states), _CARRIED, _FROZEN]
         for tensor in tensors:
             if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
@@ -326,7 +330,6 @@ class Engine:
         for name, module in self._modules():
             if name != "augment" or tensor_files.part(tensors, name):  # which a resume may turn on
                 tensor_files.load_into(module, tensors, name, path, own_state(module))
-        self.step = step
 
     def parameter_counts(self) -> dict[str, int]:
         """How many parameters each network has; networks without any are left out."""

@@ -15,7 +15,7 @@ from ganzoo_toy import Toy
 
 from ganzoo_core.cli import main
 from ganzoo_core.errors import DataError, PluginError, UnknownNameError
-from ganzoo_core.testing import RULES, VariantSuite, _failure_on, check
+from ganzoo_core.testing import RULES, VariantSuite, check, result_on
 from ganzoo_core.testing.cases import Cases, cases
 from ganzoo_core.testing.rules import data, parts
 
@@ -94,7 +94,7 @@ def command(*arguments: str) -> Result:
 
 
 def failures(found: Cases) -> dict[str, str]:
-    return {rule.__name__: failure for rule in RULES if (failure := _failure_on(rule, found))}
+    return {rule.__name__: failure for rule in RULES if (failure := result_on(rule, found).failure)}
 
 
 def test_a_small_part_of_the_packages_data_is_tried(install):
@@ -173,7 +173,7 @@ def test_an_exception_of_the_plugin_breaks_the_rule_data(install, plugin_site, w
 
 def test_what_is_no_data_set_breaks_the_rule_data(install):
     install(load="return 3")
-    found = _failure_on(data, cases("picky"))
+    found = result_on(data, cases("picky")).failure
     assert "dots (ganzoo-picky 1.0): load must give a ganzoo_core.Dataset, but gives int 3" in found
 
 
@@ -181,8 +181,8 @@ def test_a_fault_on_some_data_leaves_the_rest_to_be_tried(install):
     install(check_data="data.shape[2]; return")
     found = cases("picky")
     assert list(found.faults) == ["points", "curves", "dots"]
-    assert "IndexError: tuple index out of range" in _failure_on(data, found)
-    assert _failure_on(parts, found) is None
+    assert "IndexError: tuple index out of range" in result_on(data, found).failure
+    assert result_on(parts, found).failure is None
 
 
 def test_the_suite_skips_where_data_is_missing_and_fails_where_none_will_do(install, plugin_site, in_tmp):

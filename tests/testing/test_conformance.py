@@ -16,7 +16,7 @@ from ganzoo_core import option
 from ganzoo_core.cli import main
 from ganzoo_core.interfaces import new_player
 from ganzoo_core.registry import registry
-from ganzoo_core.testing import RULES, VariantSuite, _failure, _failure_on
+from ganzoo_core.testing import RULES, VariantSuite, _failure, result_on
 from ganzoo_core.testing.cases import Case, cases
 
 NAMES = sorted(registry().variants())
@@ -25,7 +25,7 @@ NAMES = sorted(registry().variants())
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_installed_variant_keeps_every_promise(name, rule):
-    failure = _failure_on(rule, cases(name))
+    failure = result_on(rule, cases(name)).failure
     assert failure is None, failure
 
 
