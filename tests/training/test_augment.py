@@ -136,10 +136,39 @@ def test_colours_of_ada_by_hand():
     assert augment._coloured(grey, shift).flatten().tolist() == [0.25] * 3
     assert augment._coloured(torch.zeros(1, 1, 1, 1), shift).item() == pytest.approx(0.25)
     assert augment._coloured(torch.ones(1, 1, 1, 1), shift).item() == pytest.approx(1.25)
-    axis = torch.tensor(augment._MIDDLE_GREY)
-    third = augment._rotation_about(axis, torch.tensor([2 * torch.pi / 3]))
+    third = augment._rotation_about_grey(torch.tensor([2 * torch.pi / 3]))
     turned = augment._coloured(red, torch.cat([third, torch.zeros(1, 3, 1)], 2))
     torch.testing.assert_close(turned.flatten(), torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_copied_from_the_host(name, monkeypatch):
+    """A CUDA graph records no copy from memory that the driver does not know."""
+    module, x = ALL[name](), images()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a tensor was made from Python's numbers")
+
+    for maker in ("tensor", "as_tensor"):
+        monkeypatch.setattr(torch, maker, refuse)
+    module(x, {})
+
+
+def test_changes_of_ada_are_made_in_the_order_of_the_paper(monkeypatch):
+    """Mirrored first, and moved by two pixels then: the other way round it would be at column 11."""
+    numbers = {0: (True, 0.1, 0.0), 7: (True, 0.5, -1.0)}
+    count = iter(range(100))
+
+    def draw(self, like, p):
+        return tuple(torch.full((len(like),), number) for number in numbers.get(next(count), (False, 0.5, 0.0)))
+
+    monkeypatch.setattr(Ada, "_draw", draw)
+    monkeypatch.setattr(augment, "normal", lambda *shape, like: torch.zeros(shape))
+    x = torch.zeros(1, 1, 16, 16)
+    x[..., 2] = 1.0
+    expected = torch.zeros(1, 1, 16, 16)
+    expected[..., 15] = 1.0
+    torch.testing.assert_close(augment._sampled(x, ada(1.0)._grid(x)), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["diffaugment", "ada"])
