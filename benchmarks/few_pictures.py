@@ -1,6 +1,6 @@
 """What augmentation is worth where pictures are few: dcgan on 1,000 of them, against those that it never saw.
 
-    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.few_pictures FOLDER [--steps 3000] [--seeds 0,1,2] [--out few.jsonl]
+    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.few_pictures FOLDER [--steps 3000] [--out few.jsonl]
 
 FOLDER holds images in a folder for each class. The first 1,000, equally many of each class, are trained on. FID, KID
 and coverage are of as many samples as there are other images, 5,000 at most, against these, in the features of a

@@ -24,7 +24,6 @@ TARGET = 0.6  # of the overfitting heuristic r_t (arXiv:2006.06676, section 3.1)
 IMAGES = 100_000  # in which p may go from 0 to 1; the paper's 500,000 are for runs of 25 million
 MOST = 0.8  # of p: beyond it augmentations leak into what is generated (arXiv:2006.06676, section 2.2)
 _EVERY = 4  # steps between two adjustments of p, as in the paper
-_MIDDLE_GREY = (3**-0.5,) * 3
 
 _log = logging.getLogger("ganzoo")
 
@@ -153,7 +152,11 @@ class Ada(Augment):
         return uniform(n, like=like) < p, uniform(n, like=like), normal(n, like=like)
 
     def _grid(self, like: Tensor) -> Tensor:
-        """From where in each image (N, C, H, W) its pixels come: (N, H, W, 2), as `grid_sample` takes it."""
+        """From where in each image (N, C, H, W) its pixels come: (N, H, W, 2), as `grid_sample` takes it.
+
+        Its matrix is a product of inverses, so that the first change of the paper's list stands on the left. Nothing
+        is copied from Python's numbers to the device, as a CUDA graph could not record that.
+        """
         n, _, height, width = like.shape
         rotated = 1 - (1 - self.p).sqrt()  # with two rotations, p that there is at least one
         one, zero = torch.ones(n, device=like.device), torch.zeros(n, device=like.device)
@@ -172,24 +175,24 @@ class Ada(Augment):
         found = scale(torch.where(on & (u < 0.5), -one, one), one)
         on, u, _ = self._draw(like, self.p)
         quarters = (u * 4).floor() if height == width else (u * 2).floor() * 2
-        found = rotation(quarters * on * (math.pi / 2)) @ found
+        found = found @ rotation(quarters * on * (math.pi / 2))
         on, u, _ = self._draw(like, self.p)
         v = uniform(n, like=like)
         across, down = (((2 * share - 1) * side / 8).round() * on for share, side in ((u, width), (v, height)))
-        found = move(across, down) @ found
+        found = found @ move(across, down)
         on, _, z = self._draw(like, self.p)
         size = (0.2 * z * on).exp2()
-        found = scale(size, size) @ found
+        found = found @ scale(size, size)
         on, u, _ = self._draw(like, rotated)
-        found = rotation((2 * u - 1) * math.pi * on) @ found
+        found = found @ rotation((2 * u - 1) * math.pi * on)
         on, _, z = self._draw(like, self.p)
         size = (0.2 * z * on).exp2()
-        found = scale(size, 1 / size) @ found
+        found = found @ scale(size, 1 / size)
         on, u, _ = self._draw(like, rotated)
-        found = rotation((2 * u - 1) * math.pi * on) @ found
+        found = found @ rotation((2 * u - 1) * math.pi * on)
         on, _, z = self._draw(like, self.p)
-        found = move(z * on * width / 8, normal(n, like=like) * on * height / 8) @ found
-        half = torch.tensor([width / 2, height / 2, 1.0]).to(like.device)
+        found = found @ move(z * on * width / 8, normal(n, like=like) * on * height / 8)
+        half = torch.cat([one[:1] * width / 2, one[:1] * height / 2, one[:1]])
         inverse = found / half[:, None] * half  # between pixels and [-1, 1]
         return F.affine_grid(inverse[:, :2], [n, 1, height, width], align_corners=False)
 
@@ -197,8 +200,7 @@ class Ada(Augment):
         """How each image's colours change: (N, 3, 4), a matrix and what is added."""
         n, device = len(like), like.device
         eye = torch.eye(3, device=device).expand(n, 3, 3)
-        grey = torch.tensor(_MIDDLE_GREY).to(device)
-        luma = grey[:, None] * grey
+        luma = torch.full((3, 3), 1 / 3, device=device)
         on, _, z = self._draw(like, self.p)
         shift = (0.2 * z * on)[:, None].expand(n, 3)
         on, _, z = self._draw(like, self.p)
@@ -207,20 +209,19 @@ class Ada(Augment):
         on, u, _ = self._draw(like, self.p)
         mirror = eye - 2 * luma * (on & (u < 0.5))[:, None, None]
         on, u, _ = self._draw(like, self.p)
-        hue = _rotation_about(grey, (2 * u - 1) * math.pi * on)
+        hue = _rotation_about_grey((2 * u - 1) * math.pi * on)
         on, _, z = self._draw(like, self.p)
         saturation = luma + (eye - luma) * (z * on).exp2()[:, None, None]
         matrix = saturation @ hue @ mirror @ matrix
         return torch.cat([matrix, (saturation @ hue @ mirror @ shift[:, :, None])], dim=2)
 
 
-def _rotation_about(axis: Tensor, angle: Tensor) -> Tensor:
-    """Rotations (N, 3, 3) about a unit vector (3,) by angles (N,)."""
-    x, y, z = axis
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).view(3, 3)
+def _rotation_about_grey(angle: Tensor) -> Tensor:
+    """Rotations (N, 3, 3) by angles (N,) about the axis of greys, (1, 1, 1) / sqrt(3), by Rodrigues' formula."""
+    eye = torch.eye(3, device=angle.device)
+    cross = (eye.roll(-1, 1) - eye.roll(1, 1)) * 3**-0.5
     c, s = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    return c * torch.eye(3, device=axis.device) + s * cross + (1 - c) * axis[:, None] * axis
+    return c * eye + s * cross + (1 - c) / 3
 
 
 def _colours(x: Tensor) -> int:
