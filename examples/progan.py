@@ -18,11 +18,11 @@ class ProganConfig(ganzoo.Config):
 
     level_steps: int = option(1000, "steps in which a level fades in, and as many before the next", minimum=1)
     width: int = option(64, "channels of every level", minimum=1)
-    generator_lr: float = option(1e-3, "learning rate of the generator", minimum=0)
-    discriminator_lr: float = option(1e-3, "learning rate of the discriminator", minimum=0)
-    beta1: float = option(0.0, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
-    beta2: float = option(0.99, "Adam's decay of the second moment", minimum=0, maximum=0.99999)
-    ema_decay: float = option(0.999, "decay of the averaged weights", minimum=0, maximum=0.99999)
+    generator_lr: float = 1e-3
+    discriminator_lr: float = 1e-3
+    beta1: float = 0.0
+    beta2: float = 0.99
+    ema_decay: float = 0.999
 
 
 def sides(data):
@@ -125,17 +125,9 @@ class Progan(ganzoo.Variant):
 
     name, title, paper, year = "progan", "Progressive Growing of GANs", "arXiv:1710.10196", 2017
     Config = ProganConfig
+    Generator, Discriminator, Loss = ProganGenerator, ProganDiscriminator, ProganLoss
 
     def phases(self, data):
         """A level fades in and stays; the last stays to the end."""
         names = ["0", *(f"{i}{how}" for i in range(1, len(sides(data))) for how in (" fades in", ""))]
         return [*(Phase(name, self.config.level_steps) for name in names[:-1]), Phase(names[-1])]
-
-    def generator(self, data):
-        return ProganGenerator(self.config, data)
-
-    def discriminator(self, data):
-        return ProganDiscriminator(self.config, data)
-
-    def loss(self):
-        return ProganLoss()

@@ -1,6 +1,7 @@
 """SRGAN (arXiv:1609.04802) in one file, pretrained as its section 3.2 asks: ganzoo run examples/srgan.py:Srgan"""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ class SrganConfig(ganzoo.Config):
     """Section 3.2's Adam and weights. The paper pretrains for 1,000,000 steps, and plays for 200,000."""
 
     pretraining_steps: int = option(1000, "steps in which the generator learns the content alone", minimum=1)
-    batch_size: int = option(16, "samples per update", minimum=1)
+    batch_size: int = 16
     latent_dim: int = option(0, "no noise: a picture is made of a small one", minimum=0, maximum=0)
     blocks: int = option(4, "residual blocks B (the paper: 16)", minimum=1)
     width: int = option(32, "channels of the generator (the paper: 64)", minimum=1)
@@ -26,9 +27,9 @@ class SrganConfig(ganzoo.Config):
         "pixels", "what is compared; vgg: features of a VGG19, 550 MB to download once", choices=("pixels", "vgg")
     )
     adversarial_weight: float = option(1e-3, "weight of the adversarial loss (equation 3)", minimum=0)
-    generator_lr: float = option(1e-4, "learning rate of the generator", minimum=0)
-    discriminator_lr: float = option(1e-4, "learning rate of the discriminator", minimum=0)
-    beta1: float = option(0.9, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
+    generator_lr: float = 1e-4
+    discriminator_lr: float = 1e-4
+    beta1: float = 0.9
 
 
 class Residual(nn.Sequential):
@@ -69,7 +70,7 @@ class SrganDiscriminator(ganzoo.Discriminator):
     def __init__(self, config, data):
         super().__init__()
         layers, widths = [conv(data.shape[0], 32), nn.LeakyReLU(0.2)], (32, 32, 64, 64, 128, 128)
-        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (n_in, n_out) in enumerate(pairwise(widths)):
             layers += [conv(n_in, n_out, 3, 2 - i % 2), nn.BatchNorm2d(n_out), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128 * 16, 1))
 
@@ -110,6 +111,7 @@ class Srgan(ganzoo.Variant):
         2016,
     )
     Config = SrganConfig
+    Generator, Discriminator, Loss = SrganGenerator, SrganDiscriminator, SrganLoss
 
     def inputs(self, data):
         c, h, w = data.shape
@@ -138,12 +140,3 @@ class Srgan(ganzoo.Variant):
             new_player(self, "discriminator", [d], loss.for_discriminator, steps=self.config.n_critic, **game),
             new_player(self, "generator", [g], loss.for_generator, **game),
         ]
-
-    def generator(self, data):
-        return SrganGenerator(self.config, data)
-
-    def discriminator(self, data):
-        return SrganDiscriminator(self.config, data)
-
-    def loss(self):
-        return SrganLoss(self.config)

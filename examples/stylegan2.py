@@ -5,9 +5,11 @@ Smaller than the paper's: one width, plain resampling in place of its filters, n
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
+from progan import sides  # the file beside this one
 from torch import nn
 
 import ganzoo_core as ganzoo
@@ -26,11 +28,11 @@ class Stylegan2Config(ganzoo.Config):
     width: int = option(64, "channels of every level", minimum=1)
     r1_weight: float = option(10.0, "gamma of R1, at every 16th step", minimum=0)
     path_weight: float = option(2.0, "weight of the path length, at every 4th step", minimum=0)
-    generator_lr: float = option(2e-3, "learning rate of the generator; its mapping's is a hundredth", minimum=0)
-    discriminator_lr: float = option(2e-3, "learning rate of the discriminator", minimum=0)
-    beta1: float = option(0.0, "Adam's decay of the first moment", minimum=0, maximum=0.9999)
-    beta2: float = option(0.99, "Adam's decay of the second moment", minimum=0, maximum=0.99999)
-    ema_decay: float = option(0.999, "decay of the averaged weights", minimum=0, maximum=0.99999)
+    generator_lr: float = 2e-3
+    discriminator_lr: float = 2e-3
+    beta1: float = 0.0
+    beta2: float = 0.99
+    ema_decay: float = 0.999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +40,6 @@ class Stylegan2Sampling(Settings):
     """What may be chosen when samples are made."""
 
     truncation: float = option(1.0, "psi, towards the mean w (arXiv:1812.04948, appendix B)", minimum=0, maximum=2)
-
-
-def sides(data):
-    """(H, W) of each level, the smallest first: halved while both stay whole and at 4 or more."""
-    found = [data.shape[1:]]
-    while all(side % 2 == 0 and side >= 8 for side in found[0]):
-        found.insert(0, tuple(side // 2 for side in found[0]))
-    return found
 
 
 class Styled(nn.Module):
@@ -143,7 +137,7 @@ class Stylegan2Discriminator(ganzoo.Discriminator):
 class Stylegan2Loss(NonSaturating):
     """With R1 and path length (section 3.2), each times the steps between two of its updates (section 3.1)."""
 
-    joins = {"length": "mean"}
+    joins: ClassVar = {"length": "mean"}
 
     def __init__(self, config):
         super().__init__()
@@ -174,15 +168,7 @@ class Stylegan2(ganzoo.Variant):
         2019,
     )
     Config, Sampling = Stylegan2Config, Stylegan2Sampling
-
-    def generator(self, data):
-        return Stylegan2Generator(self.config, data)
-
-    def discriminator(self, data):
-        return Stylegan2Discriminator(self.config, data)
-
-    def loss(self):
-        return Stylegan2Loss(self.config)
+    Generator, Discriminator, Loss = Stylegan2Generator, Stylegan2Discriminator, Stylegan2Loss
 
     def players(self, networks):
         g, d, loss = networks

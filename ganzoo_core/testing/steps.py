@@ -39,6 +39,7 @@ def turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     for step in telling_steps(engine):
         engine.go_to(step)
         for player in engine.stage.movers(step):
+            engine._reseed()
             number = engine.stage.batch_numbers(step)[-1]
             (batch,) = engine._make_batch(engine.order.indices(number), is_shared=True)
             yield player, engine._turn(batch, player.name in engine.stage.owners)

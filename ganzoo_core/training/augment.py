@@ -6,7 +6,7 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ from ganzoo_core.variant import Config
 
 TARGET = 0.6  # of the overfitting heuristic r_t (arXiv:2006.06676, section 3.1)
 IMAGES = 100_000  # in which p may go from 0 to 1; the paper's 500,000 are for runs of 25 million
-MOST = 0.8  # of p: beyond it augmentations leak into what is generated (arXiv:2006.06676, section 2.2)
+MOST = 0.6  # of p: beyond it which way is up can hardly be told (benchmarks/NOTES.md); the paper finds leaks from 0.8
 _EVERY = 4  # steps between two adjustments of p, as in the paper
 
 _log = logging.getLogger("ganzoo")
@@ -97,6 +97,21 @@ def _outside(side: int, share: Tensor) -> Tensor:
     return (place < first) | (place >= first + cut)
 
 
+# In the paper's order (appendix B).
+_CHANGES = (
+    "flip", "quarter turns", "whole pixels", "size", "rotation", "stretch", "second rotation", "parts of pixels",
+    "brightness", "contrast", "luma", "hue", "saturation",
+)  # fmt: skip
+
+
+class _Draws(NamedTuple):
+    """Of N images: 1.0 where a change is made, else 0.0; numbers from 0 to 1; normal ones. Tuples of (N,)."""
+
+    on: tuple[Tensor, ...]
+    u: tuple[Tensor, ...]
+    z: tuple[Tensor, ...]
+
+
 class Ada(Augment):
     """Adaptive discriminator augmentation (arXiv:2006.06676), with its pixel blitting, geometry and colours.
 
@@ -140,88 +155,66 @@ class Ada(Augment):
 
     def change(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Images as other matrices of places and of colours make them."""
-        like = images[0]
-        grid = self._grid(like)
-        colours = self._colours(like)
+        draws = self._draw(images[0])
+        grid, colours = self._grid(images[0], draws), self._colours(draws)
         placed = _sampled(torch.cat(list(images), dim=1), grid).split([x.shape[1] for x in images], dim=1)
         return [_coloured(x, colours) for x in placed]
 
-    def _draw(self, like: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """For each image: whether one change is made, a uniform and a normal number, each (N,)."""
-        n = len(like)
-        return uniform(n, like=like) < p, uniform(n, like=like), normal(n, like=like)
+    def _draw(self, like: Tensor) -> _Draws:
+        """All random numbers of N images at once, as many small draws take longer than the changes."""
+        gates = uniform(len(like), len(_CHANGES), like=like)  # (N, changes)
+        rotated = 1 - (1 - self.p).sqrt()  # with two rotations, p that there is at least one
+        on = torch.where(_is_rotation(gates), gates < rotated, gates < self.p).float()
+        return _Draws(
+            on.unbind(1), uniform(len(like), 8, like=like).unbind(1), normal(len(like), 7, like=like).unbind(1)
+        )
 
-    def _grid(self, like: Tensor) -> Tensor:
+    def _grid(self, like: Tensor, draws: _Draws) -> Tensor:
         """From where in each image (N, C, H, W) its pixels come: (N, H, W, 2), as `grid_sample` takes it.
 
         Its matrix is a product of inverses, so that the first change of the paper's list stands on the left. Nothing
         is copied from Python's numbers to the device, as a CUDA graph could not record that.
         """
         n, _, height, width = like.shape
-        rotated = 1 - (1 - self.p).sqrt()  # with two rotations, p that there is at least one
-        one, zero = torch.ones(n, device=like.device), torch.zeros(n, device=like.device)
+        (flip, turn, move, scale, rotate, stretch, rotate_2, shift, *_), u, z = draws
+        quarters = (u[1] * 4).floor() if height == width else (u[1] * 2).floor() * 2
+        first = quarters * turn * (math.pi / 2)
+        angles = torch.stack([first, first + (2 * u[4] - 1) * math.pi * rotate, (2 * u[5] - 1) * math.pi * rotate_2])
+        (c0, c, e), (s0, d, f) = angles.cos(), angles.sin()
+        size, long = (0.2 * z[0] * scale).exp2(), (0.2 * z[1] * stretch).exp2()
+        k, q = size * long, size / long
+        mirror = 1 - 2 * flip * (u[0] < 0.5)
+        # mirror, then the rotation by `first` and on, the stretch and the other rotation: a matrix of 2 by 2
+        a, b = mirror * (c * k * e - d * q * f), -mirror * (c * k * f + d * q * e)
+        g, h = d * k * e + c * q * f, c * q * e - d * k * f
+        across, down = (((2 * v - 1) * side / 8).round() * move for v, side in ((u[2], width), (u[3], height)))
+        later, lower = z[2] * shift * width / 8, z[3] * shift * height / 8
+        x = mirror * (c0 * across - s0 * down) + a * later + b * lower
+        y = s0 * across + c0 * down + g * later + h * lower
+        ratio = height / width  # between pixels and [-1, 1]
+        rows = [a, b * ratio, x * (2 / width), g / ratio, h, y * (2 / height)]
+        return F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), [n, 1, height, width], align_corners=False)
 
-        def scale(across: Tensor, down: Tensor) -> Tensor:
-            return torch.stack([across, zero, zero, zero, down, zero, zero, zero, one], 1).view(n, 3, 3)
+    def _colours(self, draws: _Draws) -> Tensor:
+        """How each image's colours change: (N, 3, 4), a matrix and what is added.
 
-        def rotation(angle: Tensor) -> Tensor:
-            c, s = angle.cos(), angle.sin()
-            return torch.stack([c, -s, zero, s, c, zero, zero, zero, one], 1).view(n, 3, 3)
-
-        def move(across: Tensor, down: Tensor) -> Tensor:
-            return torch.stack([one, zero, across, zero, one, down, zero, zero, one], 1).view(n, 3, 3)
-
-        on, u, _ = self._draw(like, self.p)
-        found = scale(torch.where(on & (u < 0.5), -one, one), one)
-        on, u, _ = self._draw(like, self.p)
-        quarters = (u * 4).floor() if height == width else (u * 2).floor() * 2
-        found = found @ rotation(quarters * on * (math.pi / 2))
-        on, u, _ = self._draw(like, self.p)
-        v = uniform(n, like=like)
-        across, down = (((2 * share - 1) * side / 8).round() * on for share, side in ((u, width), (v, height)))
-        found = found @ move(across, down)
-        on, _, z = self._draw(like, self.p)
-        size = (0.2 * z * on).exp2()
-        found = found @ scale(size, size)
-        on, u, _ = self._draw(like, rotated)
-        found = found @ rotation((2 * u - 1) * math.pi * on)
-        on, _, z = self._draw(like, self.p)
-        size = (0.2 * z * on).exp2()
-        found = found @ scale(size, 1 / size)
-        on, u, _ = self._draw(like, rotated)
-        found = found @ rotation((2 * u - 1) * math.pi * on)
-        on, _, z = self._draw(like, self.p)
-        found = found @ move(z * on * width / 8, normal(n, like=like) * on * height / 8)
-        half = torch.cat([one[:1] * width / 2, one[:1] * height / 2, one[:1]])
-        inverse = found / half[:, None] * half  # between pixels and [-1, 1]
-        return F.affine_grid(inverse[:, :2], [n, 1, height, width], align_corners=False)
-
-    def _colours(self, like: Tensor) -> Tensor:
-        """How each image's colours change: (N, 3, 4), a matrix and what is added."""
-        n, device = len(like), like.device
-        eye = torch.eye(3, device=device).expand(n, 3, 3)
-        luma = torch.full((3, 3), 1 / 3, device=device)
-        on, _, z = self._draw(like, self.p)
-        shift = (0.2 * z * on)[:, None].expand(n, 3)
-        on, _, z = self._draw(like, self.p)
-        contrast = (0.5 * z * on).exp2()[:, None, None]
-        matrix, shift = eye * contrast, shift * contrast[:, 0]
-        on, u, _ = self._draw(like, self.p)
-        mirror = eye - 2 * luma * (on & (u < 0.5))[:, None, None]
-        on, u, _ = self._draw(like, self.p)
-        hue = _rotation_about_grey((2 * u - 1) * math.pi * on)
-        on, _, z = self._draw(like, self.p)
-        saturation = luma + (eye - luma) * (z * on).exp2()[:, None, None]
-        matrix = saturation @ hue @ mirror @ matrix
-        return torch.cat([matrix, (saturation @ hue @ mirror @ shift[:, :, None])], dim=2)
+        Brightness, contrast and the mirrored luma act along the axis of greys, hue and saturation across it.
+        """
+        (*_, brightness, contrast, luma, hue, saturation), u, z = draws
+        factor = (0.5 * z[5] * contrast).exp2()
+        along = factor * (1 - 2 * luma * (u[6] < 0.5))
+        across, angle = factor * (z[6] * saturation).exp2(), (2 * u[7] - 1) * math.pi * hue
+        eye = torch.eye(3, device=along.device)
+        cross = (eye.roll(-1, 1) - eye.roll(1, 1)) * 3**-0.5  # of Rodrigues' formula, about (1, 1, 1) / sqrt(3)
+        around = (across * angle.cos())[:, None, None] * (eye - 1 / 3) + (across * angle.sin())[:, None, None] * cross
+        matrix = around + along[:, None, None] / 3
+        return torch.cat([matrix, (0.2 * z[4] * brightness * along)[:, None, None].expand(-1, 3, 1)], dim=2)
 
 
-def _rotation_about_grey(angle: Tensor) -> Tensor:
-    """Rotations (N, 3, 3) by angles (N,) about the axis of greys, (1, 1, 1) / sqrt(3), by Rodrigues' formula."""
-    eye = torch.eye(3, device=angle.device)
-    cross = (eye.roll(-1, 1) - eye.roll(1, 1)) * 3**-0.5
-    c, s = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    return c * eye + s * cross + (1 - c) / 3
+def _is_rotation(gates: Tensor) -> Tensor:
+    """Which of the changes are one of the two rotations."""
+    place = torch.arange(gates.shape[1], device=gates.device)
+    return (place == _CHANGES.index("rotation")) | (place == _CHANGES.index("second rotation"))
 
 
 def _colours(x: Tensor) -> int:

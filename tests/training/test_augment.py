@@ -36,6 +36,14 @@ def ada(p: float) -> Ada:
 ALL = {"flip": Flip, "diffaugment": DiffAugment, "ada": lambda: ada(0.8)}
 
 
+def draws(n: int, on=(), u=(), z=()) -> augment._Draws:
+    """Draws of n images: nothing changed, but for these numbers by their places."""
+    found = [dict.fromkeys(range(size), value) for size, value in ((13, 0.0), (8, 0.5), (7, 0.0))]
+    given = (dict(some or {}) for some in (on, u, z))
+    lists = ((before | some).values() for before, some in zip(found, given, strict=True))
+    return augment._Draws(*(tuple(torch.full((n,), float(value)) for value in values) for values in lists))
+
+
 def images(n: int = 4, channels: int = 3, side: int = 12) -> Tensor:
     return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -111,33 +119,44 @@ def test_ada_is_nothing_at_p_0_and_at_p_changes_about_so_many():
 @pytest.mark.parametrize(
     ("change", "numbers"),
     [
-        (lambda x: x.flip(3), {0: (True, 0.1)}),
-        (lambda x: x.rot90(1, (2, 3)), {1: (True, 0.3)}),
-        (lambda x: x.rot90(2, (2, 3)), {1: (True, 0.6)}),
+        (lambda x: x.flip(3), {"on": {0: 1}, "u": {0: 0.1}}),
+        (lambda x: x.rot90(1, (2, 3)), {"on": {1: 1}, "u": {1: 0.3}}),
+        (lambda x: x.rot90(2, (2, 3)), {"on": {1: 1}, "u": {1: 0.6}}),
     ],
 )
 def test_geometry_of_ada_by_hand(monkeypatch, change, numbers):
-    """The draws in their order: flip, quarters, translation, scale, rotation, scale, rotation, fraction."""
-    count = iter(range(100))
-
-    def draw(self, like, p):
-        on, u = numbers.get(next(count), (False, 0.5))
-        return torch.full((len(like),), on), torch.full((len(like),), u), torch.zeros(len(like))
-
-    monkeypatch.setattr(Ada, "_draw", draw)
+    monkeypatch.setattr(Ada, "_draw", lambda self, like: draws(len(like), **numbers))
     x = images()
     torch.testing.assert_close(ada(0.5)(x, {})[0], change(x), rtol=0, atol=1e-5)
 
 
 def test_colours_of_ada_by_hand():
-    grey, red = torch.zeros(1, 3, 1, 1), torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    grey = torch.zeros(1, 3, 1, 1)
     shift = torch.cat([torch.eye(3), torch.full((3, 1), 0.25)], 1)[None]
     assert augment._coloured(grey, shift).flatten().tolist() == [0.25] * 3
     assert augment._coloured(torch.zeros(1, 1, 1, 1), shift).item() == pytest.approx(0.25)
     assert augment._coloured(torch.ones(1, 1, 1, 1), shift).item() == pytest.approx(1.25)
-    third = augment._rotation_about_grey(torch.tensor([2 * torch.pi / 3]))
-    turned = augment._coloured(red, torch.cat([third, torch.zeros(1, 3, 1)], 2))
-    torch.testing.assert_close(turned.flatten(), torch.tensor([0.0, 1.0, 0.0]), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ({}, [1.0, 0.0, 0.0]),
+        ({"on": {11: 1}, "u": {7: 5 / 6}}, [0.0, 1.0, 0.0]),  # hue by a third of a turn: red is green
+        ({"on": {8: 1}, "z": {4: 1.0}}, [1.2, 0.2, 0.2]),  # brightness
+        ({"on": {9: 1}, "z": {5: 2.0}}, [2.0, 0.0, 0.0]),  # contrast
+        (
+            {"on": {10: 1}, "u": {6: 0.1}},
+            [1 / 3, -2 / 3, -2 / 3],
+        ),  # luma mirrored: I - 2 v v^T, v = (1, 1, 1) / sqrt(3)
+        ({"on": {12: 1}, "z": {6: -1.0}}, [2 / 3, 1 / 6, 1 / 6]),  # half the saturation
+        ({"on": {8: 1, 9: 1, 10: 1}, "u": {6: 0.1}, "z": {4: 1.0, 5: 1.0}}, [0.188562, -1.225652, -1.225652]),
+    ],
+)
+def test_colours_of_red(numbers, expected):
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    found = augment._coloured(red, ada(0.5)._colours(draws(1, **numbers)))
+    torch.testing.assert_close(found.flatten(), torch.tensor(expected), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -153,27 +172,20 @@ def test_nothing_is_copied_from_the_host(name, monkeypatch):
     module(x, {})
 
 
-def test_changes_of_ada_are_made_in_the_order_of_the_paper(monkeypatch):
+def test_changes_of_ada_are_made_in_the_order_of_the_paper():
     """Mirrored first, and moved by two pixels then: the other way round it would be at column 11."""
-    numbers = {0: (True, 0.1, 0.0), 7: (True, 0.5, -1.0)}
-    count = iter(range(100))
-
-    def draw(self, like, p):
-        return tuple(torch.full((len(like),), number) for number in numbers.get(next(count), (False, 0.5, 0.0)))
-
-    monkeypatch.setattr(Ada, "_draw", draw)
-    monkeypatch.setattr(augment, "normal", lambda *shape, like: torch.zeros(shape))
+    found = draws(1, on={0: 1, 7: 1}, u={0: 0.1}, z={2: -1.0})
     x = torch.zeros(1, 1, 16, 16)
     x[..., 2] = 1.0
     expected = torch.zeros(1, 1, 16, 16)
     expected[..., 15] = 1.0
-    torch.testing.assert_close(augment._sampled(x, ada(1.0)._grid(x)), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(augment._sampled(x, ada(1.0)._grid(x, found)), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["diffaugment", "ada"])
 def test_colours_leave_opacity_alone(name, monkeypatch):
     x = torch.cat([images(), torch.ones(4, 1, 12, 12)], 1)
-    monkeypatch.setattr(Ada, "_grid", lambda self, like: torch.nn.functional.affine_grid(
+    monkeypatch.setattr(Ada, "_grid", lambda self, like, draws: torch.nn.functional.affine_grid(
         torch.eye(2, 3).expand(len(like), 2, 3), [len(like), 1, 12, 12], align_corners=False))  # fmt: skip
     changed, _ = ALL[name]()(x, {})
     inside = changed[:, 3] != 0  # a cutout
@@ -341,7 +353,7 @@ def mean_by_quarter(p: float) -> list[float]:
     """A picture that is bright at the top left alone, augmented many times: the mean of each quarter."""
     x = torch.zeros(100_000, 1, 8, 8)
     x[:, :, :4, :4] = 1.0
-    placed = augment._sampled(x, ada(p)._grid(x)).mean(0)
+    placed = augment._sampled(x, ada(p)._grid(x, ada(p)._draw(x))).mean(0)
     return torch.nn.functional.avg_pool2d(placed, 4).flatten().tolist()
 
 
