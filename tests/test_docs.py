@@ -16,6 +16,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -222,6 +223,7 @@ def desk(in_tmp: Path, plugin_site: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     """
     monkeypatch.setenv("COLUMNS", "120")
     rng = np.random.default_rng(0)
+    shutil.copytree(ROOT / "examples", in_tmp / "examples", ignore=lambda _, names: [n for n in names if "." not in n])
     for name in ("photos", "pictures"):
         (in_tmp / name).mkdir()
         for number in range(8):
@@ -294,7 +296,7 @@ def test_the_reference_is_fresh(page: str) -> None:
 
 
 # Public modules' names that are the core's business.
-INTERNAL = {"Batch", "BatchOrder", "out_of_memory", "result_of", "shorten"}
+INTERNAL = {"Batch", "BatchOrder", "out_of_memory", "result_on", "shorten"}
 
 
 def test_every_public_name_is_in_the_reference() -> None:

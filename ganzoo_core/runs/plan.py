@@ -15,7 +15,7 @@ from ganzoo_core.errors import DataError, GanzooError, PluginError, SettingError
 from ganzoo_core.registry import Plugin, registry
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.settings import Settings
-from ganzoo_core.storage.names import one_line
+from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.variant import Config, DataSource, Variant
 
 _S = TypeVar("_S", bound=Settings)
@@ -164,7 +164,8 @@ def _owner(key: str, owners: list[type[Settings]], names: Sequence[str], samplin
         owner.check_effect(key, name)
     if key in sampling:
         raise SettingError(
-            f"{key} is an option of sampling, not of training; give it later: ganzoo sample RUN --set {key}=..."
+            f"{key} is an option of sampling, not of training; give it later: ganzoo sample RUN --set "
+            f"{shell_word(key)}=..."
         )
     raise UnknownNameError("setting", key, set().union(*(owner.names() for owner in owners)))
 

@@ -28,15 +28,13 @@ from ganzoo_core.training.augment import Ada, new_augment
 from ganzoo_core.training.averages import Averages
 from ganzoo_core.training.cuda_graph import CapturedStep, Play, can_capture
 from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, global_norm
-from ganzoo_core.training.kept import carried, check_frozen, digest_of, frozen_parts, own_buffers
+from ganzoo_core.training.kept import CARRIED, FROZEN, carried, check_frozen, digest_of, frozen_parts, own_buffers
 from ganzoo_core.training.microbatches import LossState, Microbatches, Update, check_divisible, means, total
 from ganzoo_core.training.optimizer_state import OptimizerState
 from ganzoo_core.training.parts import new_networks, new_players
 from ganzoo_core.training.phases import span_at
 from ganzoo_core.training.stages import Stage, active, assign, new_stages
 from ganzoo_core.variant import Variant
-
-_CARRIED, _FROZEN = "carried", "frozen"  # what a checkpoint holds beside networks and optimizers
 
 
 class Engine:
@@ -195,10 +193,10 @@ class Engine:
         return update
 
     def _turn(self, batch: Batch, owns_generator: bool) -> Turn:
-        generator, discriminator, _ = self.networks
+        nets = self.networks
         return Turn(
-            batch, generator, discriminator, owns_generator=owns_generator, joint=self.joint,
-            further=self.networks.further, augment=self.augment,
+            batch, nets.generator, nets.discriminator, owns_generator=owns_generator, joint=self.joint,
+            further=nets.further, augment=self.augment,
         )  # fmt: skip
 
     def _reseed(self) -> None:
@@ -311,20 +309,20 @@ class Engine:
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the rest of the run depends on. Raises `NotFiniteError` if one is not finite."""
         tensors = self._weights() | self._optimizer_tensors()
-        tensors |= {f"{_CARRIED}.{name}": tensor for name, tensor in self._carried.items()}
-        tensors |= {f"{_FROZEN}.{name}": tensor for name, tensor in self._frozen.items()}
+        tensors |= {f"{CARRIED}.{name}": tensor for name, tensor in self._carried.items()}
+        tensors |= {f"{FROZEN}.{name}": tensor for name, tensor in self._frozen.items()}
         check_finite(tensors, float(global_norm(tensors.values())), self.step)
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor], path: Any) -> None:
         """Continue from what `state` gave after `step` steps. Raises `FileError` if it does not fit."""
         self.go_to(step)
-        owners = [*dict(self._modules()), *(state.prefix for state in self._optimizer_states), _CARRIED, _FROZEN]
+        owners = [*dict(self._modules()), *(state.prefix for state in self._optimizer_states), CARRIED, FROZEN]
         for tensor in tensors:
             if not tensor.startswith(tuple(f"{owner}." for owner in owners)):
                 raise FileError(f"{path} does not fit this run: it has an unknown tensor {shorten(tensor)}")
-        check_frozen(self._frozen, tensor_files.part(tensors, _FROZEN), path)
-        self._carried = carried(tensor_files.part(tensors, _CARRIED), self.players, path, self.device)
+        check_frozen(self._frozen, tensor_files.part(tensors, FROZEN), path)
+        self._carried = carried(tensor_files.part(tensors, CARRIED), self.players, path, self.device)
         for state in self._optimizer_states:
             state.restore(tensors, path)
         for name, module in self._modules():

@@ -15,6 +15,8 @@ from ganzoo_core.interfaces import Player
 from ganzoo_core.networks import Frozen, frozen_names
 from ganzoo_core.storage.tensor_files import check_finite, check_fit, forms
 
+CARRIED, FROZEN = "carried", "frozen"  # how their names begin
+
 
 def frozen_parts(parts: Mapping[str, nn.Module]) -> Iterator[tuple[str, Frozen]]:
     """The `Frozen` networks in the parts of a game, by where they are."""

@@ -314,7 +314,7 @@ def test_durations(seconds: float, text: str):
 def trained(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     seen = SimpleNamespace(asked=None, saved=[], drawn=None)
 
-    def load(source: str) -> Any:
+    def load(source: str, texts: dict[str, str]) -> Any:
         def save_samples(path: Path | str, n: int | None, *, labels: Any, seed: int, text: Any, progress: Any) -> None:
             seen.asked = (source, n, labels, seed)
             seen.saved.append(path)
