@@ -203,14 +203,14 @@ def test_the_balance_by_hand():
 
     from ganzoo_core.training.diagnostics import discriminator_stats
 
-    turn = SimpleNamespace(real_logits=torch.tensor([2.0, -1.0]), fake_logits=torch.tensor([-1.0, 1.0]))
+    turn = SimpleNamespace(has_logits=True, real_logits=torch.tensor([2.0, -1.0]), fake_logits=torch.tensor([-1.0, 1.0]))
     by_zero = {k: v.item() for k, v in discriminator_stats(turn, 0.0).items()}
     assert by_zero["accuracy_real"] == 0.5 and by_zero["accuracy_fake"] == 0.5
     assert by_zero["d_real"] == pytest.approx((0.880797 + 0.268941) / 2, abs=1e-5)
     assert by_zero["d_fake"] == pytest.approx(0.5, abs=1e-5)
     critic = discriminator_stats(turn, None)  # midpoint of 0.5 and 0 is 0.25
     assert critic["d_real"].item() == pytest.approx((0.851953 + 0.222700) / 2, abs=1e-5)
-    assert discriminator_stats(SimpleNamespace(real_logits=turn.real_logits), 0.0) == {}
+    assert discriminator_stats(SimpleNamespace(has_logits=False), 0.0) == {}
 
 
 def test_a_nan_term_stops_the_run_with_step_term_and_advice():
@@ -220,14 +220,14 @@ def test_a_nan_term_stops_the_run_with_step_term_and_advice():
 
 
 def test_a_step_reads_no_number_on_the_host():
-    from ganzoo_core.testing.game_rules import _NoHostSync
+    from ganzoo_core.testing.long_look import HostReads
 
     e = engine(ema_decay=0.9, n_critic=2)
     e.train_step()
-    with _NoHostSync() as mode:
+    with HostReads() as mode:
         updates = e.train_step()
     assert mode.reads == 0
-    with _NoHostSync() as mode:
+    with HostReads() as mode:
         e.measure(updates)
         assert bool(e.networks.generator.hidden.weight.sum() != 7)  # the mode does see a read
     assert mode.reads == 1
