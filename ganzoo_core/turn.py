@@ -37,13 +37,15 @@ class Batch:
     generator: Generator
     keep_graph: bool
     clock: Clock = field(default_factory=Clock)
+    make: Callable[..., Any] | None = field(default=None, repr=False)  # the generator compiled
     _fake: Tensor | None = field(default=None, repr=False)
 
     def fake(self, with_graph: bool) -> Tensor:
         """G(z), (N, *shape). The graph back to the generator is kept if a later turn on this batch needs it."""
         if self._fake is None or (with_graph and not self._fake.requires_grad):
             with torch.set_grad_enabled(with_graph or self.keep_graph):
-                made = self.generator(self.z, self.columns.get("labels"), **columns_of(self.generator, self.columns))
+                make = self.generator if self.make is None else self.make
+                made = make(self.z, self.columns.get("labels"), **columns_of(self.generator, self.columns))
             self._fake = checked_samples(self.generator, made, self.columns["real"])
         return self._fake if with_graph else self._fake.detach()
 
@@ -71,11 +73,14 @@ class Turn:
         joint: bool,
         further: Mapping[str, nn.Module] | None = None,
         augment: Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]] | None = None,
+        judge: Callable[..., Any] | None = None,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.further = further or {}
         self._augment = augment
+        # Compiled code has no gradient of a gradient, so that `critic` goes without.
+        self._compiled = discriminator if judge is None else judge
         self.batch = batch.columns
         self._shared = batch
         self._owns_generator = owns_generator
@@ -123,13 +128,13 @@ class Turn:
     @torch.enable_grad()
     def on_real(self) -> Any:
         """The discriminator's output on `real`. In its own turn real and fake are passed together."""
-        return self._on_both[0] if self._joint else self._judge(self.real, self.batch)
+        return self._on_both[0] if self._joint else self._judge(self._compiled, self.real, self.batch)
 
     @cached_property
     @torch.enable_grad()
     def on_fake(self) -> Any:
         """The discriminator's output on `fake`."""
-        return self._on_both[1] if self._joint else self._judge(self.fake, self.batch)
+        return self._on_both[1] if self._joint else self._judge(self._compiled, self.fake, self.batch)
 
     @cached_property
     def real_logits(self) -> Tensor:
@@ -149,7 +154,7 @@ class Turn:
 
     def critic(self, x: Tensor, labels: Tensor | None = None, **columns: Tensor) -> Tensor:
         """Logits (N, ...) of any samples x (N, *shape) under this turn's labels and columns, or under others."""
-        return logits_of(self._judge(x, self._changed(self.discriminator, labels, columns)))
+        return logits_of(self._judge(self.discriminator, x, self._changed(self.discriminator, labels, columns)))
 
     def generate(self, z: Tensor | None = None, labels: Tensor | None = None, **columns: Tensor) -> Tensor:
         """What the generator makes (N, *shape) of this turn's latents, labels and columns, or of others.
@@ -172,9 +177,9 @@ class Turn:
             )
         return self.batch | columns | ({} if labels is None else {"labels": labels})
 
-    def _judge(self, x: Tensor, batch: dict[str, Tensor]) -> Any:
+    def _judge(self, judge: Callable[..., Any], x: Tensor, batch: dict[str, Tensor]) -> Any:
         x, columns = self._seen(x, batch)
-        return checked_logits(self.discriminator, self.discriminator(x, batch.get("labels"), **columns), x)
+        return checked_logits(self.discriminator, judge(x, batch.get("labels"), **columns), x)
 
     def _seen(self, x: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Samples and columns as the discriminator sees them: augmented, where the run asks for it."""
@@ -188,7 +193,7 @@ class Turn:
         (real, beside), (fake, behind) = self._seen(self.real, self.batch), self._seen(self.fake, self.batch)
         labels = None if self.labels is None else torch.cat([self.labels, self.labels])
         x, columns = torch.cat([real, fake]), {name: torch.cat([c, behind[name]]) for name, c in beside.items()}
-        output = checked_logits(self.discriminator, self.discriminator(x, labels, **columns), x)
+        output = checked_logits(self.discriminator, self._compiled(x, labels, **columns), x)
         if isinstance(output, Tensor):
             return output[:n], output[n:]
         return type(output)(*(part[:n] for part in output)), type(output)(*(part[n:] for part in output))

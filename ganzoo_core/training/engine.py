@@ -86,8 +86,8 @@ class Engine:
         self.precision = pick_precision(run.precision, self.device, dataset.spec.has_pixels)
         if self.precision == "bf16":
             self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
-        if run.compile:
-            self._compile()
+        names = ("generator", "discriminator") if run.compile else ()
+        self._compiled: dict[str, Any] = {name: torch.compile(parts[name]) for name in names}
         self.step = 0
         self._begin_stage(self.stages[0])
         self._step = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -196,7 +196,7 @@ class Engine:
         nets = self.networks
         return Turn(
             batch, nets.generator, nets.discriminator, owns_generator=owns_generator, joint=self.joint,
-            further=nets.further, augment=self.augment,
+            further=nets.further, augment=self.augment, judge=self._compiled.get("discriminator"),
         )  # fmt: skip
 
     def _reseed(self) -> None:
@@ -215,7 +215,9 @@ class Engine:
         z = checked_latents(generator, generator.latent(size, default_generator(self.device)), size, self.device)
         clock = Clock(self.stage.name, self._step, self._progress)
         return [
-            Batch(columns, latents, generator, is_shared and self.accumulate == 1, clock)
+            Batch(
+                columns, latents, generator, is_shared and self.accumulate == 1, clock, self._compiled.get("generator")
+            )
             for columns, latents in zip(self._columns(indices), self.microbatches.split(z), strict=True)
         ]
 
@@ -338,12 +340,6 @@ class Engine:
         """Capture and replay nothing from now on, so that hooks are called."""
         self._is_recorded = False
         self._plays.clear()
-
-    def _compile(self) -> None:
-        # A penalty's gradient has a gradient: what the first backward pass used must not be overwritten by it.
-        torch._functorch.config.donated_buffer = False
-        self.networks.generator.compile()
-        self.networks.discriminator.compile()
 
     def _modules(self) -> list[tuple[str, nn.Module]]:
         augment = {"augment": self.augment} if isinstance(self.augment, Ada) else {}

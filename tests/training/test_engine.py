@@ -203,7 +203,9 @@ def test_the_balance_by_hand():
 
     from ganzoo_core.training.diagnostics import discriminator_stats
 
-    turn = SimpleNamespace(has_logits=True, real_logits=torch.tensor([2.0, -1.0]), fake_logits=torch.tensor([-1.0, 1.0]))
+    turn = SimpleNamespace(
+        has_logits=True, real_logits=torch.tensor([2.0, -1.0]), fake_logits=torch.tensor([-1.0, 1.0])
+    )
     by_zero = {k: v.item() for k, v in discriminator_stats(turn, 0.0).items()}
     assert by_zero["accuracy_real"] == 0.5 and by_zero["accuracy_fake"] == 0.5
     assert by_zero["d_real"] == pytest.approx((0.880797 + 0.268941) / 2, abs=1e-5)
