@@ -42,9 +42,9 @@ def command(
     texts = dict(pairs)
     data = data or texts.get("data")
     plan = resolve(named(variant), {}, texts | {"data": data} if data else texts)
-    spec, described = (
-        _on_data(plan.variant, plan.source, data_folder(data_dir)) if data else _on_some_data(plan.variant)
-    )
+    folder = data_folder(data_dir)
+    found = _on_data(plan.variant, plan.source, folder) if data else _on_some_data(plan.variant, folder)
+    spec, described = found
     shown = describe(type(plan.variant), plan.plugin) | {
         "settings": _values(plan.variant.config),
         "sampling": _values(plan.variant.Sampling()),
@@ -73,13 +73,20 @@ def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSp
     return spec, _networks(variant, spec)
 
 
-def _on_some_data(variant: Variant) -> tuple[DataSpec | None, dict[str, Any] | None]:
+def _on_some_data(variant: Variant, folder: Path) -> tuple[DataSpec | None, dict[str, Any] | None]:
     """Inputs and networks on the first data set that suits the variant, its default tried before all others.
 
-    Only data sets are tried that tell their shape without being loaded; (None, None) where none suits.
+    But for the default, where it is on this machine, only data sets are tried that tell their shape without being
+    loaded; (None, None) where none suits.
     """
     reason = ""
     for cls in _sources(variant.default_data):
+        is_dark = cls.shape is None or cls.classes is None
+        if is_dark and cls.name == variant.default_data and not cls.takes_path and cls().is_local(folder):
+            try:
+                return _on_data(variant, cls(), folder)
+            except DataError as error:
+                reason = f" ({error})"
         if cls.shape is not None and cls.classes is not None:
             spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind)
             try:

@@ -49,3 +49,34 @@ def test_inputs_that_are_derived_need_no_columns(takers, in_tmp: Path) -> None:
 def test_a_variant_without_inputs_shows_none(in_tmp: Path) -> None:
     assert "input kind" not in show("toy", "--data", "ring8")
     assert json.loads(show("toy", "--data", "ring8", "--json"))["inputs"] == []
+
+
+def test_the_default_data_is_loaded_where_it_is_here_and_alone_tells_its_shape(plugin_site, in_tmp):
+    """A data set that knows its shape only once it is loaded, and a variant that has it as its default."""
+    plugin_site.install(
+        "ganzoo-late",
+        {
+            "ganzoo_late.py": """
+import ganzoo_core as ganzoo
+GANZOO_API = 2
+class Late(ganzoo.DataSource):
+    name, title, origin = "late", "Late", "made up"
+    def load(self, data_dir, split="train"):
+        import torch
+        return ganzoo.Dataset(ganzoo.DataSpec("late", (3, 24, 40)), torch.zeros(9, 3, 24, 40, dtype=torch.uint8))
+class Mine(ganzoo.Variant):
+    "Mine."
+    name, title, paper, year, default_data = "mine", "Mine", "arXiv:0000.00000", 2026, "late"
+    Generator = "ganzoo_vanilla.networks:VanillaGenerator"
+    Discriminator = "ganzoo_vanilla.networks:VanillaDiscriminator"
+    Loss = "ganzoo_core.losses:NonSaturating"
+    from ganzoo_vanilla import VanillaConfig as Config
+@ganzoo.hookimpl
+def ganzoo_variants(): return [Mine]
+@ganzoo.hookimpl
+def ganzoo_datasets(): return [Late]
+"""
+        },
+    )
+    result = CliRunner().invoke(main, ["show", "mine", "--json"])
+    assert json.loads(result.stdout)["data"]["shape"] == [3, 24, 40]
