@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ganzoo_core.cli import main
+from ganzoo_core.registry import registry
 
 
 def show(*arguments: str) -> str:
@@ -34,8 +35,10 @@ def test_inputs_and_networks_are_shown(takers, in_tmp: Path, variant: str, row: 
     assert len(values["inputs"]) == 1 and values["networks"]["discriminator"]["parameters"] > 0
 
 
-def test_data_that_lacks_what_it_takes_is_said_to(takers, in_tmp: Path) -> None:
-    """Its own data set tells nothing before it is read: the settings are shown, and what the data must have."""
+def test_data_that_lacks_what_it_takes_is_said_to(takers, in_tmp: Path, monkeypatch) -> None:
+    """Where its own data set is not here, the settings are shown, and what the data must have."""
+    assert "generator on toy-pairs" in show("translator")
+    monkeypatch.setattr(registry().dataset("toy-pairs")[0], "is_local", lambda self, folder: False)
     result = CliRunner().invoke(main, ["show", "translator"])
     assert result.exit_code == 0 and "updates of the generator" in result.stdout
     said = " ".join(result.stderr.split())
