@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ganzoo_core import Dataset, DataSpec
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
@@ -68,7 +68,7 @@ def acts(variant: str, option: Option, name: str) -> bool:
     """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
     try:
         training = train_steps(variant, data(name), 0, **BASE | {option.name: other(option)})
-    except DataError:
+    except (DataError, SettingError):
         return False  # not for such data, or not with such a value
     before, after = usual(variant, name)
     return not same(training.state(), before) or not same(training.train(STEPS).state(), after)

@@ -16,7 +16,7 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.dataspec import Input
-from ganzoo_core.report.command import sample_command
+from ganzoo_core.report.command import input_command
 from ganzoo_core.report.run_page import write_report
 
 NUMBERS = Input(name="numbers", kind="numbers", shape=(2,))
@@ -68,7 +68,7 @@ def test_a_run_without_inputs_has_no_such_line(in_tmp: Path) -> None:
 
 @pytest.mark.parametrize("inputs", [(), (NUMBERS,), (IMAGE, NUMBERS), (IMAGE, IMAGE)])
 def test_what_the_command_line_can_not_give_is_not_said(inputs: tuple[Input, ...]) -> None:
-    assert sample_command(Path("run"), inputs) is None
+    assert input_command("toy", Path("run"), inputs) is None
 
 
 def test_a_page_without_the_examples_says_what_is_missing(takers, in_tmp: Path) -> None:

@@ -288,7 +288,8 @@ def test_a_data_source_and_a_dataset_of_ones_own():
 
 
 def test_a_data_set_of_hugging_face():
-    datasets = pytest.importorskip("datasets", reason="Hugging Face's datasets is not installed")
+    pytest.importorskip("datasets.arrow_dataset", reason="Hugging Face's datasets is not installed")
+    import datasets
     from PIL import Image
 
     features = datasets.Features({"label": datasets.ClassLabel(names=["x", "y"]), "image": datasets.Image()})

@@ -380,7 +380,9 @@ def test_several_settings_with_two_owners_are_all_named():
     cls, plugin = registry().variant("toy")
     source, source_plugin = registry().dataset("folder")
     greedy = type("Greedy", (source,), {"Options": cls.Config})
-    assert str(clash(cls, plugin, greedy, source_plugin)).startswith("batch_size, beta1, beta2, discriminator_lr, ")
+    assert str(clash(cls, plugin, greedy, source_plugin)).startswith(
+        "augment, batch_size, beta1, beta2, discriminator_lr, "
+    )
 
 
 def test_an_option_of_data_that_a_variant_never_takes_is_no_clash(plugin_site):

@@ -380,7 +380,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
-    monkeypatch.setattr(command_module, "_serve", lambda *given, opens: calls.append((*given, opens)))
+    monkeypatch.setattr(command_module, "_serve", lambda *given, opens: calls.append((*given[:3], opens)))
     return calls
 
 
