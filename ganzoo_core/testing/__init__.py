@@ -22,7 +22,7 @@ import torch
 from ganzoo_core.errors import ContractError, PluginError
 from ganzoo_core.guards.faults import Frame, frames, is_ctrl_c, module_of, said
 from ganzoo_core.runs.plan import named_source
-from ganzoo_core.testing import game_rules, rules
+from ganzoo_core.testing import game_rules, rules, run_rules
 from ganzoo_core.testing.cases import Cases, cases
 from ganzoo_core.testing.in_memory import Training, train_steps
 from ganzoo_core.testing.steps import NotShown
@@ -49,18 +49,18 @@ RULES: tuple[Rule, ...] = (
     game_rules.steady,
     game_rules.stateless,
     game_rules.in_place,
-    game_rules.repeatable,
-    game_rules.resumable,
-    game_rules.exportable,
-    game_rules.portable,
-    game_rules.splits,
-    game_rules.precisions,
-    game_rules.joint_passes,
+    run_rules.repeatable,
+    run_rules.resumable,
+    run_rules.exportable,
+    run_rules.portable,
+    run_rules.splits,
+    run_rules.precisions,
+    run_rules.joint_passes,
 )
 # These do not depend on the data, or take long.
 ONCE = (
     rules.light_import, rules.metadata, game_rules.schedule, game_rules.steady, game_rules.stateless,
-    game_rules.in_place, game_rules.portable,
+    game_rules.in_place, run_rules.portable,
 )  # fmt: skip
 
 
@@ -114,7 +114,9 @@ def _failure(rule: Rule, subjects: Sequence[Any]) -> str | None:
             if is_ctrl_c(error):
                 raise
             passed = frames(error)
-            if isinstance(error, AssertionError) and module_of(passed[-1]) in (rules.__name__, game_rules.__name__):
+            if isinstance(error, AssertionError) and module_of(passed[-1]) in {
+                one.__name__ for one in (rules, game_rules, run_rules)
+            }:
                 return str(error)
             if isinstance(error.__cause__, ContractError):
                 return f"on {case.name}, {error}"

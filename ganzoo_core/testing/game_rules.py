@@ -1,30 +1,18 @@
-"""What every variant guarantees about its training, one rule each."""
+"""What every variant guarantees about its turns, and its steps in a row, one rule each."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import importlib.util
-import inspect
-import io
-import tempfile
-import warnings
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganzoo_core.errors import shorten
-from ganzoo_core.interfaces import columns_of, logits_of
 from ganzoo_core.runs.run_settings import RunSettings
-from ganzoo_core.sampling.generate import generate
-from ganzoo_core.sampling.generator_file import export, load
-from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing.cases import BATCH, Case
-from ganzoo_core.testing.long_look import HostReads, findings
-from ganzoo_core.testing.rules import batch_of
-from ganzoo_core.testing.steps import NotShown, borders, telling_steps, turns
+from ganzoo_core.testing.host import HostReads, Strays
+from ganzoo_core.testing.long_look import findings
+from ganzoo_core.testing.steps import NotShown, borders, telling_steps, turns, turns_without_numbers
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.microbatches import total
 
@@ -146,7 +134,7 @@ def schedule(case: Case) -> None:
 
 
 def no_host_sync(case: Case) -> None:
-    """Loss and networks read no tensor's value on the host, by `.item()` or an `if`: it would stall a GPU."""
+    """Loss and networks read no tensor's value on the host, and make no tensor there: it would stall a GPU."""
     engine = case.engine()
     allowed = int(engine.networks.loss.may_pass)
     for player, turn in turns(engine):
@@ -154,8 +142,22 @@ def no_host_sync(case: Case) -> None:
             player.terms(turn)
         assert mode.reads <= allowed, (
             f"expected the {player.name}'s turn to read {allowed or 'no'} tensor, but it reads {mode.reads}; "
-            f".item() or F.one_hot? A loss that must read one to pass its turn states may_pass = True"
+            f".item(), F.one_hot, a mask for an index? A loss that must read one to pass its turn states "
+            f"may_pass = True"
         )
+    _check_device(case)
+
+
+def _check_device(case: Case) -> None:
+    """Whether turns make and take tensors on the run's device alone, as far as they can be tried without numbers."""
+    for step in telling_steps(case.engine()):
+        for player, turn in turns_without_numbers(case.engine(), step):
+            with Strays() as mode, contextlib.suppress(Exception):
+                player.terms(turn)
+            assert mode.first is None, (
+                f"expected the {player.name}'s turn to keep to the run's device, but {mode.first} makes or takes a "
+                f"tensor on the CPU; let it be made with device=x.device, or register a buffer"
+            )
 
 
 def steady(case: Case) -> None:
@@ -171,177 +173,19 @@ def stateless(case: Case) -> None:
 def in_place(case: Case) -> None:
     """Tensors stay where they are, as a step recorded on a GPU works on the same memory each time."""
     _found(case, "in_place")
+    if note := findings(case).note:
+        raise NotShown(note)
 
 
 def _found(case: Case, rule: str) -> None:
-    failure = findings(case).get(rule)
+    found = findings(case)
+    failure = found.by_rule.get(rule)
     assert failure is None, failure
-
-
-def repeatable(case: Case) -> None:
-    """The same seed gives the same weights, whatever the process did before."""
-    states = []
-    for junk in (1, 2):
-        engine = case.engine()
-        torch.manual_seed(junk)
-        engine.train_step()
-        engine.train_step()
-        states.append(engine.state())
-    _assert_equal(states[0], states[1], "two runs of one seed")
-
-
-def resumable(case: Case) -> None:
-    """A run that was saved and resumed ends bit for bit where the uninterrupted one ends, at each border too."""
-    _check_resumed(case, 0, 2)
-    for border in borders(case.engine()):
-        for saved in (border - 1, border, border + 1):
-            _check_resumed(case, max(0, border - 1), saved)
-
-
-def _check_resumed(case: Case, first: int, saved: int) -> None:
-    """Train from step `first` on, save at `saved`, and go on for two steps with and without a resume."""
-    whole, resumed = case.engine(), case.engine()
-    whole.go_to(first)
-    while whole.step < saved:
-        whole.train_step()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.safetensors"
-        tensor_files.save(path, "checkpoint", {"step": saved}, whole.state())
-        header, tensors = tensor_files.load(path, "checkpoint")
-    resumed.restore(header["step"], tensors, path)
-    for _ in range(2):
-        whole.train_step()
-        resumed.train_step()
-    _assert_equal(
-        whole.state(),
-        resumed.state(),
-        "resumed and uninterrupted; keep state in the loss's buffers or as numbers in optimizer.param_groups",
-    )
-
-
-def exportable(case: Case) -> None:
-    """A generator written and loaded makes the same samples, bit for bit."""
-    engine = case.engine()
-    engine.train_step()
-    batch = batch_of(engine)
-    n, columns = len(batch["real"]), {one.name: batch[one.name] for one in engine.inputs}
-    labels = batch["labels"] if case.variant_class.conditional else None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "generator.safetensors"
-        export(path, engine.sampler, case.plugin, case.new_variant(), case.spec, engine.step, engine.stage.name)
-        loaded = load(path)
-    ours = generate(engine.sampler, n, labels, 0, engine.device, columns=columns)
-    theirs = generate(loaded.module, n, labels, 0, engine.device, columns=columns)
-    assert torch.equal(ours, theirs), (
-        "expected a loaded generator to make the same samples; is all its state registered?"
-    )
-
-
-def portable(case: Case) -> None:
-    """The generator can be exported to ONNX, for programs without PyTorch."""
-    if lacking := [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]:
-        raise NotShown(f"{' and '.join(lacking)} is not installed")
-    engine = case.engine()
-    engine.go_to(engine.stages[-1].span.start)
-    batch, generator = batch_of(engine), copy.deepcopy(engine.sampler).eval()
-    z = generator.latent(2, torch.Generator().manual_seed(0))
-    labels = batch["labels"][:2] if case.variant_class.conditional else None
-    given = {name: column[:2] for name, column in columns_of(generator, batch).items()}
-    several = {0: torch.export.Dim.DYNAMIC}
-    first, second, *_ = inspect.signature(generator.forward).parameters
-    shapes = {first: several, second: None if labels is None else several} | dict.fromkeys(given, several)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(generator, (z, labels), kwargs=given, dynamic_shapes=shapes, dynamo=True, verbose=False)
-    except Exception as error:
-        cause = error
-        while cause.__cause__ is not None and isinstance(cause.__cause__, Exception):
-            cause = cause.__cause__
-        said = next(iter(str(cause).strip().splitlines()), "")
-        raise AssertionError(
-            f"expected {type(generator).__name__} to be exported to ONNX, but {type(cause).__name__}: {shorten(said)}"
-        ) from error
-
-
-def splits(case: Case) -> None:
-    """Two halves of a mini-batch give the gradients of the whole, unless D or the loss states that it mixes samples."""
-    whole = case.engine()
-    discriminator, loss = whole.networks.discriminator, whole.networks.loss
-    mixing = [type(part).__name__ for part in (discriminator, loss) if part.mixes_samples]
-    mixing += [type(loss).__name__] if loss.may_pass or dict(loss.named_buffers()).keys() - loss.joins.keys() else []
-    mixing += [name for name, m in whole.networks.by_name().items() if any(map(_is_norm_of_batch, m.modules()))]
-    if mixing:
-        return
-    parts = Engine(case.new_variant(), case.dataset, RunSettings(device="cpu", precision="fp32", accumulate=2))
-    other = case.engine()
-    other.microbatches.begin_step = lambda seed: torch.manual_seed(1)  # type: ignore[method-assign,assignment]
-    records = []
-    for engine in (whole, parts, other):
-        for module in engine.networks.by_name().values():
-            for layer in module.modules():
-                if isinstance(layer, nn.modules.dropout._DropoutNd):
-                    layer.p = 0.0
-        records.append(engine.measure(engine.train_step()))
-    a, b, c = records
-    for name, value in a.items():
-        is_random = value != c[name]  # drawn in a turn, as a network's own noise is: of each part anew
-        if ("/" in name or name == "generator_gradient") and not is_random:
-            assert abs(value - b[name]) <= 1e-3 * (1 + abs(value)), (
-                f"expected {name} to be the same over two halves of a mini-batch, but it is {value:.4f} and "
-                f"{b[name]:.4f}; let {type(loss).__name__}.mixes_samples be True"
-            )
-
-
-def _is_norm_of_batch(module: nn.Module) -> bool:
-    return isinstance(module, nn.modules.batchnorm._BatchNorm)
-
-
-def precisions(case: Case) -> None:
-    """float32 and bf16 give the same losses before anyone has moved, to a tenth."""
-    records: list[dict[str, float]] = []
-    for precision in ("fp32", "bf16"):
-        engine = case.engine(precision=precision)
-        records.append({})
-        for player, turn in turns(engine):
-            with engine._autocast():
-                found = player.terms(turn)
-            where = (
-                f"{player.name}/" if engine.stage.name is None else f"in the phase {engine.stage.name} {player.name}/"
-            )
-            records[-1] |= {f"{where}/{name}": float(term.detach()) for name, term in found.items()}
-    for name, exact in records[0].items():
-        rough = records[1].get(name, float("nan"))
-        assert abs(exact - rough) <= 0.1 * (1 + abs(exact)), (
-            f"expected {name} near {exact:.4f} in bf16, but {rough:.4f}"
-        )
-
-
-def joint_passes(case: Case) -> None:
-    """If D says that it does not mix samples, one pass of real and fake equals two."""
-    engine = case.engine()
-    discriminator, batch = copy.deepcopy(engine.networks.discriminator), batch_of(engine)
-    if discriminator.mixes_samples:
-        return
-    for layer in discriminator.modules():
-        layer.train(not isinstance(layer, nn.modules.dropout._DropoutNd))  # which draws for each pass
-    half = len(batch["real"]) // 2
-    joint, *parts = (
-        logits_of(discriminator(x["real"], x.get("labels"), **columns_of(discriminator, x)))
-        for x in (batch, *({k: v[rows] for k, v in batch.items()} for rows in (slice(half), slice(half, None))))
-    )
-    apart = torch.cat(parts)
-    difference = float((joint - apart).detach().abs().max())
-    assert difference <= 1e-4, (
-        f"expected one pass to equal two, but logits differ by {difference:.2g}; "
-        f"let {type(discriminator).__name__}.mixes_samples return True"
-    )
+    if found.error is not None and rule == "steady":
+        raise found.error
+    if found.error is not None or "steady" in found.by_rule:
+        raise NotShown("the steps in a row ended early, as steady says")
 
 
 def _all_parameters(engine: Engine) -> list[torch.nn.Parameter]:
     return [p for module in engine.networks.by_name().values() for p in module.parameters()]
-
-
-def _assert_equal(a: dict[str, Tensor], b: dict[str, Tensor], what: str) -> None:
-    differing = [name for name in a if name not in b or not torch.equal(a[name], b[name])]
-    assert not differing, f"expected equal weights of {what}, but {differing[0]} differs (of {len(differing)})"

@@ -3,59 +3,55 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
 
-from ganzoo_core.errors import shorten
 from ganzoo_core.interfaces import Player
 from ganzoo_core.testing.cases import Case
+from ganzoo_core.testing.host import HostReads
+from ganzoo_core.testing.plain_state import difference, plain_state
 from ganzoo_core.testing.steps import borders
 from ganzoo_core.training.engine import Engine
 
 STEPS = 40
-_AFTER_A_BORDER = 3
-_WARM = 3  # steps after which all is made that will be
-_OF_TORCH = frozenset({"training", "T_destination", "call_super_init", "dump_patches"})
+_AFTER_A_BORDER = 6
+_WARM = 3  # steps after which all is made that will be, caches too
 
-Findings = dict[str, str]
+
+@dataclass
+class Findings:
+    """What is wrong, by rule: "steady", "stateless", "in_place".
+
+    `error`: what ended the look before its end. `note`: what is not wrong, but keeps a step from being recorded.
+    """
+
+    by_rule: dict[str, str] = field(default_factory=dict)
+    error: Exception | None = None
+    note: str | None = None
 
 
 @functools.lru_cache(maxsize=4)
 def findings(case: Case) -> Findings:
-    """What is wrong in so many steps, and in a few behind each border, by rule: "steady", "stateless", "in_place"."""
-    engine = case.engine()
-    found: Findings = {}
+    """What so many steps in a row show, and a few behind each border."""
+    engine, found = case.engine(), Findings()
     watch = _Watch(engine, found)
-    for first, count in [(0, STEPS), *((border, _AFTER_A_BORDER) for border in borders(engine))]:
-        engine.go_to(first)
-        for k in range(count):
-            before, stage = (watch.plain(), watch.places()), engine.stage
-            engine.train_step()
-            if "steady" in found:
-                return found  # a weight may no longer be a number
-            if engine.stage is stage:  # as a phase begins, attributes may change
-                watch.compare(*before, is_warm=k >= _WARM)
-        if found.keys() >= {"steady", "stateless", "in_place"}:
-            break
+    try:
+        for first, count in [(0, STEPS), *((border, _AFTER_A_BORDER) for border in borders(engine))]:
+            engine.go_to(first)
+            for k in range(count):
+                stage = engine.stage
+                engine.train_step()
+                if "steady" in found.by_rule:
+                    return found  # a weight may no longer be a number
+                # As a phase begins, attributes may change.
+                watch.look(is_telling=k >= _WARM and engine.stage is stage)
+    except Exception as error:  # noqa: BLE001 - a stranger's: the rule `steady` raises it again
+        found.error = error
     return found
-
-
-class HostReads(TorchDispatchMode):
-    """Notes each time a tensor's value is read on the host."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reads = 0
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call the function."""
-        self.reads += function is torch.ops.aten._local_scalar_dense.default
-        return function(*args, **(kwargs or {}))
 
 
 class _Watch:
@@ -70,6 +66,8 @@ class _Watch:
         self._allowed = int(engine.networks.loss.may_pass)
         for player in engine.players:
             player.terms = self._watched(player, player.terms)
+        self._plain: dict[str, Any] = {}
+        self._places: dict[str, int] = {}
         self._play_turn = engine._play_turn
         engine._play_turn = self._watched_turn  # type: ignore[method-assign]
 
@@ -101,76 +99,35 @@ class _Watch:
             return list(torch._foreach_norm(list(self.parameters.values())))
 
     def _note(self, rule: str, what: str) -> None:
-        self.found.setdefault(rule, f"expected step {self.engine.step + 1} to keep the rules too, but {what}")
+        self.found.by_rule.setdefault(rule, f"expected step {self.engine.step + 1} to keep the rules too, but {what}")
 
-    def plain(self) -> dict[str, Any]:
-        """What of the game is no registered tensor: numbers, texts, and tensors that are plain attributes, by place."""
-        engine = self.engine
-        found: dict[str, Any] = {}
-        for part, module in engine.networks.by_name().items():
-            for name, inner in module.named_modules(prefix=part):
-                kept = {k: v for k, v in vars(inner).items() if not k.startswith("_") or _is_own(inner, k)}
-                found |= {f"{name}.{key}": _copy(value) for key, value in kept.items() if key not in _OF_TORCH}
-        found |= {f"{type(engine.variant).__name__}.{k}": _copy(v) for k, v in vars(engine.variant).items()}
-        for player in engine.players:
-            for what in (inspect.unwrap(player.terms), player.after_update):
-                for name, value in _closure(what):
-                    found[f"{name}, of the player {player.name}"] = _copy(value)
-        return found
-
-    def places(self) -> dict[str, int]:
-        """Where in memory the tensors are on which a recorded step works."""
-        state = self.engine.state().items()
-        return {name: tensor.data_ptr() for name, tensor in state if not name.startswith(("carried.", "frozen."))}
-
-    def compare(self, plain: dict[str, Any], places: dict[str, int], *, is_warm: bool) -> None:
-        """Note what of these a step has changed, or moved."""
-        for name, now in self.plain().items():
-            before = plain.get(name)
-            if before is not None and now is not None and not _same(before, now):
-                told = "" if isinstance(now, Tensor) else f" from {_told(before)} to {_told(now)}"
-                self.found.setdefault(
-                    "stateless",
-                    f"expected nothing but registered tensors to change in a step, but {name} went{told}; a resume "
-                    f"loses it: keep it in a buffer, or go by turn.step",
-                )
-        for name, place in self.places().items():
-            if is_warm and places.get(name, place) != place:
-                self.found.setdefault(
+    def look(self, *, is_telling: bool) -> None:
+        """Note what the step has changed of what is no registered tensor, and which tensors it has moved."""
+        plain, places = plain_state(self.engine), self._now()
+        if is_telling and (told := difference(self._plain, plain)):
+            self.found.by_rule.setdefault(
+                "stateless",
+                f"expected nothing but registered tensors to change in a step, but {told}; a resume loses it: keep it "
+                f"in a buffer, or go by turn.step",
+            )
+        for name, place in places.items():
+            if is_telling and self._places.get(name, place) != place:
+                self.found.by_rule.setdefault(
                     "in_place",
                     f"expected tensors to stay in their places, but a step puts another in the place of {name}; change "
                     f"it by copy_, += or lerp_",
                 )
+        self._plain, self._places = plain, places
 
-
-def _is_own(module: nn.Module, name: str) -> bool:
-    """Whether an attribute with an underscore is its author's, not torch's."""
-    return not hasattr(nn.Module(), name) and not name.startswith(("_forward", "_backward", "_is_full", "_state_dict"))
-
-
-def _closure(function: Any) -> Iterator[tuple[str, Any]]:
-    """The plain variables that a function has about it."""
-    code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None)
-    for name, cell in zip(code.co_freevars if code else (), cells or (), strict=True):
-        yield name, cell.cell_contents
-
-
-def _copy(value: Any) -> Any:
-    """A plain value, copied; None for what is none."""
-    if isinstance(value, bool | int | float | str | Tensor):
-        return value.detach().clone() if isinstance(value, Tensor) else value
-    if isinstance(value, tuple | list) and all(isinstance(v, bool | int | float | str) for v in value):
-        return list(value)
-    if isinstance(value, dict) and all(isinstance(v, bool | int | float | str) for v in value.values()):
-        return dict(value)
-    return None
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a.shape == b.shape and torch.equal(a, b)
-    return type(a) is type(b) and bool(a == b)
-
-
-def _told(value: Any) -> str:
-    return shorten(repr(value), 60)
+    def _now(self) -> dict[str, int]:
+        """Where in memory the tensors are on which a recorded step works."""
+        found = {}
+        for name, tensor in self.engine.state().items():
+            owner, is_number, number = name.partition(".group.")
+            if is_number:
+                self.found.note = (
+                    f"{owner} changes its {number.rpartition('.')[2]} in Python: such a run records no step"
+                )
+            elif not name.startswith(("carried.", "frozen.")):
+                found[name] = tensor.data_ptr()
+        return found

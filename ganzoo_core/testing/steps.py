@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from ganzoo_core.interfaces import Turn
+from torch import Tensor, nn
+
+from ganzoo_core.interfaces import Clock, Turn
 from ganzoo_core.training.engine import Engine
 
 _MOST = 512  # steps of a phase in which to look for who moves together
@@ -39,7 +42,33 @@ def turns(engine: Engine) -> Iterator[tuple[Any, Turn]]:
     for step in telling_steps(engine):
         engine.go_to(step)
         for player in engine.stage.movers(step):
-            engine._reseed()
-            number = engine.stage.batch_numbers(step)[-1]
-            (batch,) = engine._make_batch(engine.order.indices(number), is_shared=True)
-            yield player, engine._turn(batch, player.name in engine.stage.owners)
+            yield player, engine._turn(_batch(engine), player.name in engine.stage.owners)
+
+
+def turns_without_numbers(engine: Engine, step: int) -> Iterator[tuple[Any, Turn]]:
+    """Each player who moves in a step with a turn on the meta device, where nothing is computed.
+
+    The engine's networks go there, and stay: it is of no more use.
+    """
+    engine.go_to(step)
+    batch = _batch(engine)
+    for module in (*engine.networks.by_name().values(), engine.augment):
+        if isinstance(module, nn.Module):
+            module.to("meta")
+    clock = Clock(batch.clock.phase, _meta(batch.clock.step), _meta(batch.clock.progress))
+    columns = {name: _meta(column) for name, column in batch.columns.items()}
+    for player in engine.stage.movers(step):
+        own = replace(batch, columns=columns, z=_meta(batch.z), clock=clock)
+        yield player, engine._turn(own, player.name in engine.stage.owners)
+
+
+def _meta(tensor: Tensor) -> Tensor:
+    return tensor.to("meta")
+
+
+def _batch(engine: Engine) -> Any:
+    """The last mini-batch of the step that an engine stands before."""
+    engine._reseed()
+    number = engine.stage.batch_numbers(engine.step)[-1]
+    (batch,) = engine._make_batch(engine.order.indices(number), is_shared=True)
+    return batch

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
+import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from click.testing import CliRunner
 from ganzoo_toy import Toy, ToyConfig
 from ganzoo_toy.networks import CountingLoss, ToyDiscriminator, ToyGenerator
+from staged import Staged, StagedGenerator, StagedLoss
 
 from ganzoo_core import option
 from ganzoo_core.cli import check as check_command
 from ganzoo_core.cli import main
-from ganzoo_core.interfaces import new_player
+from ganzoo_core.interfaces import new_player, two_players
 from ganzoo_core.losses import NonSaturating
 from ganzoo_core.registry import registry
-from ganzoo_core.testing import RULES, VariantSuite, _failure, game_rules, result_on
+from ganzoo_core.seeds import normal
+from ganzoo_core.testing import RULES, VariantSuite, _failure, game_rules, result_on, run_rules
 from ganzoo_core.testing.cases import Case, cases
 from ganzoo_core.testing.steps import NotShown
 
@@ -27,7 +31,7 @@ NAMES = sorted(registry().variants())
 
 
 cases_of = functools.cache(cases)
-LONG = (game_rules.steady, game_rules.stateless, game_rules.in_place, game_rules.portable, game_rules.splits)
+LONG = (game_rules.steady, game_rules.stateless, game_rules.in_place, run_rules.portable, run_rules.splits)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +172,108 @@ class Lazy(CountingLoss):
         return terms | ({"penalty": turn.real_logits.square().mean()} if self.steps % 4 == 0 else {})
 
 
+class Keeping(NonSaturating):
+    """Has something done at each of D's turns, and keeps what does it."""
+
+    def __init__(self, keep):
+        super().__init__()
+        self.keep = keep
+
+    def for_discriminator(self, turn):
+        self.keep(turn)
+        return super().for_discriminator(turn)
+
+
+class Pool:
+    """The last fakes, in a list, as some keep for D."""
+
+    def __init__(self):
+        self.fakes = []
+
+    def __call__(self, turn):
+        self.fakes.append(turn.fake.detach())
+
+
+class Window:
+    def __init__(self):
+        self.last = collections.deque([0, 1, 2], maxlen=3)
+
+    def __call__(self, turn):
+        self.last.append(self.last[0])
+
+
+class Chance:
+    def __init__(self):
+        self.rng = random.Random(1)
+
+    def __call__(self, turn):
+        self.rng.random()
+
+
+class TorchChance:
+    def __init__(self):
+        self._rng = torch.Generator()
+
+    def __call__(self, turn):
+        torch.rand(2, generator=self._rng)
+
+
+class OfTheClass:
+    count = 0
+
+    def __call__(self, turn):
+        type(self).count += 1
+
+
+class OfTheModule:
+    def __call__(self, turn):
+        TURNS.append(0)
+
+
+class OfPython:
+    def __call__(self, turn):
+        random.random()
+
+
+TURNS = []
+WEIGHTS = torch.ones(8)
+KEPT = [
+    (Pool, "but loss.keep.fakes went from 3 items to 4 items;"),
+    (Window, r"but loss.keep.last\[0\] went from 0 to 1;"),
+    (Chance, "but loss.keep.rng changed;"),
+    (TorchChance, "but loss.keep._rng changed;"),
+    (OfTheClass, r"but OfTheClass.count went from \d+ to \d+;"),
+    (OfTheModule, r"but .*test_conformance.TURNS went from \d+ items to \d+ items;"),
+    (OfPython, "but Python's own random generator changed;"),
+]
+
+
+class Moves:
+    """The generator's terms, by an object that counts."""
+
+    def __init__(self, loss):
+        self.loss, self.made = loss, 0
+
+    def terms(self, turn):
+        self.made += 1
+        return self.loss.for_generator(turn)
+
+
+def players_of_an_object(self, networks):
+    judge, maker = two_players(self, networks)
+    return [judge, replace(maker, terms=Moves(networks.loss).terms)]
+
+
+def players_of_a_closure(self, networks):
+    judge, maker = two_players(self, networks)
+    counts = {"turns": 0}
+
+    def count():
+        counts["turns"] += 1
+
+    return [judge, replace(maker, after_update=functools.partial(count))]
+
+
 class Unregistered(CountingLoss):
     """Keeps a moving mean in a tensor that is no buffer."""
 
@@ -193,6 +299,11 @@ class Looping(ToyGenerator):
         return torch.stack([super(Looping, self).forward(z[k : k + 1], labels)[0] for k in range(len(z))])
 
 
+class Branching(ToyGenerator):
+    def forward(self, z, labels=None):
+        return super().forward(-z if z.mean() > 9 else z, labels)
+
+
 class Pulling(NonSaturating):
     """Pulls the samples of a batch apart, and does not say so."""
 
@@ -212,6 +323,14 @@ class PlainGenerator(ToyGenerator):
 class MixingInTraining(ToyDiscriminator):
     def forward(self, x, labels=None):
         return super().forward(x, labels) + (x.mean() if self.training else 0.0)
+
+
+class NormedMixing(MixingInTraining):
+    """Each pass changes a vector that its weights are divided by, too."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.hidden = torch.nn.utils.parametrizations.spectral_norm(self.hidden)
 
 
 class Mixing(ToyDiscriminator):
@@ -262,7 +381,18 @@ BROKEN = {
         ),
     ],
     "schedule": [({"players": unowned_players}, "n_critic=3 to give the discriminator 3 updates")],
-    "no_host_sync": [(g_loss(lambda terms, turn: terms if terms["adversarial"].item() < 9 else {}), "reads 1;")],
+    "no_host_sync": [
+        (g_loss(lambda terms, turn: terms if terms["adversarial"].item() < 9 else {}), "reads 1;"),
+        (g_loss(lambda terms, turn: {"a": turn.fake_logits[turn.fake_logits < 9].mean()}), "reads 1; .*a mask for an"),
+        (
+            g_loss(lambda terms, turn: {"a": (turn.fake_logits * torch.ones(len(turn.fake))).mean()}),
+            r"to keep to the run's device, but ones at .*test_conformance.py:\d+ makes or takes a tensor on the CPU",
+        ),
+        (
+            g_loss(lambda terms, turn: {"a": (turn.fake_logits * WEIGHTS).mean()}),
+            r"to keep to the run's device, but mul at .*test_conformance.py:\d+ makes or takes a tensor on the CPU",
+        ),
+    ],
     "repeatable": [(g_loss(lambda terms, turn: {"a": terms["adversarial"] * torch.Generator().seed()}), "of one seed")],
     "resumable": [({"loss": lambda self: Forgetful(None)}, "resumed and uninterrupted")],
     "exportable": [({"generator": lambda self, data: Hidden(4, 8, data.shape, 0)}, "is all its state registered")],
@@ -275,11 +405,20 @@ BROKEN = {
         (late(blows_up), "but the generator's term adversarial is inf"),
     ],
     "stateless": [
-        ({"loss": lambda self: Lazy(None)}, "but loss.steps went from 0 to 1; a resume loses it: keep it in a buffer"),
-        ({"loss": lambda self: Unregistered(None)}, "but loss._mean went; a resume loses it"),
+        ({"loss": lambda self: Lazy(None)}, "but loss.steps went from 3 to 4; a resume loses it: keep it in a buffer"),
+        ({"loss": lambda self: Unregistered(None)}, "but loss._mean changed; a resume loses it"),
+        *(({"loss": lambda self, keep=keep: Keeping(keep())}, found) for keep, found in KEPT),
+        ({"players": players_of_an_object}, "but the generator's Moves.made went from 3 to 4;"),
+        ({"players": players_of_a_closure}, r"but the generator's counts\['turns'\] went from 3 to 4;"),
     ],
     "in_place": [({"loss": lambda self: Replacing(None)}, "a step puts another in the place of loss.turns; change it")],
-    "portable": [({"generator": lambda self, data: Looping(4, 8, data.shape, 0)}, "to be exported to ONNX, but")],
+    "portable": [
+        ({"generator": lambda self, data: Looping(4, 8, data.shape, 0)}, "a static shape of 2 for .*; look for len"),
+        (
+            {"generator": lambda self, data: Branching(4, 8, data.shape, 0)},
+            r"exported to ONNX, but \w+ at .*test_conformance.py:\d+, Branching.forward: ",
+        ),
+    ],
     "splits": [
         (
             {"loss": lambda self: Pulling(), "generator": lambda self, data: PlainGenerator(4, 8, data.shape, 0)},
@@ -289,6 +428,7 @@ BROKEN = {
     "joint_passes": [
         ({"discriminator": lambda self, data: Mixing(8, data.shape, 0)}, "mixes_samples return True"),
         ({"discriminator": lambda self, data: MixingInTraining(8, data.shape, 0)}, "mixes_samples return True"),
+        ({"discriminator": lambda self, data: NormedMixing(8, data.shape, 0)}, "mixes_samples return True"),
     ],
 }  # fmt: skip
 
@@ -352,6 +492,119 @@ def test_every_rule_has_a_variant_that_breaks_it():
     assert set(BROKEN) | {"light_import", "inputs", "data"} == {rule.__name__ for rule in RULES}
 
 
+class SpectralNorm(ToyDiscriminator):
+    """Its weights are divided anew at each pass, by torch's first way and its second."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.hidden = torch.nn.utils.spectral_norm(self.hidden)
+        self.output = torch.nn.utils.parametrizations.spectral_norm(self.output)
+
+
+class Dropping(ToyDiscriminator):
+    def forward(self, x, labels=None):
+        return super().forward(torch.nn.functional.dropout(x, 0.3, self.training), labels)
+
+
+class InstanceNoise(ToyDiscriminator):
+    def forward(self, x, labels=None):
+        return super().forward(x + 0.1 * normal(*x.shape, like=x) * self.training, labels)
+
+
+class Caching(ToyDiscriminator):
+    """Makes a constant on first use, for each device and type."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._scales = {}
+
+    def forward(self, x, labels=None):
+        scale = self._scales.setdefault((x.device, x.dtype), x.new_ones(2))
+        return super().forward(x * scale, labels)
+
+
+@pytest.mark.parametrize("kind", [SpectralNorm, Dropping, InstanceNoise, Caching])
+def test_what_torch_keeps_and_what_a_network_draws_breaks_nothing(kind):
+    found = broken(discriminator=lambda self, data: kind(8, data.shape, 0))
+    for rule in (run_rules.joint_passes, game_rules.steady, game_rules.stateless, game_rules.in_place):
+        assert _failure(rule, [found]) is None
+    assert _failure(game_rules.no_host_sync, [found]) is None
+
+
+def players_with_a_schedule(self, networks):
+    """A learning rate that Python changes: it is kept by the group, and costs the recorded step only."""
+    judge, maker = two_players(self, networks)
+
+    def decay():
+        judge.optimizer.param_groups[0]["lr"] *= 0.99
+
+    return [replace(judge, after_update=decay), maker]
+
+
+def test_a_learning_rate_that_python_changes_is_told():
+    found = broken(players=players_with_a_schedule)
+    for rule in (game_rules.stateless, run_rules.resumable):
+        assert _failure(rule, [found]) is None
+    with pytest.raises(NotShown, match="optimizer.discriminator changes its lr in Python: such a run records no step"):
+        game_rules.in_place(found)
+
+
+def test_what_ends_the_steps_in_a_row_is_told_once():
+    found = broken(**late(lambda loss, turn, terms: {"adversarial": terms["adversarial"].detach()}))
+    assert "must have a gradient" in _failure(game_rules.steady, [found])
+    for rule in (game_rules.stateless, game_rules.in_place):
+        with pytest.raises(NotShown, match="ended early, as steady says"):
+            rule(found)
+
+
+def test_what_cannot_be_tried_without_numbers_is_left_alone():
+    class Numbers(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return torch.from_numpy(x.numpy().copy())
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient
+
+    assert _failure(game_rules.no_host_sync, [broken(loss=lambda self: Deciding(None))]) is None
+    found = broken(**g_loss(lambda terms, turn: {"a": Numbers.apply(turn.fake_logits).mean()}))
+    assert _failure(game_rules.no_host_sync, [found]) is None
+
+
+class LatePhases(Staged):
+    """Keeps the rules in its first phases."""
+
+    def generator(self, data):
+        class Late(StagedGenerator):
+            shift = 0.0
+
+            def begin_phase(self, phase):
+                super().begin_phase(phase)
+                self.shift = torch.rand(()) if phase == "high" else 0.0
+
+            def forward(self, z, labels=None):
+                return super().forward(z + self.shift, labels)
+
+        return Late(self.config.latent_dim, data.shape)
+
+    def loss(self):
+        class Late(StagedLoss):
+            def path(self, turn):
+                return {"path": super().path(turn)["path"] * (1 + torch.is_autocast_enabled("cpu"))}
+
+        return Late((2,))
+
+
+def test_each_phase_is_exported_and_tried_in_each_precision(monkeypatch):
+    found = replace(broken(), variant_class=LatePhases)
+    monkeypatch.setattr("ganzoo_core.sampling.generator_file.registry", lambda: _Only(found))
+    with pytest.raises(AssertionError, match="is all its state registered"):
+        run_rules.exportable(found)
+    with pytest.raises(AssertionError, match="expected path/path in the phase high near"):
+        run_rules.precisions(found)
+
+
 class Silent(NonSaturating):
     """Its discriminator never moves."""
 
@@ -365,11 +618,11 @@ def test_what_nothing_made_show_is_not_counted_as_kept(monkeypatch):
         with pytest.raises(NotShown, match="discriminator passed in every step that was looked at"):
             rule(found)
     kinds = {"onnx": None}
-    monkeypatch.setattr(game_rules.importlib.util, "find_spec", lambda name: kinds.get(name, True))
+    monkeypatch.setattr(run_rules.importlib.util, "find_spec", lambda name: kinds.get(name, True))
     result = CliRunner().invoke(main, ["check", "toy", "--json"])
     assert result.exit_code == 0
     with pytest.raises(NotShown, match="onnx is not installed"):
-        game_rules.portable(broken())
+        run_rules.portable(broken())
 
 
 def test_a_promise_that_did_not_show_is_told(monkeypatch):
