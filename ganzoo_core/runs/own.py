@@ -143,7 +143,8 @@ def sample_command(variant: str) -> str:
 
 def _add(variant: type[Variant], package: str, version: str, typed: str) -> str:
     _complete(variant)
-    dist = SimpleNamespace(name=package, version=version)
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", package).strip("._-")[-90:]  # it stands in the place of a package's name
+    dist = SimpleNamespace(name=safe if safe[:1].isalnum() and safe != "py" else "file.py", version=version)
     registry().add(_EntryPoint(variant.name, variant.__module__, dist, typed, {"ganzoo_variants": lambda: [variant]}))
     return variant.name
 

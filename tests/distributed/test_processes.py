@@ -390,3 +390,23 @@ def test_torchrun_goes_on_with_the_run_after_a_process_died(in_tmp):
     assert process.returncode == 0, errors
     assert out == f"{folder}\n" and os.listdir("runs") == [folder.name]
     assert [record["step"] for record in records(folder)] == list(range(4, 401, 4))
+
+
+@pytest.mark.long
+def test_a_game_in_stages_gives_the_numbers_of_one(in_tmp, forks):
+    """Phases with batches of other sizes, lazy players, a further network, a frozen one, and a loss with state."""
+    game = Path(__file__).parents[1] / "staged.py"
+    arguments = [f"{game}:Staged", "--data", "ring8", "--steps", "14", "--device", "cpu", "--quiet",
+                 "--set", "log_every=1", "--set", "ema_decay=0.9"]  # fmt: skip
+    for count in (1, 2):
+        train(forks, count, *arguments, "--out", f"of-{count}")
+    found = [[json.loads(line) for line in Path(f"of-{n}", "metrics.jsonl").read_text().splitlines()] for n in (1, 2)]
+    steps = [[line for line in lines if "samples_per_s" in line] for lines in found]
+    assert len(steps[0]) == 14
+    for one, other in zip(*steps, strict=True):
+        keys = one.keys() - {"samples_per_s"}
+        assert keys == other.keys() - {"samples_per_s"}
+        assert {k: one[k] for k in keys} == pytest.approx({k: other[k] for k in keys}, rel=2e-3, abs=2e-3)
+    (_, a), (_, b) = (tensor_files.load(Path(f"of-{n}", "checkpoint.safetensors"), "checkpoint") for n in (1, 2))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=2e-3, atol=2e-3, msg=name)

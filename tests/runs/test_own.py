@@ -131,6 +131,14 @@ def test_a_file_comes_before_a_package_of_that_name():
     assert not any(p.error for p in registry_module.registry().plugins() if p.package == "ganzoo-vanilla")
 
 
+@pytest.mark.parametrize("file", ["_my.py", "my gan.py", "ганзу.py", "-.py", f"{'a' * 200}.py"])
+def test_a_file_of_any_name(file):
+    shutil.copy(EXAMPLE, file)
+    assert call("run", f"./{file}:MyGan", "--steps", "1", "--out", "run", "--quiet").exit_code == 0
+    assert call("--with", f"./{file}", "sample", "run", "-n", "2", "-o", "x.png").exit_code == 0
+    assert "is damaged" not in call("report", "run").stderr
+
+
 def test_check_of_a_file(monkeypatch):
     shutil.copy(EXAMPLE, "my_gan.py")
     found = call("check", "my_gan.py:MyGan")
