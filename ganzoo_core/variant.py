@@ -6,10 +6,8 @@ import networks, losses and optimizers when they are called.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
-import sys
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
@@ -17,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from ganzoo_core.datasource import DataSource, NoOptions
 from ganzoo_core.dataspec import DataSpec, Input, Kind
-from ganzoo_core.errors import ContractError, DataError, PluginError, shorten
+from ganzoo_core.errors import DataError, PluginError, shorten
+from ganzoo_core.guards.parts import PARTS, is_part, make_part
 from ganzoo_core.settings import Settings, option
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from ganzoo_core.interfaces import Networks, Player
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become folders, and a colon ends a data set's
-PART = re.compile(r"\.?\w+(\.\w+)*:\w+")
 NAME_RULE = "letters, digits and any of . _ -"
 
 
@@ -82,7 +80,8 @@ class Variant(ABC):
 
     `Generator`, `Discriminator`, `Loss`: a class each, or where it is: "package.module:Class", or ".module:Class"
     beside the one that says so, imported when needed, so that a package is listed without torch. Each is called with
-    `config` and `data`, as far as its `__init__` names them. A factory below, overridden, takes its place.
+    `config`, and a network with `data`, as far as its `__init__` names them. A method below, overridden, takes its
+    place; of a class and those it extends, what stands nearer counts.
     """
 
     name: ClassVar[str]
@@ -106,30 +105,30 @@ class Variant(ABC):
 
     def generator(self, data: DataSpec) -> interfaces.Generator:
         """A new generator for samples of this shape, initialised from torch's global random generator."""
-        made: interfaces.Generator = self._part("Generator", data)
+        made: interfaces.Generator = self._part("Generator", data=data)
         return made
 
     def discriminator(self, data: DataSpec) -> interfaces.Discriminator:
         """A new discriminator (or critic) for samples of this shape."""
-        made: interfaces.Discriminator = self._part("Discriminator", data)
+        made: interfaces.Discriminator = self._part("Discriminator", data=data)
         return made
 
     def loss(self) -> interfaces.Loss:
         """A new loss."""
-        made: interfaces.Loss = self._part("Loss", None)
+        made: interfaces.Loss = self._part("Loss")
         return made
 
-    def _part(self, attribute: str, data: DataSpec | None) -> Any:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a part that a class states take the place of a method that it inherits: what stands nearer counts."""
+        super().__init_subclass__(**kwargs)
+        for part in PARTS:
+            nearest = next(one for one in cls.__mro__ if part in vars(one) or part.lower() in vars(one))
+            if part.lower() not in vars(nearest):
+                setattr(cls, part.lower(), vars(Variant)[part.lower()])
+
+    def _part(self, attribute: str, **given: Any) -> Any:
         """What the class attribute of that name makes. Raises `ContractError` where it says nothing that there is."""
-        owner = next(cls for cls in type(self).__mro__ if attribute in vars(cls))
-        part = vars(owner)[attribute]
-        if isinstance(part, str):
-            part = _imported(part, owner, attribute)
-        if not inspect.isclass(part):
-            raise ContractError("parts", f"{owner.__name__}.{attribute} must be a class, but is {shorten(repr(part))}")
-        given = {"config": self.config} | ({} if data is None else {"data": data})
-        names = inspect.signature(part).parameters
-        return part(**{name: value for name, value in given.items() if name in names})
+        return make_part(type(self), attribute, {"config": self.config} | given)
 
     def further_networks(self, data: DataSpec) -> dict[str, nn.Module]:
         """New networks beside these, by name, such as an encoder: a loss finds them in `turn.further`."""
@@ -197,23 +196,6 @@ class Variant(ABC):
         self.inputs(data)
 
 
-def _imported(path: str, owner: type, attribute: str) -> Any:
-    """The class at "package.module:Class", or at ".module:Class" beside its owner. Raises `ContractError`."""
-    module, _, name = path.partition(":")
-    package = getattr(sys.modules.get(owner.__module__), "__package__", None)
-    try:
-        found = importlib.import_module(module, package)
-    except ModuleNotFoundError as error:
-        if error.name != (f"{package}{module}" if module.startswith(".") else module):
-            raise  # of what that module imports
-        raise ContractError(
-            "parts", f"{owner.__name__}.{attribute} is {path!r}, but there is no such module"
-        ) from error
-    if not hasattr(found, name):
-        raise ContractError("parts", f"{owner.__name__}.{attribute} is {path!r}, but {found.__name__} has no {name}")
-    return getattr(found, name)
-
-
 _Rule = tuple[str, Callable[[Any], bool]]
 _KINDS = get_args(Kind)
 
@@ -232,10 +214,6 @@ def _is_many(is_one: Callable[[Any], bool], value: Any) -> bool:
 
 def _is_kind(value: Any) -> bool:
     return isinstance(value, str) and value in _KINDS
-
-
-def _is_part(value: Any) -> bool:
-    return value is None or inspect.isclass(value) or (isinstance(value, str) and bool(PART.fullmatch(value)))
 
 
 def _are_settings(base: type[Settings]) -> Callable[[Any], bool]:
@@ -265,7 +243,7 @@ _VARIANT: dict[str, _Rule] = {
     "averaged": ("the names of networks", lambda value: _is_many(_is_text, value)),
     "Config": ("a dataclass that extends ganzoo_core.Config", _are_settings(Config)),
     "Sampling": ("a dataclass that extends ganzoo_core.settings.Settings", _are_settings(Settings)),
-    **dict.fromkeys(("Generator", "Discriminator", "Loss"), ('a class, or where it is: "module:Class"', _is_part)),
+    **dict.fromkeys(PARTS, ('a class, or where it is: "module:Class"', is_part)),
     **dict.fromkeys(("generator", "discriminator", "loss", "further_networks", "optimizer", "players"), _METHOD),
     **dict.fromkeys(("phases", "inputs", "derive", "check_data"), _METHOD),
 }
@@ -304,9 +282,10 @@ def by_name(classes: list[Any], base: type[Variant] | type[DataSource]) -> dict[
 def _lacking(cls: Any) -> list[str]:
     """The methods that a class must have and has not."""
     lacking = set(cls.__abstractmethods__)
-    for name in ("generator", "discriminator", "loss") if issubclass(cls, Variant) else ():
-        if getattr(cls, name) is getattr(Variant, name) and getattr(cls, name.capitalize()) is None:
-            lacking.add(f"{name} (or state its {name.capitalize()})")
+    for part in PARTS if issubclass(cls, Variant) else ():
+        name = part.lower()
+        if getattr(cls, name) is getattr(Variant, name) and getattr(cls, part) is None:
+            lacking.add(f"{name} (or state its {part})")
     return sorted(lacking)
 
 

@@ -85,8 +85,8 @@ def module_of(found: Import) -> str | None:
 
 # What is imported before anybody asks for a network: listing, help, a plugin's `__init__`.
 TORCH_FREE = (
-    "errors", "settings", "dataspec", "variant", "callbacks", "hookspecs", "registry",
-    "storage.names", "storage.files", "storage.json_files", "storage.schema",
+    "errors", "settings", "dataspec", "datasource", "variant", "callbacks", "hookspecs", "registry",
+    "guards.parts", "storage.names", "storage.files", "storage.json_files", "storage.schema",
     "datasets", "datasets.sources",
     "runs.run_settings", "runs.plan", "runs.metadata", "runs.records", "runs.run_folder",
     "drawing.words", "display.progress", "distributed.launch", "training.collapse_warning",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import ContractError, PluginError, SettingError
 from ganzoo_core.losses import LeastSquares
+from ganzoo_core.runs.own import add_file
 from ganzoo_core.settings import Settings
 from ganzoo_core.variant import by_name
 
@@ -46,6 +48,34 @@ def test_a_class_is_called_with_what_its_init_names():
     assert variant.generator(RING).latent_dim == 100
     assert variant.discriminator(RING).hidden.in_features == 2
     assert variant.loss().poison_step == 10_000
+
+
+def test_what_a_class_states_takes_the_place_of_a_method_further_up_and_the_reverse():
+    class Made(Mine):
+        def loss(self):
+            return CountingLoss(3)
+
+    class Stated(Made):
+        Loss = "ganzoo_core.losses:LeastSquares"
+
+    class Below(Stated):
+        Generator = MyGenerator
+
+    class Mixin:
+        Loss = LeastSquares
+
+    class Mixed(Mixin, Made):
+        pass
+
+    class Both(Stated):
+        Loss = LeastSquares
+
+        def loss(self):
+            return CountingLoss(4)
+
+    assert [type(cls().loss()) for cls in (Made, Stated, Below, Mixed, Both)] == [
+        CountingLoss, LeastSquares, LeastSquares, LeastSquares, CountingLoss,
+    ]  # fmt: skip
 
 
 PACKAGE = """
@@ -100,6 +130,50 @@ def test_a_name_of_nothing_is_told(monkeypatch, stated, message):
     by_name([Mine], ganzoo.Variant)
     with pytest.raises(ContractError, match=message):
         Mine().generator(RING)
+
+
+class Asking(MyGenerator):
+    def __init__(self, data, width, *, depth, slope=0.2, **others):
+        super().__init__(None, data)
+
+
+class Unfinished(ganzoo.Generator):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (
+            Asking,
+            "Mine.Generator is Asking, whose __init__ asks for width, depth, but it is made with config and data "
+            "alone; take the rest from there, or write the method generator that makes it",
+        ),
+        (Unfinished, "Mine.Generator is Unfinished, which lacks forward"),
+        (None, "Mine.Generator must be a class, but is None"),
+    ],
+)
+def test_a_class_that_cannot_be_made_is_told(monkeypatch, stated, message):
+    monkeypatch.setattr(Mine, "Generator", stated)
+    with pytest.raises(ContractError, match=message):
+        Mine().generator(RING)
+
+
+def test_a_loss_that_asks_for_data_is_told(monkeypatch):
+    monkeypatch.setattr(Mine, "Loss", MyGenerator)
+    with pytest.raises(ContractError, match="whose __init__ asks for data, but it is made with config alone; take the"):
+        Mine().loss()
+
+
+def test_a_dot_where_there_is_no_package_is_told(plugin_site, tmp_path):
+    """In a file that is run by itself there is nothing beside the class."""
+    text = Path(__file__).parents[2].joinpath("examples", "my_gan.py").read_text("utf-8")
+    (tmp_path / "mine.py").write_text(f"{text}\n    Generator = '.nets:G'\n", "utf-8")
+    with pytest.raises(
+        ContractError,
+        match="MyGan.Generator is '.nets:G', whose dot means beside it in its package, but MyGan is in none; give the",
+    ):
+        ganzoo.registry.registry().variant(add_file(str(tmp_path / "mine.py")))[0]().generator(RING)
 
 
 @pytest.mark.parametrize("stated", ["no colon", 5, "a:b:c", ":G", "a b:c"])
