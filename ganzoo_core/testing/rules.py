@@ -5,21 +5,29 @@ A rule raises `AssertionError`: what was expected, found, where to look.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo_core.dataspec import Input
+from ganzoo_core.errors import SettingError
 from ganzoo_core.interfaces import Discriminator, Generator, Loss, columns_of, logits_of
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.own import UNPUBLISHED
 from ganzoo_core.runs.plan import clash
+from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.settings import Settings
 from ganzoo_core.testing.cases import Case, Cases
 from ganzoo_core.testing.steps import NotShown
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.variant import Config
 
 
 def data(found: Cases) -> None:
@@ -59,6 +67,11 @@ def metadata(case: Case) -> None:
     )
     for option in variant.Config.options():
         assert option.doc, f"expected {variant.Config.__name__}.{option.name} to have a doc; declare it with option()"
+    taken = Config.names() | variant.Config.names() | RunSettings.names() | set(inspect.signature(load).parameters)
+    for option in variant.Sampling.options():
+        where = f"{variant.Sampling.__name__}.{option.name}"
+        assert option.doc, f"expected {where} to have a doc; declare it with option()"
+        assert option.name not in taken, f"expected {where} to have a name of its own, but {option.name} is taken"
     for source, plugin in registry().datasets().values():
         if plugin.is_core or plugin.package == case.plugin.package:
             shared = clash(variant, case.plugin, source, plugin)
@@ -74,7 +87,7 @@ def parts(case: Case) -> None:
 
 
 def samples(case: Case) -> None:
-    """G gives finite float32 samples of the data's shape in [-1, 1]; the same latents give the same samples."""
+    """G gives finite float32 samples of the data's shape in [-1, 1], the same for the same latents, at any options."""
     engine = case.engine()
     generator, batch = engine.networks.generator, batch_of(engine)
     n = len(batch["real"])
@@ -94,9 +107,30 @@ def samples(case: Case) -> None:
     assert torch.equal(z, again), (
         f"expected {type(generator).__name__}.latent to draw from rng alone; look for torch.rand"
     )
-    x = generator(z, batch.get("labels"), **columns_of(generator, batch))
+    given, wanted = columns_of(generator, batch), (n, *case.spec.shape)
+    _check_samples(generator(z, batch.get("labels"), **given), wanted, where)
+    generator.eval()
+    for options in other_values(case.variant_class.Sampling):
+        generator.sampling = options
+        told = ", ".join(f"{name}={value}" for name, value in options.to_dict().items())
+        _check_samples(_made(generator, z, batch, given), wanted, f"{where} with {told}")
+
+
+def other_values(options: type[Settings]) -> Iterator[Settings]:
+    """Options of sampling, of which one has another value than by default: another choice, or the end of its range."""
+    for name, made in options.__dataclass_fields__.items():
+        rule, default = made.metadata, made.default
+        values = [*(rule.get("choices") or ()), rule.get("minimum"), rule.get("maximum")]
+        values += [not default] if isinstance(default, bool) else []
+        for value in values:
+            if value is not None and value != default:
+                with contextlib.suppress(SettingError, ValueError):  # of a rule across fields
+                    yield options.from_dict({name: value})
+
+
+def _check_samples(x: object, wanted: tuple[int, ...], where: str) -> None:
     assert isinstance(x, Tensor), f"expected {where} to give a tensor, but found {type(x).__name__}"
-    assert x.shape == (n, *case.spec.shape), f"expected {where} to give {(n, *case.spec.shape)}, but {x.shape}"
+    assert x.shape == wanted, f"expected {where} to give {wanted}, but {x.shape}"
     assert x.dtype == torch.float32, f"expected {where} to give float32, but {x.dtype}"
     assert bool(x.isfinite().all()), f"expected {where} to give finite numbers"
     assert float(x.detach().abs().max()) <= 1, (

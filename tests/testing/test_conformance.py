@@ -23,6 +23,7 @@ from ganzoo_core.interfaces import new_player, two_players
 from ganzoo_core.losses import NonSaturating
 from ganzoo_core.registry import registry
 from ganzoo_core.seeds import normal
+from ganzoo_core.settings import Settings
 from ganzoo_core.testing import RULES, VariantSuite, _failure, game_rules, result_on, run_rules
 from ganzoo_core.testing.cases import Case, cases
 from ganzoo_core.testing.steps import NotShown
@@ -100,6 +101,36 @@ class Greedy(ToyConfig):
 @dataclass(frozen=True, kw_only=True)
 class Greedier(ToyConfig):
     seed: int = option(3, "a setting of every run too")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cuts(Settings):
+    truncation: float = option(1.0, "how far from the middle", minimum=0, maximum=1)
+    colours: str = option("all", "which", choices=("all", "none"))
+    is_sharp: bool = option(False, "whether")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undocumented(Settings):
+    truncation: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken(Settings):
+    device: int = option(1, "a parameter of load too")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again(Settings):
+    latent_dim: int = option(1, "a hyperparameter too")
+
+
+def sampled(spoilt):
+    """A generator whose samples are spoilt at some of its options."""
+    made = generator(
+        forward=lambda self, z, labels=None: ToyGenerator.forward(self, z, labels) + 9.0 * spoilt(self.sampling)
+    )
+    return {"Sampling": Cuts, **made}
 
 
 class Forgetful(CountingLoss):
@@ -340,6 +371,9 @@ class Mixing(ToyDiscriminator):
 
 BROKEN = {
     "metadata": [
+        ({"Sampling": Undocumented}, "expected Undocumented.truncation to have a doc; declare it with option()"),
+        ({"Sampling": Taken}, "expected Taken.device to have a name of its own, but device is taken"),
+        ({"Sampling": Again}, "expected Again.latent_dim to have a name of its own, but latent_dim is taken"),
         ({"paper": "a blog"}, "paper to be arXiv"),
         ({"year": 14}, "year to be a year"),
         ({"Config": Greedy}, r"one owner, but channels is a setting of the data set folder .* and of the variant toy"),
@@ -348,6 +382,9 @@ BROKEN = {
     ],
     "parts": [({"loss": lambda self: torch.nn.Identity()}, "expected a Loss, but found Identity")],
     "samples": [
+        (sampled(lambda options: options.truncation == 0), "truncation=0.0, colours=all, is_sharp=False to stay in"),
+        (sampled(lambda options: options.colours == "none"), "colours=none, is_sharp=False to stay in"),
+        (sampled(lambda options: options.is_sharp), r"is_sharp=True to stay in \[-1, 1\]"),
         (generator(forward=wrapped_forward(lambda x: x * 3)), r"to stay in \[-1, 1\]"),
         (generator(forward=wrapped_forward(lambda x: x[:, :1])), r"to give \(8, 2\)"),
         (generator(forward=wrapped_forward(lambda x: x.double())), "to give float32"),
