@@ -107,7 +107,7 @@ class Registry:
         if plugin.error:
             raise PluginError(f"{plugin.package}: {plugin.error}")
         plugin.typed = entry_point.typed
-        self._own = [plugin, *(one for one in self._own if one.name != plugin.name)]
+        self._own = [plugin, *(one for one in self._own if (one.name, one.hooks) != (plugin.name, plugin.hooks))]
 
     def typed(self, variant: str) -> str | None:
         """What a user types for a variant of a file of theirs: FILE.py:CLASS; None for any other."""

@@ -271,22 +271,22 @@ def by_name(classes: list[Any], base: type[Variant] | type[DataSource]) -> dict[
         if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise PluginError(f"it must offer subclasses of {base.__name__}, but offers {shorten(repr(cls))}")
         check_attributes(cls)
-        if lacking := _lacking(cls):
-            raise PluginError(f"{cls.__name__} lacks {', '.join(lacking)}")
+        if missing := lacking(cls):
+            raise PluginError(f"{cls.__name__} lacks {', '.join(missing)}")
         if cls.name in found:
             raise PluginError(f"it offers two called {cls.name!r}")
         found[cls.name] = cls
     return found
 
 
-def _lacking(cls: Any) -> list[str]:
+def lacking(cls: Any) -> list[str]:
     """The methods that a class must have and has not."""
-    lacking = set(cls.__abstractmethods__)
+    found = set(cls.__abstractmethods__)
     for part in PARTS if issubclass(cls, Variant) else ():
         name = part.lower()
         if getattr(cls, name) is getattr(Variant, name) and getattr(cls, part) is None:
-            lacking.add(f"{name} (or state its {part})")
-    return sorted(lacking)
+            found.add(f"{name} (or state its {part})")
+    return sorted(found)
 
 
 def check_attributes(cls: type[Variant] | type[DataSource]) -> None:

@@ -47,7 +47,7 @@ def command(
         raise click.UsageError("--set sets an option of the data that --data names; name it")
     if data is not None:
         named_source(data, dict(pairs))
-    found, results = _results((variant, data, data_dir, pairs))
+    found, results = _results((registry().typed(name) or name, data, data_dir, pairs))
     broken = [result for result in results if result["failure"]]
     if as_json:
         print_json({"variant": name, "ok": not broken, **found, "rules": results})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,9 +12,15 @@ from ganzoo_core.registry import registry
 
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The variants' names, each with its title."""
+    """The variants' names, each with its title, and files of Python that begin as typed, of which none is executed."""
     found = registry().variants()
-    return [CompletionItem(name, help=cls.title) for name, (cls, _) in found.items() if name.startswith(incomplete)]
+    named = [CompletionItem(name, help=cls.title) for name, (cls, _) in found.items() if name.startswith(incomplete)]
+    return named + (python_files(ctx, param, incomplete) if incomplete else [])
+
+
+def python_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The files of Python whose path begins so."""
+    return [CompletionItem(path) for path in _below(incomplete, lambda path: path.suffix == ".py" and path.is_file())]
 
 
 def data_sets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -48,9 +55,14 @@ def sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def _folders(start: str) -> list[str]:
     """The folders whose path begins so, as typed."""
+    return _below(start, Path.is_dir)
+
+
+def _below(start: str, is_wanted: Callable[[Path], bool]) -> list[str]:
+    """What there is whose path begins so, as typed."""
     parent, slash, name = start.rpartition("/")
     try:
-        found = sorted(path.name for path in Path(f"{parent}/" if slash else ".").iterdir() if path.is_dir())
+        found = sorted(path.name for path in Path(f"{parent}/" if slash else ".").iterdir() if is_wanted(path))
     except OSError:
         return []
-    return [f"{parent}{slash}{folder}" for folder in found if folder.startswith(name) and not folder.startswith(".")]
+    return [f"{parent}{slash}{one}" for one in found if one.startswith(name) and not one.startswith(".")]

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli.complete import python_files
 from ganzoo_core.cli.first_steps import show_first_evening
 from ganzoo_core.cli.output import log_noted
 from ganzoo_core.cli.surroundings import check_working_folder, ended_by_signals, open_closed_streams
@@ -144,7 +145,7 @@ def _said(error: Exception) -> str | None:
 @click.group(cls=Zoo, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="ganzoo", message="%(prog)s %(version)s")
 @click.option(
-    "--with", "files", multiple=True, metavar="FILE.py[:CLASS]",
+    "--with", "files", multiple=True, metavar="FILE.py[:CLASS]", shell_complete=python_files,
     help="Execute a file of yours, for a command on a run of its variant; repeatable.",
 )  # fmt: skip
 @click.pass_context

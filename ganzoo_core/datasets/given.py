@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ganzoo_core.data import Dataset
@@ -18,6 +19,10 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, shorten
 
 _CHANNELS = (1, 3, 4)
+# What a picture of that mode becomes, RGB if it is not here; None: it holds more than 8 bits.
+_MODES = {"1": "L", "L": "L", "LA": "RGBA", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"} | dict.fromkeys(
+    ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+)
 
 
 def source_of(data: Any, name: str) -> type[DataSource]:
@@ -43,20 +48,28 @@ def source_of(data: Any, name: str) -> type[DataSource]:
 
 def _dataset(data: Any, name: str) -> Dataset:
     """What was given as samples and labels: (N, ...) and (N,) or None."""
-    names: Sequence[str] | None = None
-    if isinstance(data, tuple | list) and len(data) == 2 and _is_many(data[0]):
-        samples, labels = data
+    names: Any = None
+    if isinstance(data, Mapping):
+        raise DataError(f"data must be one of its parts, not all of them: it has {', '.join(map(str, data))}")
+    if hasattr(data, "to_numpy"):  # a table of pandas
+        data = data.to_numpy()
+    if (isinstance(data, tuple) and len(data) == 2) or (
+        isinstance(data, list) and len(data) == 2 and _is_many(data[0])
+    ):
+        samples, labels = (_stacked(data[0]) if isinstance(data[0], list | tuple) else data[0]), data[1]
     elif _is_many(data):
         samples, labels = data, None
-    elif hasattr(data, "features") and hasattr(data, "column_names"):
+    elif getattr(data, "features", None) and hasattr(data, "column_names") and hasattr(data, "__len__"):
         samples, labels, names = _of_hugging_face(data)
-    elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+    elif hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str | bytes):
         samples, labels = _of_items(data)
-        names = getattr(data, "classes", None)
+        names = getattr(data, "classes", None) or getattr(
+            getattr(data, "dataset", None), "classes", None
+        )  # of a Subset
     else:
         raise DataError(
             f"data must be a name, a DataSource, a Dataset, samples, (samples, labels), or a data set of torch or of "
-            f"Hugging Face, but is {type(data).__name__}"
+            f"Hugging Face that has a length, but is {type(data).__name__}"
         )
     values, spec, note = _samples(samples, name)
     numbers, classes = (None, ()) if labels is None else _labels(labels, len(values), names)
@@ -69,15 +82,13 @@ def _is_many(data: Any) -> bool:
 
 def _of_items(data: Any) -> tuple[Any, Any]:
     """The samples and labels of a data set whose items are samples, or tuples that begin with sample and label."""
-    if not len(data):
-        raise DataError("data must hold samples, but is empty")
     items = [data[number] for number in range(len(data))]
-    if isinstance(items[0], dict):
+    if items and isinstance(items[0], Mapping):
         keys = list(items[0])
         image = next((key for key in keys if key in ("image", "img", "pixel_values")), keys[0])
         label = next((key for key in keys if key in ("label", "labels", "fine_label")), None)
         items = [(item[image], item[label]) if label else item[image] for item in items]
-    if isinstance(items[0], tuple | list):
+    if items and isinstance(items[0], tuple | list) and not isinstance(items[0][0], int | float):
         labels = [item[1] for item in items] if len(items[0]) > 1 else None
         return _stacked([item[0] for item in items]), labels
     return _stacked(items), None
@@ -95,19 +106,52 @@ def _of_hugging_face(data: Any) -> tuple[Any, Any, Sequence[str] | None]:
     return _stacked(list(data[image])), None if label is None else list(data[label]), names
 
 
-def _stacked(items: list[Any]) -> Tensor:
-    """Samples as one tensor (N, ...). Raises `DataError` where they differ in size."""
-    arrays = [item if isinstance(item, Tensor) else torch.from_numpy(np.array(item)) for item in items]
-    sizes = {tuple(array.shape) for array in arrays}
+def _stacked(items: Sequence[Any]) -> Tensor:
+    """Samples as one tensor (N, ...). Raises `DataError` where they differ in size, or where there are none."""
+    if not len(items):
+        raise DataError("data must hold samples, but is empty")
+    if all(isinstance(item, Image.Image) for item in items):
+        items = _alike(items)
+    tensors = [_tensor(item) for item in items]
+    sizes = {tuple(tensor.shape) for tensor in tensors}
     if len(sizes) > 1:
-        told = " and ".join("x".join(map(str, size)) for size in sorted(sizes)[:2])
+        told = " and ".join("x".join(map(str, size)) or "a number" for size in sorted(sizes)[:2])
         raise DataError(f"samples must be of one size, but some are {told}; resize them, or use folder:PATH")
-    return torch.stack(arrays)
+    return torch.stack(tensors)
+
+
+def _alike(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """Pictures as grey, colour, or colour with opacity, all as the richest of them; depths of more bits stay."""
+    modes = {_MODES.get(picture.mode, "RGB") for picture in pictures}
+    if None in modes:
+        return list(pictures)
+    richest = max(filter(None, modes), key=len)
+    return [picture.convert(richest) for picture in pictures]
+
+
+def _tensor(given: Any) -> Tensor:
+    """Numbers as a tensor that later code can count with. Raises `DataError` for what are none."""
+    if isinstance(given, Tensor):
+        if given.layout is not torch.strided or given.is_meta or given.is_quantized:
+            raise DataError("samples must be dense tensors with values, but some are not")
+        return given.detach().cpu()
+    try:
+        array = np.asarray(given)
+    except ValueError as error:  # lists of several lengths
+        raise DataError("samples must be of one size, but some are not; resize them") from error
+    if array.dtype.kind not in "biufc":
+        raise DataError(f"samples must be numbers or pictures, but are {type(given).__name__} of {array.dtype}")
+    if array.dtype.kind in "iu" and array.dtype != np.uint8:
+        array = array.astype(np.int64)  # torch has no minimum of the other unsigned ones
+    elif array.dtype.kind == "f":
+        array = array.astype(np.float32, copy=False)
+    array = np.ascontiguousarray(array)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def _samples(given: Any, name: str) -> tuple[Tensor, DataSpec, str]:
     """Samples as a data set holds them, what they are, and a note where their range was guessed."""
-    x = torch.as_tensor(given).detach().cpu()
+    x = _tensor(given)
     x = x.unsqueeze(1) if x.ndim == 3 else x
     if x.ndim == 4 and x.shape[1] not in _CHANNELS and x.shape[3] in _CHANNELS:
         x = x.permute(0, 3, 1, 2).contiguous()
@@ -123,20 +167,22 @@ def _samples(given: Any, name: str) -> tuple[Tensor, DataSpec, str]:
     if x.is_complex() or (x.is_floating_point() and not bool(x.isfinite().all())):
         raise DataError("samples must be finite real numbers, but some are not")
     if x.ndim == 2:
-        scale = float(x.abs().max()) or 1.0
+        low, high = float(x.min()), float(x.max())
+        offset, scale = (low + high) / 2, (high - low) / 2 or 1.0
         kind: Literal["points", "curves"] = "points" if x.shape[1] == 2 else "curves"
-        return x.float() / scale, DataSpec(name, tuple(x.shape[1:]), kind=kind, scale=scale), ""
+        within = ((x.double() - offset) / scale).float()
+        return within, DataSpec(name, tuple(x.shape[1:]), kind=kind, scale=scale, offset=offset), ""
     pixels, note = _pixels(x)
     return pixels, DataSpec(name, tuple(x.shape[1:]), kind="images" if x.ndim == 4 else "voxels"), note
 
 
 def _pixels(x: Tensor) -> tuple[Tensor, str]:
     """Pixels 0..255 uint8, and what was taken for black and white."""
-    if x.dtype == torch.uint8:
-        return x, ""
     if x.dtype == torch.bool:
         return x.to(torch.uint8) * 255, "False is black and True white"
     low, high = float(x.min()), float(x.max())
+    if not x.is_floating_point() and low == 0 and high == 1:
+        return x.to(torch.uint8) * 255, "0 is black and 1 white"
     if not x.is_floating_point() and low >= 0 and high <= 255:
         return x.to(torch.uint8), ""
     if x.is_floating_point() and high <= 1 and low >= -1:
@@ -144,19 +190,24 @@ def _pixels(x: Tensor) -> tuple[Tensor, str]:
         scaled = (x.float() - black) * (255 / (1 - black))
         return scaled.round().clamp(0, 255).to(torch.uint8), f"{black} is black and 1 white"
     raise DataError(
-        f"pixels must be whole numbers from 0 to 255, or fractions in [0, 1] or [-1, 1], but are {low:g} to {high:g}"
+        f"pixels must be whole numbers from 0 to 255, or fractions in [0, 1] or [-1, 1], but are {low:g} to {high:g}; "
+        f"scale them first"
     )
 
 
 def _labels(given: Any, n: int, names: Sequence[str] | None) -> tuple[Tensor, tuple[str, ...]]:
     """Labels (N,) int64 as numbers of classes, and the classes' names."""
-    labels = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
+    try:
+        labels = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
+    except ValueError as error:  # lists of several lengths
+        raise DataError("labels must be one number or name for each sample, but some are several") from error
+    labels = labels[:, 0] if labels.shape == (n, 1) else labels
     if labels.shape != (n,):
-        raise DataError(f"labels must be as many as samples, ({n},), but are {labels.shape}")
+        raise DataError(f"labels must be one number or name for each sample, ({n},), but are {labels.shape}")
     if labels.dtype.kind == "f" and np.array_equal(labels, np.floor(labels)):
         labels = labels.astype(np.int64)
-    if labels.dtype.kind not in "iubUO" or not all(
-        isinstance(v, str | int | np.integer | np.bool_) for v in labels[:1]
+    if labels.dtype.kind not in "iubUO" or (
+        labels.dtype.kind == "O" and not all(isinstance(label, str | int | np.integer) for label in labels)
     ):
         raise DataError(f"labels must be whole numbers or names, but are {shorten(labels.dtype)}")
     if labels.dtype.kind in "iu" and names is not None and labels.min() >= 0 and labels.max() < len(names):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import importlib.abc
 import importlib.util
 import inspect
 import os
@@ -24,11 +25,11 @@ from ganzoo_core.guards.process_state import process_kept
 from ganzoo_core.hookspecs import API_VERSION, hookimpl
 from ganzoo_core.registry import registry
 from ganzoo_core.storage.names import shell_word
-from ganzoo_core.variant import DataSource, Variant
+from ganzoo_core.variant import DataSource, Variant, lacking
 
 GIVEN = "given"  # what data is called that a program has in memory
 UNPUBLISHED = "unpublished"
-_FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?", re.DOTALL)
+_FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,21 @@ class _EntryPoint:
         return module
 
 
+class _Loader(importlib.abc.SourceLoader):
+    """Executes the source whose digest was taken, past the cache: to that, the same size and second are the same."""
+
+    def __init__(self, file: Path, source: bytes) -> None:
+        self._file, self._source = str(file), source
+
+    def get_filename(self, fullname: str) -> str:
+        """The file, for tracebacks and `__file__`."""
+        return self._file
+
+    def get_data(self, path: Any) -> bytes:
+        """What is executed."""
+        return self._source
+
+
 def named(variant: str) -> str:
     """The name of the variant as the user typed it, or of the class in FILE.py:CLASS, now known by it.
 
@@ -64,19 +80,18 @@ def add_file(path: str, name: str | None = None) -> str:
         source = file.read_bytes()
     except OSError as error:
         raise FileError(f"{path} can't be read: {error.strerror}") from error
-    version = hashlib.sha256(source).hexdigest()[:16]
-    module = _executed(file.absolute(), f"own_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}_{version}")
-    classes = {
-        key: value for key, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, Variant) and value.__module__ == module.__name__
-    }  # fmt: skip
-    if name is None and len(classes) != 1:
-        has = f"has {', '.join(classes)}; name one: {path}:{next(iter(classes))}" if classes else "has no Variant"
+    version = _digest(source)
+    module = _executed(file.absolute(), source, f"own_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}_{version}")
+    found = {key: value for key, value in vars(module).items() if inspect.isclass(value) and issubclass(value, Variant)}
+    made = [key for key, value in found.items() if value.__module__ == module.__name__]  # and not imported there
+    whole = [key for key in made if not lacking(found[key])] or made  # the others are bases of these
+    if name is None and len(whole) != 1:
+        has = f"has {', '.join(whole)}; name one: {path}:{whole[0]}" if whole else "has no Variant"
         raise PluginError(f"{path} {has}")
-    name = next(iter(classes)) if name is None else name
-    if name not in classes:
-        raise UnknownNameError(f"variant in {path}", name, classes)
-    return _add(classes[name], file.name, version, f"{path}:{name}")
+    name = whole[0] if name is None else name
+    if name not in found:
+        raise UnknownNameError(f"variant in {path}", name, made)
+    return _add(found[name], file.name, version, f"{path}:{name}")
 
 
 def add_class(variant: type[Variant]) -> str:
@@ -85,10 +100,9 @@ def add_class(variant: type[Variant]) -> str:
     known = registry().variants().get(variant.name)
     if known is not None and known[0] is variant:
         return variant.name
-    module = sys.modules.get(variant.__module__)
-    file = getattr(module, "__file__", None)
-    try:
-        version = hashlib.sha256(inspect.getsource(variant).encode()).hexdigest()[:16]
+    file = getattr(sys.modules.get(variant.__module__), "__file__", None)
+    try:  # of a file all of it, as on the command line: the networks may stand beside the class
+        version = _digest(Path(file).read_bytes() if file else inspect.getsource(variant).encode())
     except (OSError, TypeError):  # typed into an interpreter
         version = "unknown"
     return _add(variant, Path(file).name if file else "notebook", version, "")
@@ -97,8 +111,9 @@ def add_class(variant: type[Variant]) -> str:
 def add_data(source: type[DataSource]) -> str:
     """Make a data source of this program known, in place of what was given before. Returns its name."""
     dist = SimpleNamespace(name="python", version="0")
-    registry().add(_EntryPoint(source.name, source.__module__, dist, "", {"ganzoo_datasets": lambda: [source]}))
-    return source.name
+    name = getattr(source, "name", "")
+    registry().add(_EntryPoint(name, source.__module__, dist, "", {"ganzoo_datasets": lambda: [source]}))
+    return name
 
 
 def known(variant: str | type[Variant] | Variant | None) -> tuple[str | None, dict[str, Any]]:
@@ -120,9 +135,12 @@ def known_data(data: Any) -> tuple[str, dict[str, Any]]:
     """The name of the data that a user gave, from now on known by it, and the options that a source brings along."""
     if isinstance(data, str):
         return data, {}
+    if inspect.isclass(data) and issubclass(data, DataSource):
+        data = data()
     if isinstance(data, DataSource):
-        own = registry().datasets().get(data.name)
-        name = data.name if own is not None and own[0] is type(data) else add_data(type(data))
+        installed = registry().datasets().get(name := getattr(data, "name", ""))
+        if installed is None or installed[0] is not type(data):
+            add_data(_source_like(data))
         return (name if data.path is None else f"{name}:{data.path}"), data.options.to_dict()
     from ganzoo_core.datasets.given import source_of
 
@@ -139,6 +157,27 @@ def sample_command(variant: str) -> str:
     """`ganzoo sample`, with the file that the variant is in, where it is in one of the user's."""
     typed = registry().typed(variant)
     return f"ganzoo --with {shell_word(typed)} sample" if typed else "ganzoo sample"
+
+
+def class_of(variant: str | type[Variant] | Variant | None) -> type[Variant] | None:
+    """The class that a user gave, itself or by an instance; None of one that goes by its name."""
+    return type(variant) if isinstance(variant, Variant) else variant if inspect.isclass(variant) else None
+
+
+def _source_like(source: DataSource) -> type[DataSource]:
+    """A class of which each instance is as this one is, but for other options or another path."""
+
+    def init(self: DataSource, options: Any = None, path: Path | None = None) -> None:
+        vars(self).update(vars(source))
+        self.options = source.options if options is None else options
+        self.path = source.path if path is None else path
+
+    cls = type(source)
+    return type(cls.__name__, (cls,), {"__init__": init, "__module__": cls.__module__})
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:16]
 
 
 def _add(variant: type[Variant], package: str, version: str, typed: str) -> str:
@@ -161,19 +200,19 @@ def _complete(variant: type[Variant]) -> None:
             setattr(variant, name, value)
 
 
-def _executed(file: Path, name: str) -> ModuleType:
-    """The module of a file. Raises `PluginError` for whatever goes wrong in it, with the line."""
+def _executed(file: Path, source: bytes, name: str) -> ModuleType:
+    """The module of a file that holds `source`. Raises `PluginError` for whatever goes wrong in it, with the line."""
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None  # of a name that ends in .py
+    spec = importlib.util.spec_from_loader(name, loader := _Loader(file, source))
+    assert spec is not None  # of a loader that knows its file
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))  # what lies beside it may be imported, and hides nothing that is installed
     try:
         with process_kept(file.name):
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
     except BaseException as error:  # whatever is in it
         del sys.modules[name]
         if is_ctrl_c(error):

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from ganzoo_core.errors import DataError, GanzooError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.runs.own import GIVEN
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.settings import Settings
 from ganzoo_core.storage.names import one_line, shell_word
@@ -111,6 +112,10 @@ def find_source(name: str) -> tuple[type[DataSource], Path | None]:
         source, _ = registry().dataset(head)
     except UnknownNameError as error:
         _check_no_path(name, error)
+        if head == GIVEN:
+            raise DataError(
+                "the data that is called 'given' was given by a program; give it there again: data=..."
+            ) from error
         raise
     if source.takes_path and not rest:
         raise DataError(f"the data set {head!r} needs a path: --data {head}:PATH")

@@ -179,16 +179,16 @@ def installed(header: dict[str, Any], path: Path, what: str) -> tuple[type[Varia
     try:
         found, plugin = registry().variant(name)
     except UnknownNameError as error:
-        if package.endswith(".py") or package == "notebook":
+        if _is_own(package):
+            file = package if package.endswith(".py") else "FILE.py"
             raise PluginError(
-                f"{path} {what} of {name}, a variant in {package}, which is in no package; name the file, as in "
-                f"`ganzoo --with {package if package.endswith('.py') else 'FILE.py'} sample ...`, or in Python give "
-                f"the class: variant=..."
+                f"{path} {what} of {name}, a variant in {package}, which is in no package; name the file before the "
+                f"command, `ganzoo --with {file} ...`, or in Python give the class: variant=..."
             ) from error
         raise PluginError(
             f"{path} {what} of the variant {name!r}, whose package is not installed: pip install {package}"
         ) from error
-    if _canonical(package) != _canonical(plugin.package):
+    if _canonical(package) != _canonical(plugin.package) and not (_is_own(package) and plugin.is_own):
         raise FileError(f"{path} {what} of the {name} of {package}, but the {name} here is of {plugin.package}")
     return found, plugin
 
@@ -257,14 +257,22 @@ def _inputs(file: TensorFile, variant: Variant, plugin: Plugin, module: Generato
 def origin(header: dict[str, Any], plugin: Plugin) -> str:
     """Which versions of a variant's package wrote and read the file."""
     if plugin.is_own:
-        before, now = header["package_version"], plugin.version
-        return f"{plugin.package} was another then (digest {before}) than it is now (digest {now})"
+        before, now = (
+            f"{header['package']} (digest {header['package_version']})",
+            f"{plugin.package} ({plugin.version})",
+        )
+        return f"it was made with {before}, and is used with {now}"
     return f"it was written by {header['package']} {header['package_version']}, and {plugin.version} is installed"
 
 
 def _series(version: str) -> list[str]:
     """The part of a version that changes when behaviour may change: 1.2 of 1.2.3."""
     return version.split(".")[:2]
+
+
+def _is_own(package: str) -> bool:
+    """Whether a variant was in no package: in a file, which may have another name now, or in a notebook."""
+    return package.endswith(".py") or package == "notebook"
 
 
 def _canonical(package: str) -> str:

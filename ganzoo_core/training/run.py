@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.generator_file import load
 from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.variant import Variant
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, finished or not."""
+    """A run folder, finished or not. `variant`: the class of one's own that it was trained with, if it was."""
 
     folder: Path
+    variant: type[Variant] | None = field(default=None, repr=False, compare=False)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -37,7 +39,7 @@ class Run:
 
     def generator(self, device: str = "cpu") -> TrainedGenerator:
         """The trained generator."""
-        return load(self.folder, device)
+        return load(self.folder, device, variant=self.variant)
 
     def sample(self, n: int | None = None, *, labels: Sequence[str | int] | None = None, seed: int = 0) -> Samples:
         """Samples of the trained generator: see `TrainedGenerator.sample`."""

@@ -74,7 +74,7 @@ def train(
     settings = brought | settings
     processes = join()
     if isinstance(processes, ProcessGroup) and processes.rank:
-        return Run(follow(processes, data_dir))
+        return Run(follow(processes, data_dir), own.class_of(variant))
     texts = texts or {}
     out, resume = (path and os.path.expanduser(path) for path in (out, resume))
     if resume is None and (begun := begun_run()):
@@ -85,7 +85,8 @@ def train(
     if progress and in_notebook():
         callbacks = [*callbacks, NotebookProgress()]
     if resume is not None:
-        return _resume(Path(resume), name, out, data_dir, settings, texts, seconds, callbacks, processes)
+        path = _resume(Path(resume), name, out, data_dir, settings, texts, seconds, callbacks, processes)
+        return Run(path, own.class_of(variant))
     if name is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(name, settings, texts)
@@ -101,7 +102,7 @@ def train(
         examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
         Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
-        return Run(folder.path)
+        return Run(folder.path, own.class_of(variant))
 
 
 def _resume(
@@ -114,7 +115,7 @@ def _resume(
     seconds: float | None,
     callbacks: Sequence[Callback],
     processes: Processes,
-) -> Run:
+) -> Path:
     if out is not None:
         raise SettingError("--out and --resume exclude each other: a resumed run stays in its folder")
     with RunFolder.resume(path) as folder:
@@ -133,7 +134,7 @@ def _resume(
         check_phases(path, metadata, plan, step)
         if steps == step or (metadata.settings["steps"] == step and (seconds or math.inf) <= (metadata.seconds or 0)):
             lead_nowhere(processes, path)
-            return Run(path)
+            return path
         if seconds is None and not {"steps"} & (values.keys() | texts.keys()):
             seconds = metadata.seconds
         dataset = load_again(plan, lambda: load_data(plan.source, data_dir, processes))
@@ -149,7 +150,7 @@ def _resume(
         examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
         Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
-        return Run(folder.path)
+        return folder.path
 
 
 def _examples(
