@@ -72,7 +72,7 @@ class Turn:
         owns_generator: bool,
         joint: bool,
         further: Mapping[str, nn.Module] | None = None,
-        augment: Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]] | None = None,
+        augment: Callable[..., tuple[Tensor, dict[str, Tensor]]] | None = None,
         judge: Callable[..., Any] | None = None,
     ) -> None:
         self.generator = generator
@@ -178,22 +178,21 @@ class Turn:
         return self.batch | columns | ({} if labels is None else {"labels": labels})
 
     def _judge(self, judge: Callable[..., Any], x: Tensor, batch: dict[str, Tensor]) -> Any:
-        x, columns = self._seen(x, batch)
+        x, columns = self._seen(x, columns_of(self.discriminator, batch))
         return checked_logits(self.discriminator, judge(x, batch.get("labels"), **columns), x)
 
-    def _seen(self, x: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Samples and columns as the discriminator sees them: augmented, where the run asks for it."""
-        columns = columns_of(self.discriminator, batch)
-        return (x, columns) if self._augment is None else self._augment(x, columns)
+    def _seen(self, x: Tensor, columns: dict[str, Tensor], copies: int = 1) -> tuple[Tensor, dict[str, Tensor]]:
+        """So many batches of samples, and columns, as the discriminator sees them: augmented, where that is asked."""
+        return (x, columns) if self._augment is None else self._augment(x, columns, copies)
 
     @cached_property
     @torch.enable_grad()
     def _on_both(self) -> tuple[Any, Any]:
-        n = len(self.real)
-        (real, beside), (fake, behind) = self._seen(self.real, self.batch), self._seen(self.fake, self.batch)
+        n, columns = len(self.real), columns_of(self.discriminator, self.batch)
+        twice = {name: torch.cat([column, column]) for name, column in columns.items()}
         labels = None if self.labels is None else torch.cat([self.labels, self.labels])
-        x, columns = torch.cat([real, fake]), {name: torch.cat([c, behind[name]]) for name, c in beside.items()}
-        output = checked_logits(self.discriminator, self._compiled(x, labels, **columns), x)
+        x, twice = self._seen(torch.cat([self.real, self.fake]), twice, copies=2)
+        output = checked_logits(self.discriminator, self._compiled(x, labels, **twice), x)
         if isinstance(output, Tensor):
             return output[:n], output[n:]
         return type(output)(*(part[:n] for part in output)), type(output)(*(part[n:] for part in output))

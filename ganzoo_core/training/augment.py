@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,38 +31,40 @@ _log = logging.getLogger("ganzoo")
 class Augment(nn.Module):
     """Changes images on their way to the discriminator; gradients pass through, and those of gradients."""
 
-    def forward(self, x: Tensor, columns: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Images x (N, C, H, W) changed, each in its own way, and the image columns of that size in the same way."""
+    def forward(self, x: Tensor, columns: Mapping[str, Tensor], copies: int = 1) -> tuple[Tensor, dict[str, Tensor]]:
+        """Images x (N, C, H, W) changed, each in its own way, and the image columns of that size in the same way.
+
+        `copies`: how many batches they are, one after another, such as real and fake.
+        """
         names = [name for name, column in columns.items() if column.ndim == 4 and column.shape[2:] == x.shape[2:]]
         with torch.autocast(x.device.type, enabled=False):
-            changed, *others = self.change([x, *(columns[name] for name in names)])
+            changed, *others = self.change([x, *(columns[name] for name in names)], copies)
         return changed, dict(columns) | dict(zip(names, others, strict=True))
 
     @abstractmethod
-    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
-        """Images (N, C, H, W), all changed alike."""
+    def change(self, images: Sequence[Tensor], copies: int) -> list[Tensor]:
+        """Images (N, C, H, W), `copies` batches of them, all changed alike."""
 
 
 class Flip(Augment):
     """Every second image mirrored, left to right: what is generated will be mirrored as often."""
 
-    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def change(self, images: Sequence[Tensor], copies: int) -> list[Tensor]:
         """Every second image mirrored."""
-        flipped = uniform(len(images[0]), 1, 1, 1, like=images[0]) < 0.5
+        flipped = _rows(uniform, 1, images[0], copies).view(-1, 1, 1, 1) < 0.5
         return [torch.where(flipped, x.flip(3), x) for x in images]
 
 
 class DiffAugment(Augment):
     """Colour, translation by up to an eighth and a cutout of half a side (arXiv:2006.10738, section 4)."""
 
-    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def change(self, images: Sequence[Tensor], copies: int) -> list[Tensor]:
         """Images with other colours, moved, and with a grey square."""
-        n, like = len(images[0]), images[0]
-        height, width = like.shape[2:]
-        brightness, saturation, contrast, *places = (uniform(n, 1, 1, 1, like=like) for _ in range(7))
+        height, width = images[0].shape[2:]
+        brightness, saturation, contrast, *places = _rows(uniform, 7, images[0], copies)[:, :, None, None, None]
         found = []
         for image in images:
-            x, rest = image.split([_colours(image), image.shape[1] - _colours(image)], dim=1)
+            x, rest = image.split([_colour_channels(image), image.shape[1] - _colour_channels(image)], dim=1)
             x = x + brightness - 0.5
             grey = x.mean(1, keepdim=True)
             x = grey + (x - grey) * 2 * saturation
@@ -122,6 +124,8 @@ class Ada(Augment):
     p: Tensor
     signs: Tensor
     steps: Tensor
+    rotations: Tensor
+    axes: Tensor
 
     def __init__(self, batch_size: int, boundary: float | None) -> None:
         super().__init__()
@@ -129,6 +133,10 @@ class Ada(Augment):
         self.stride = _EVERY * batch_size / IMAGES
         for name in ("p", "signs", "steps"):
             self.register_buffer(name, torch.zeros(()))
+        # Once on the device, as a CUDA graph can't record a copy of Python's numbers to it.
+        rotations = torch.tensor([name in ("rotation", "second rotation") for name in _CHANGES])
+        self.register_buffer("rotations", rotations[:, None], persistent=False)
+        self.register_buffer("axes", _axes(), persistent=False)
 
     @torch.no_grad()
     def observe(self, turns: Sequence[Turn], processes: Processes) -> None:
@@ -153,84 +161,92 @@ class Ada(Augment):
     def _sign(self, real: Tensor, fake: Tensor) -> Tensor:
         return (real - ((real.mean() + fake.mean()) / 2 if self.boundary is None else self.boundary)).sign().mean()
 
-    def change(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def change(self, images: Sequence[Tensor], copies: int) -> list[Tensor]:
         """Images as other matrices of places and of colours make them."""
-        draws = self._draw(images[0])
-        grid, colours = self._grid(images[0], draws), self._colours(draws)
-        placed = _sampled(torch.cat(list(images), dim=1), grid).split([x.shape[1] for x in images], dim=1)
-        return [_coloured(x, colours) for x in placed]
+        draws = self._draw(images[0], copies)
+        placed = _sampled(torch.cat(list(images), dim=1), _grid(images[0], draws))
+        colours = self._colours(draws)
+        return [_coloured(x, colours) for x in placed.split([x.shape[1] for x in images], dim=1)]
 
-    def _draw(self, like: Tensor) -> _Draws:
+    def _draw(self, like: Tensor, copies: int) -> _Draws:
         """All random numbers of N images at once, as many small draws take longer than the changes."""
-        gates = uniform(len(like), len(_CHANGES), like=like)  # (N, changes)
-        rotated = 1 - (1 - self.p).sqrt()  # with two rotations, p that there is at least one
-        on = torch.where(_is_rotation(gates), gates < rotated, gates < self.p).float()
-        return _Draws(
-            on.unbind(1), uniform(len(like), 8, like=like).unbind(1), normal(len(like), 7, like=like).unbind(1)
+        gates, u, z = (
+            _rows(draw, count, like, copies) for draw, count in ((uniform, len(_CHANGES)), (uniform, 8), (normal, 7))
         )
+        # with two rotations, p that there is at least one
+        on = gates < torch.where(self.rotations, 1 - (1 - self.p).sqrt(), self.p)
+        return _Draws(on.float().unbind(), u.unbind(), z.unbind())
 
-    def _grid(self, like: Tensor, draws: _Draws) -> Tensor:
-        """From where in each image (N, C, H, W) its pixels come: (N, H, W, 2), as `grid_sample` takes it.
-
-        Its matrix is a product of inverses, so that the first change of the paper's list stands on the left. Nothing
-        is copied from Python's numbers to the device, as a CUDA graph could not record that.
-        """
-        n, _, height, width = like.shape
-        (flip, turn, move, scale, rotate, stretch, rotate_2, shift, *_), u, z = draws
-        quarters = (u[1] * 4).floor() if height == width else (u[1] * 2).floor() * 2
-        first = quarters * turn * (math.pi / 2)
-        angles = torch.stack([first, first + (2 * u[4] - 1) * math.pi * rotate, (2 * u[5] - 1) * math.pi * rotate_2])
-        (c0, c, e), (s0, d, f) = angles.cos(), angles.sin()
-        size, long = (0.2 * z[0] * scale).exp2(), (0.2 * z[1] * stretch).exp2()
-        k, q = size * long, size / long
-        mirror = 1 - 2 * flip * (u[0] < 0.5)
-        # mirror, then the rotation by `first` and on, the stretch and the other rotation: a matrix of 2 by 2
-        a, b = mirror * (c * k * e - d * q * f), -mirror * (c * k * f + d * q * e)
-        g, h = d * k * e + c * q * f, c * q * e - d * k * f
-        across, down = (((2 * v - 1) * side / 8).round() * move for v, side in ((u[2], width), (u[3], height)))
-        later, lower = z[2] * shift * width / 8, z[3] * shift * height / 8
-        x = mirror * (c0 * across - s0 * down) + a * later + b * lower
-        y = s0 * across + c0 * down + g * later + h * lower
-        ratio = height / width  # between pixels and [-1, 1]
-        rows = [a, b * ratio, x * (2 / width), g / ratio, h, y * (2 / height)]
-        return F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), [n, 1, height, width], align_corners=False)
-
-    def _colours(self, draws: _Draws) -> Tensor:
-        """How each image's colours change: (N, 3, 4), a matrix and what is added.
+    def _colours(self, draws: _Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """How each image's colours change: factors (N,) of greys and what is added (N,), matrices (N, 3, 3) of colours.
 
         Brightness, contrast and the mirrored luma act along the axis of greys, hue and saturation across it.
         """
         (*_, brightness, contrast, luma, hue, saturation), u, z = draws
         factor = (0.5 * z[5] * contrast).exp2()
         along = factor * (1 - 2 * luma * (u[6] < 0.5))
-        across, angle = factor * (z[6] * saturation).exp2(), (2 * u[7] - 1) * math.pi * hue
-        eye = torch.eye(3, device=along.device)
-        cross = (eye.roll(-1, 1) - eye.roll(1, 1)) * 3**-0.5  # of Rodrigues' formula, about (1, 1, 1) / sqrt(3)
-        around = (across * angle.cos())[:, None, None] * (eye - 1 / 3) + (across * angle.sin())[:, None, None] * cross
-        matrix = around + along[:, None, None] / 3
-        return torch.cat([matrix, (0.2 * z[4] * brightness * along)[:, None, None].expand(-1, 3, 1)], dim=2)
+        across, angle = factor * (z[6] * saturation).exp2(), (2 * math.pi * u[7] - math.pi) * hue
+        matrices = torch.stack([along, across * angle.cos(), across * angle.sin()], 1) @ self.axes
+        return along, 0.2 * z[4] * brightness * along, matrices.view(-1, 3, 3)
 
 
-def _is_rotation(gates: Tensor) -> Tensor:
-    """Which of the changes are one of the two rotations."""
-    place = torch.arange(gates.shape[1], device=gates.device)
-    return (place == _CHANGES.index("rotation")) | (place == _CHANGES.index("second rotation"))
+def _rows(draw: Callable[..., Tensor], count: int, like: Tensor, copies: int) -> Tensor:
+    """Numbers (count, N) for N images that are `copies` batches: which sample gets which, no microbatch changes."""
+    n = len(like) // copies
+    return draw(n, copies * count, like=like).view(n, copies, count).permute(2, 1, 0).reshape(count, -1)
 
 
-def _colours(x: Tensor) -> int:
+def _axes() -> Tensor:
+    """Rows (3, 9): onto the axis of greys (1, 1, 1), across it, and Rodrigues' turn about it, as matrices of 3 by 3."""
+    eye, along = torch.eye(3), torch.full((3, 3), 1 / 3)
+    return torch.stack([along, eye - along, (eye.roll(-1, 1) - eye.roll(1, 1)) * 3**-0.5]).flatten(1)
+
+
+def _grid(like: Tensor, draws: _Draws) -> Tensor:
+    """From where in each image (N, C, H, W) its pixels come: (N, H, W, 2), as `grid_sample` takes it.
+
+    Its matrix is a product of inverses, so that the first change of the paper's list stands on the left. Rotation by f,
+    stretch by k and q, rotation by e are together the rotation by f + e times (k + q) / 2, and, of the mirrored place,
+    that by f - e times (k - q) / 2.
+    """
+    n, _, height, width = like.shape
+    (flip, turn, move, scale, rotate, stretch, rotate_2, shift, *_), u, z = draws
+    first = turn * ((u[1] * 4).floor() if height == width else (u[1] * 2).floor() * 2) * (math.pi / 2)
+    f, e = first + (2 * math.pi * u[4] - math.pi) * rotate, (2 * math.pi * u[5] - math.pi) * rotate_2
+    angles = torch.stack([first, f + e, f - e])
+    (c0, c, d), (s0, s, t) = angles.cos(), angles.sin()
+    size, long = (0.2 * z[0] * scale).exp2(), (0.2 * z[1] * stretch).exp2()
+    k, q = size * long / 2, size / long / 2
+    plus, minus = k + q, k - q
+    c, s, d, t = c * plus, s * plus, d * minus, t * minus
+    a, b, g, h = c + d, t - s, t + s, c - d
+    across, down = (((2 * v - 1) * (side / 8)).round() * move for v, side in ((u[2], width), (u[3], height)))
+    later, lower = z[2] * shift * (width / 8), z[3] * shift * (height / 8)
+    x, y = c0 * across - s0 * down + a * later + b * lower, s0 * across + c0 * down + g * later + h * lower
+    mirror, ratio = 1 - 2 * flip * (u[0] < 0.5), height / width  # between pixels and [-1, 1]
+    rows = torch.stack([a * mirror, b * mirror * ratio, x * mirror * (2 / width), g / ratio, h, y * (2 / height)], 1)
+    places = [(torch.arange(side, device=like.device) * 2 + 1) / side - 1 for side in (width, height)]
+    columns = torch.stack(
+        [places[0].expand(height, -1), places[1][:, None].expand(-1, width), torch.ones_like(like[0, 0])]
+    )
+    return (rows.view(2 * n, 3) @ columns.flatten(1)).view(n, 2, height, width).permute(0, 2, 3, 1)
+
+
+def _colour_channels(x: Tensor) -> int:
     """How many channels of images (N, C, H, W) are colours: not the opacity."""
     return 3 if x.shape[1] >= 3 else 1
 
 
-def _coloured(x: Tensor, change: Tensor) -> Tensor:
-    """Images (N, C, H, W) with their colours changed by matrices (N, 3, 4); grey ones as a grey colour would be."""
-    k = _colours(x)
+def _coloured(x: Tensor, colours: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Images (N, C, H, W) with their colours changed; grey ones as a grey colour would be."""
+    along, added, matrices = colours
+    k = _colour_channels(x)
+    seen = x[:, :k]
     if k == 1:
-        factor, shift = change[:, :, :3].sum((1, 2)).view(-1, 1, 1), change[:, :, 3:].sum(1, keepdim=True)
-        change = torch.cat([factor, shift], 2) / 3
-    colours, rest = x.split([k, x.shape[1] - k], dim=1)
-    flat = torch.baddbmm(change[:, :, -1:], change[:, :, :-1], colours.flatten(2))
-    return torch.cat([flat.view_as(colours), rest], dim=1)
+        changed = torch.addcmul(added.view(-1, 1, 1, 1), seen, along.view(-1, 1, 1, 1))
+    else:
+        changed = torch.baddbmm(added.view(-1, 1, 1), matrices, seen.flatten(2)).view_as(seen)
+    return changed if k == x.shape[1] else torch.cat([changed, x[:, k:]], dim=1)
 
 
 class _Sampled(torch.autograd.Function):

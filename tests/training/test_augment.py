@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 
 import pytest
@@ -76,9 +77,8 @@ def test_flip_mirrors_every_second_image():
 
 
 def drawn(monkeypatch, *numbers: float) -> None:
-    """Have `uniform` give these, one after another, for all images alike."""
-    given = iter(numbers)
-    monkeypatch.setattr(augment, "uniform", lambda *shape, like: torch.full(shape, next(given)))
+    """Have `uniform` give these for all images alike."""
+    monkeypatch.setattr(augment, "uniform", lambda n, count, like: torch.tensor([numbers]).expand(n, count))
 
 
 def test_diffaugment_by_hand(monkeypatch):
@@ -125,17 +125,26 @@ def test_ada_is_nothing_at_p_0_and_at_p_changes_about_so_many():
     ],
 )
 def test_geometry_of_ada_by_hand(monkeypatch, change, numbers):
-    monkeypatch.setattr(Ada, "_draw", lambda self, like: draws(len(like), **numbers))
+    monkeypatch.setattr(Ada, "_draw", lambda self, like, copies: draws(len(like), **numbers))
     x = images()
     torch.testing.assert_close(ada(0.5)(x, {})[0], change(x), rtol=0, atol=1e-5)
 
 
 def test_colours_of_ada_by_hand():
-    grey = torch.zeros(1, 3, 1, 1)
-    shift = torch.cat([torch.eye(3), torch.full((3, 1), 0.25)], 1)[None]
-    assert augment._coloured(grey, shift).flatten().tolist() == [0.25] * 3
-    assert augment._coloured(torch.zeros(1, 1, 1, 1), shift).item() == pytest.approx(0.25)
-    assert augment._coloured(torch.ones(1, 1, 1, 1), shift).item() == pytest.approx(1.25)
+    colours = torch.tensor([2.0]), torch.tensor([0.25]), torch.eye(3)[None]
+    assert augment._coloured(torch.zeros(1, 3, 1, 1), colours).flatten().tolist() == [0.25] * 3
+    assert augment._coloured(torch.zeros(1, 1, 1, 1), colours).item() == pytest.approx(0.25)
+    assert augment._coloured(torch.ones(1, 1, 1, 1), colours).item() == pytest.approx(2.25)
+    assert augment._coloured(torch.ones(1, 2, 1, 1), colours).flatten().tolist() == [2.25, 1.0]
+
+
+@pytest.mark.parametrize("which", range(8, 13))
+def test_a_grey_colour_is_changed_as_a_grey_image(which):
+    x, found = torch.rand(1, 1, 4, 4), draws(1, on={which: 1}, u={6: 0.1, 7: 0.8}, z={4: 0.7, 5: -0.3, 6: 1.2})
+    colours = ada(0.5)._colours(found)
+    torch.testing.assert_close(
+        augment._coloured(x.expand(1, 3, 4, 4), colours), augment._coloured(x, colours).expand(1, 3, 4, 4)
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,13 +188,44 @@ def test_changes_of_ada_are_made_in_the_order_of_the_paper():
     x[..., 2] = 1.0
     expected = torch.zeros(1, 1, 16, 16)
     expected[..., 15] = 1.0
-    torch.testing.assert_close(augment._sampled(x, ada(1.0)._grid(x, found)), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(augment._sampled(x, augment._grid(x, found)), expected, rtol=0, atol=1e-5)
+
+
+def turned(angle: float) -> Tensor:
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.tensor([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+
+
+def placed(x: float, y: float) -> Tensor:
+    return torch.tensor([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("sides", [(16, 16), (16, 8)])
+def test_geometry_of_ada_is_the_product_of_its_changes(sides):
+    height, width = sides
+    u = {0: 0.1, 1: 0.7, 2: 0.9, 3: 0.2, 4: 0.35, 5: 0.8}
+    found = draws(1, on=dict.fromkeys(range(8), 1), u=u, z={0: 0.7, 1: -1.1, 2: 0.4, 3: -0.6})
+    size, long = 2 ** (0.2 * 0.7), 2 ** (0.2 * -1.1)
+    product = (
+        torch.diag(torch.tensor([-1.0, 1, 1]))
+        @ turned(math.pi)
+        @ placed(round(0.8 * width / 8), round(-0.6 * height / 8))
+        @ torch.diag(torch.tensor([size, size, 1]))
+        @ turned(-0.3 * math.pi)
+        @ torch.diag(torch.tensor([long, 1 / long, 1]))
+        @ turned(0.6 * math.pi)
+        @ placed(0.4 * width / 8, -0.6 * height / 8)
+    )
+    pixels = torch.diag(torch.tensor([width / 2, height / 2, 1]))
+    matrix = (pixels.inverse() @ product @ pixels)[None, :2]
+    expected = torch.nn.functional.affine_grid(matrix, [1, 1, *sides], align_corners=False)
+    torch.testing.assert_close(augment._grid(torch.zeros(1, 1, *sides), found), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["diffaugment", "ada"])
 def test_colours_leave_opacity_alone(name, monkeypatch):
     x = torch.cat([images(), torch.ones(4, 1, 12, 12)], 1)
-    monkeypatch.setattr(Ada, "_grid", lambda self, like, draws: torch.nn.functional.affine_grid(
+    monkeypatch.setattr(augment, "_grid", lambda like, draws: torch.nn.functional.affine_grid(
         torch.eye(2, 3).expand(len(like), 2, 3), [len(like), 1, 12, 12], align_corners=False))  # fmt: skip
     changed, _ = ALL[name]()(x, {})
     inside = changed[:, 3] != 0  # a cutout
@@ -223,14 +263,15 @@ def test_gradients_and_their_gradients_pass(name):
 def test_microbatches_get_what_the_whole_would(name):
     x = images(8)
     torch.manual_seed(3)
-    whole, _ = ALL[name]()(x, {})
+    whole, _ = ALL[name]()(torch.cat([x, -x]), {}, copies=2)
     parts = []
     for number in range(2):
-        common = torch.Generator().manual_seed(3)
+        common, part = torch.Generator().manual_seed(3), x[4 * number : 4 * number + 4]
         token = current_microbatch.set(Microbatch(number, 2, common))
-        parts.append(ALL[name]()(x[4 * number : 4 * number + 4], {})[0])
+        parts.append(ALL[name]()(torch.cat([part, -part]), {}, copies=2)[0].unflatten(0, (2, 4)))
         current_microbatch.reset(token)
-    torch.testing.assert_close(torch.cat(parts), whole)
+    torch.testing.assert_close(torch.cat(parts, 1).flatten(0, 1), whole)
+    assert not torch.equal(whole[:8], -whole[8:])  # each of the two in its own way
 
 
 class Linear(torch.nn.Module):
@@ -239,7 +280,7 @@ class Linear(torch.nn.Module):
 
 
 def test_all_that_the_discriminator_sees_is_augmented():
-    def doubled(x, columns):
+    def doubled(x, columns, copies=1):
         return 2 * x, columns
 
     x = images()
@@ -353,7 +394,7 @@ def mean_by_quarter(p: float) -> list[float]:
     """A picture that is bright at the top left alone, augmented many times: the mean of each quarter."""
     x = torch.zeros(100_000, 1, 8, 8)
     x[:, :, :4, :4] = 1.0
-    placed = augment._sampled(x, ada(p)._grid(x, ada(p)._draw(x))).mean(0)
+    placed = augment._sampled(x, augment._grid(x, ada(p)._draw(x, 1))).mean(0)
     return torch.nn.functional.avg_pool2d(placed, 4).flatten().tolist()
 
 
