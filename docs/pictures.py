@@ -40,7 +40,7 @@ def main() -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"])
         panel(browser, out / "panel.gif")
-        learning("runs/cgan-digits-1", out / "digits.gif", frames=24)
+        learning("runs/cgan-digits-1", out / "digits.gif", frames=12)
         page(browser, Path("runs/cgan-digits-1/report.html").resolve().as_uri(), out / "report.png", height=900)
         explorer(browser, "runs/cgan-digits-1", out / "explorer.png")
         ganzoo(
