@@ -45,6 +45,10 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("NonSaturating", "Minimax", "LeastSquares", "Hinge", "Wasserstein", "gradient_penalty", "r1_penalty"),
     ),
     ("Layers", "ganzoo_core.dropout", ("Dropout",)),
+    ("Building blocks", "ganzoo_core.blocks", (
+            "Residual", "residual_block", "PatchDiscriminator", "ImagePool", "UNet", "instance_norm", "normal_weights",
+            "halvings",
+        )),
     ("Data in memory", "ganzoo_core", ("Dataset",)),
     ("Seeds and noise", "ganzoo_core.seeds", ("derive_seed", "uniform", "normal")),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
@@ -204,6 +208,9 @@ def _signature(function: Any) -> str:
 
 def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
     text = getattr(parameter.annotation, "__forward_arg__", parameter.annotation)
+    name = getattr(parameter.default, "__name__", None)  # of a class or a function
+    if name and parameter.default is not parameter.empty:
+        parameter = parameter.replace(default=_Bare(name))
     return parameter.replace(annotation=_Bare(text)) if isinstance(text, str) else parameter
 
 

@@ -24,7 +24,7 @@ PLUGIN_FOLDERS = [f.parent for group in ("plugins", "examples") for f in sorted(
 PLUGIN_PACKAGES = [package for folder in PLUGIN_FOLDERS for package in sorted(folder.glob("ganzoo_*"))]
 
 HEAVY = {"torch", "torchvision", "numpy", "matplotlib", "sklearn", "PIL", "safetensors", "onnx", "onnxruntime"}
-PUBLIC_MODULES = {"losses", "dropout", "interfaces", "data", "errors", "callbacks", "settings", "testing"}
+PUBLIC_MODULES = {"losses", "dropout", "blocks", "interfaces", "data", "errors", "callbacks", "settings", "testing"}
 
 
 @dataclass(frozen=True)
