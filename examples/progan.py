@@ -49,6 +49,12 @@ def layer(n_in, n_out):
     return Scaled(nn.Conv2d(n_in, n_out, 3, padding=1), nn.LeakyReLU(0.2))
 
 
+def with_spread(x):
+    """Features (N, C, H, W) with one more, the minibatch standard deviation (section 3)."""
+    spread = (x.var(0, correction=0) + 1e-8).sqrt().mean().expand(len(x), 1, *x.shape[2:])
+    return torch.cat([x, spread], 1)
+
+
 class Growing(nn.Module):
     """Computes the levels begun; the last of them may be mixed with the one below while it fades in (figure 2)."""
 
@@ -87,7 +93,7 @@ class ProganGenerator(Growing, ganzoo.Generator):
 
 
 class ProganDiscriminator(Growing, ganzoo.Discriminator):
-    """On images made as small as the level; minibatch standard deviation at the end (section 3)."""
+    """On images made as small as the level; minibatch standard deviation at the end."""
 
     mixes_samples = True
 
@@ -106,8 +112,7 @@ class ProganDiscriminator(Growing, ganzoo.Discriminator):
             h = self.blocks[i](h)
             if self.fades and i == self.level:
                 h = torch.lerp(self.rgb[i - 1](F.avg_pool2d(x, 2)), h, self.fade)
-        spread = (h.var(0, correction=0) + 1e-8).sqrt().mean().expand(len(h), 1, *h.shape[2:])
-        return self.blocks[0](torch.cat([h, spread], 1)).squeeze(1)
+        return self.blocks[0](with_spread(h)).squeeze(1)
 
 
 class ProganLoss(Wasserstein):

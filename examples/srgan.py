@@ -104,12 +104,8 @@ class SrganLoss(NonSaturating):
 class Srgan(ganzoo.Variant):
     """A large picture of a small one: first as near as can be, then such as a discriminator takes for real."""
 
-    name, title, paper, year = (
-        "srgan",
-        "Photo-Realistic Single Image Super-Resolution Using a GAN",
-        "arXiv:1609.04802",
-        2016,
-    )
+    name, paper, year = "srgan", "arXiv:1609.04802", 2016
+    title = "Photo-Realistic Single Image Super-Resolution Using a GAN"
     Config = SrganConfig
     Generator, Discriminator, Loss = SrganGenerator, SrganDiscriminator, SrganLoss
 

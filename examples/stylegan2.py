@@ -3,13 +3,11 @@
 Smaller than the paper's: one width, plain resampling in place of its filters, noise that is fixed in eval mode.
 """
 
-import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from progan import sides  # the file beside this one
+from progan import Scaled, layer, sides, with_spread  # the file beside this one
 from torch import nn
 
 import ganzoo_core as ganzoo
@@ -24,7 +22,6 @@ from ganzoo_core.settings import Settings
 class Stylegan2Config(ganzoo.Config):
     """Appendix B's weights and learning rate."""
 
-    latent_dim: int = option(128, "coordinates of z and of w", minimum=1)
     width: int = option(64, "channels of every level", minimum=1)
     r1_weight: float = option(10.0, "gamma of R1, at every 16th step", minimum=0)
     path_weight: float = option(2.0, "weight of the path length, at every 4th step", minimum=0)
@@ -47,15 +44,14 @@ class Styled(nn.Module):
 
     def __init__(self, n_in, n_out, size, style_dim, side=None):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in, size, size) / math.sqrt(n_in * size**2))
+        self.weight = nn.Parameter(torch.randn(n_out, n_in, size, size) / (n_in * size**2) ** 0.5)
         self.bias = nn.Parameter(torch.zeros(n_out, 1, 1))
         self.strength = None if side is None else nn.Parameter(torch.zeros(()))
         self.style = nn.Linear(style_dim, n_in)
-        nn.init.ones_(self.style.bias)
         self.register_buffer("noise", None if side is None else torch.randn(1, 1, *side))
 
     def forward(self, x, w):
-        s = self.style(w)  # (N, n_in)
+        s = 1 + self.style(w)  # (N, n_in)
         x = F.conv2d(x * s[:, :, None, None], self.weight, padding=self.weight.shape[2] // 2)
         if self.noise is None:
             return x + self.bias
@@ -103,15 +99,11 @@ class Block(nn.Module):
 
     def __init__(self, c):
         super().__init__()
-        self.first, self.second, self.skip = (
-            nn.Conv2d(c, c, 3, padding=1),
-            nn.Conv2d(c, c, 3, padding=1),
-            nn.Conv2d(c, c, 1),
-        )
+        self.main = nn.Sequential(layer(c, c), layer(c, c), nn.AvgPool2d(2))
+        self.skip = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(c, c, 1, bias=False))
 
     def forward(self, x):
-        y = F.leaky_relu(self.second(F.avg_pool2d(F.leaky_relu(self.first(x), 0.2), 2)), 0.2)
-        return (y + self.skip(F.avg_pool2d(x, 2))) / 2**0.5
+        return (self.main(x) + self.skip(x)) / 2**0.5
 
 
 class Stylegan2Discriminator(ganzoo.Discriminator):
@@ -122,22 +114,18 @@ class Stylegan2Discriminator(ganzoo.Discriminator):
     def __init__(self, config, data):
         super().__init__()
         c, (h, w) = config.width, sides(data)[0]
-        self.blocks = nn.Sequential(
-            nn.Conv2d(data.shape[0], c, 1), nn.LeakyReLU(0.2), *(Block(c) for _ in sides(data)[1:])
-        )
-        last = nn.Conv2d(c + 1, c, 3, padding=1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(c * h * w, c)
-        self.last = nn.Sequential(*last, nn.LeakyReLU(0.2), nn.Linear(c, 1))
+        self.blocks = nn.Sequential(Scaled(nn.Conv2d(data.shape[0], c, 1)), *(Block(c) for _ in sides(data)[1:]))
+        last = Scaled(nn.Linear(c * h * w, c), nn.LeakyReLU(0.2)), Scaled(nn.Linear(c, 1), gain=1.0)
+        self.last = nn.Sequential(layer(c + 1, c), nn.Flatten(), *last)
 
     def forward(self, x, labels=None):
-        h = self.blocks(x)
-        spread = (h.var(0, correction=0) + 1e-8).sqrt().mean().expand(len(h), 1, *h.shape[2:])
-        return self.last(torch.cat([h, spread], 1)).squeeze(1)
+        return self.last(with_spread(self.blocks(x))).squeeze(1)
 
 
 class Stylegan2Loss(NonSaturating):
     """With R1 and path length (section 3.2), each times the steps between two of its updates (section 3.1)."""
 
-    joins: ClassVar = {"length": "mean"}
+    joins = {"length": "mean"}  # noqa: RUF012
 
     def __init__(self, config):
         super().__init__()
@@ -149,9 +137,8 @@ class Stylegan2Loss(NonSaturating):
 
     def path(self, turn):
         with torch.autocast(turn.z.device.type, enabled=False):  # in bf16 its small differences would be lost
-            w = turn.generator.styles(turn.z)
-            fake = turn.generator.synthesis(w)
-            noise = normal(*fake.shape, like=fake) / math.sqrt(fake[0, 0].numel())
+            fake = turn.generator.synthesis(w := turn.generator.styles(turn.z))
+            noise = normal(*fake.shape, like=fake) / fake[0, 0].numel() ** 0.5
             (jacobian,) = torch.autograd.grad((fake * noise).sum(), w, create_graph=True)
         lengths = jacobian.square().sum(2).mean(1).sqrt()  # (N,)
         self.length.lerp_(lengths.detach().float().mean(), 0.01)
@@ -161,12 +148,8 @@ class Stylegan2Loss(NonSaturating):
 class Stylegan2(ganzoo.Variant):
     """Styles for every level, noise, and two penalties that are seldom computed."""
 
-    name, title, paper, year = (
-        "stylegan2",
-        "Analyzing and Improving the Image Quality of StyleGAN",
-        "arXiv:1912.04958",
-        2019,
-    )
+    name, paper, year = "stylegan2", "arXiv:1912.04958", 2019
+    title = "Analyzing and Improving the Image Quality of StyleGAN"
     Config, Sampling = Stylegan2Config, Stylegan2Sampling
     Generator, Discriminator, Loss = Stylegan2Generator, Stylegan2Discriminator, Stylegan2Loss
 
