@@ -13,14 +13,9 @@ from ganzoo_r3gan.networks import BiasedLeakyReLU, Block, R3ganDiscriminator, R3
 
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.testing import VariantSuite
 
 GREY = DataSpec("grey", (1, 28, 28))
 COLOUR = DataSpec("colour", (3, 32, 32))
-
-
-class TestR3gan(VariantSuite):
-    variant = "r3gan"
 
 
 def turn(real_logits, fake_logits, progress=0.0):

@@ -13,15 +13,10 @@ from torch import nn
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import registry
-from ganzoo_core.testing import VariantSuite
 
 TEN = tuple("0123456789")
 GREY = DataSpec("grey", (1, 28, 28), TEN)
 COLOUR = DataSpec("colour", (3, 32, 32), TEN)
-
-
-class TestSngan(VariantSuite):
-    variant = "sngan"
 
 
 @pytest.mark.parametrize("name", ["projection", "sagan", "biggan"])
