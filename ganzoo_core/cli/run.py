@@ -23,7 +23,8 @@ from ganzoo_core.distributed.launch import launch, worker_rank
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.registry import registry
-from ganzoo_core.runs.own import run_command, sample_command
+from ganzoo_core.runs.own import is_file, run_command, sample_command
+from ganzoo_core.runs.presets import presets_of
 from ganzoo_core.storage.names import one_line, shell_word, visible
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 @click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile.")
 @set_option
 @click.option(
-    "--config", type=UserPath(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
-    help="Settings from a file; --set and flags override it.",
+    "--config", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.toml",
+    help="Settings from a file, or from a preset of the variant (`ganzoo show`); --set and flags override it.",
 )  # fmt: skip
 @click.option("--snapshots", metavar="N,N,...", help="The steps at which to draw samples.")
 @click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
@@ -89,7 +90,7 @@ def command(
     if epochs is not None and flags["steps"] is not None:
         raise click.UsageError("--steps and --epochs exclude each other; give one of them")
     texts = dict(pairs) | ({} if snapshots is None else {"snapshots": snapshots})
-    values, texts, epochs = merge(_read_toml(config) if config else {}, texts, flags, epochs)
+    values, texts, epochs = merge(_read_toml(_settings_file(config, variant)) if config else {}, texts, flags, epochs)
     if epochs is not None and resume is not None:
         raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
     rank = worker_rank()
@@ -144,6 +145,19 @@ def _names(settings: dict[str, Any]) -> set[str]:
     """The names of settings, and with steps epochs, with epochs steps."""
     length = {"steps", "epochs"}
     return settings.keys() | (length if length & settings.keys() else set())
+
+
+def _settings_file(path: Path, variant: str | None) -> Path:
+    """The file itself, or where there is none the preset of that name. Raises `click.BadParameter` for neither."""
+    if path.exists():
+        return path
+    words = f"File {str(path)!r} does not exist"
+    if variant is not None and not is_file(variant):
+        found = presets_of(variant)
+        if str(path) in found:
+            return found[str(path)]
+        words += f", and {variant} comes with " + (f"the presets {', '.join(found)}" if found else "no presets")
+    raise click.BadParameter(words, param_hint="'--config'")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.own import named
 from ganzoo_core.runs.plan import resolve
+from ganzoo_core.runs.presets import presets
 from ganzoo_core.settings import Settings
 from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.variant import DataSource, Variant
@@ -47,6 +48,7 @@ def command(
     spec, described = found
     shown = describe(type(plan.variant), plan.plugin) | {
         "settings": _values(plan.variant.config),
+        "presets": list(presets(type(plan.variant))),
         "sampling": _values(plan.variant.Sampling()),
         "data": None if spec is None else spec.to_dict(),
         "inputs": None,
@@ -122,6 +124,9 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
     click.echo(one_line(f"takes {', '.join(shown['kinds'])}; {needs}"))
     if shown["weights"]:
         click.echo(one_line(f"comes with trained weights: ganzoo sample {shell_word(shown['name'])}"))
+    for preset in shown["presets"]:
+        command = f"ganzoo run {shell_word(shown['name'])} --config {shell_word(preset)}"
+        click.echo(one_line(f"comes with the preset {preset}: {command}"))
     click.echo()
     value = "value" if with_values else "default"
     print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])
