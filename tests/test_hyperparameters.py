@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.presets import presets
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
 
@@ -100,3 +102,14 @@ def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
     assert any(acts(variant, option, name) for name in ("points", "16", "32")), (
         f"{option.name} does nothing on points and images; state in {variant}'s Config why it is `unused`"
     )
+
+
+PRESETS = [(name, file) for name, (cls, _) in registry().variants().items() for file in presets(cls).values()]
+
+
+@pytest.mark.parametrize(("variant", "file"), PRESETS, ids=[f"{name}-{file.stem}" for name, file in PRESETS])
+def test_every_preset_is_of_settings_that_there_are(variant: str, file: Path) -> None:
+    settings = tomllib.loads(file.read_text())
+    config = registry().variant(variant)[0].Config
+    assert settings.keys() <= {option.name for option in config.options()}
+    assert config.from_dict(settings) != config()
