@@ -114,8 +114,8 @@ class Biggan(Sagan):
     name, paper, year = "biggan", "arXiv:1809.11096", 2018
     title = "Large Scale GAN Training for High Fidelity Natural Image Synthesis"
     Config, Sampling = BigganConfig, BigganSampling
-    Generator = ".biggan:BigganGenerator"
-    Loss = ".biggan:OrthogonalHinge"
+    Generator = ".big:BigganGenerator"
+    Loss = ".big:OrthogonalHinge"
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from ganzoo_sngan import Biggan, BigganConfig, BigganSampling, Projection, ProjectionConfig, Sagan, Sngan, SnganConfig
-from ganzoo_sngan.biggan import OrthogonalHinge
+from ganzoo_sngan.big import OrthogonalHinge
 from ganzoo_sngan.layers import Attention, CodedNorm, DownBlock, UpBlock, plain, spectral
 from ganzoo_sngan.networks import ResnetDiscriminator, ResnetGenerator, attention_place
 from torch import nn
