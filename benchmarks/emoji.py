@@ -1,6 +1,6 @@
 """How near a translation of pictures comes to what was wanted: one style of emoji made of another.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.emoji FOLDER [--seeds 0,1,2] [--steps 3000] [--set KEY=VALUE]...
+    OMP_NUM_THREADS=1 python -m benchmarks.emoji FOLDER [--seeds 0,1,2] [--steps 1500] [--set KEY=VALUE]...
 
 FOLDER holds two folders of pictures with the same names, as `examples/emoji_pairs.py` lays them out. One pair in ten is
 held out, and of these the error (L1), PSNR and SSIM of what the generator makes are told beside those of the input
@@ -56,7 +56,7 @@ def one_seed(folder: Path, variant: str, seed: int, texts: dict[str, str]) -> di
 @click.argument("folder")
 @click.option("--variant", default="pix2pix", show_default=True)
 @click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--steps", default=3000, show_default=True)
+@click.option("--steps", default=1500, show_default=True)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=f"Beside, or in place of, {SETTINGS}.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/emoji"), show_default=True)
 def main(folder: str, variant: str, seeds: str, steps: int, assignments: tuple[str, ...], out: Path) -> None:

@@ -46,13 +46,13 @@ class DigitPairs(Digits):
     title = "Handwritten digits, and the outline of each: pairs"
     origin = "made of scikit-learn's digits: UCI Optical Recognition of Handwritten Digits, CC BY 4.0"
     size = 1498
+    columns = (Input(name="source", kind="image", shape=(1, 28, 28), doc="the outline of a digit"),)
 
     def load(self, data_dir: Path, split: Split = "train") -> Dataset:
         """The 1,498 pairs for training, or the 299 of split "test"."""
         from ganzoo_core.datasets.digits import load_pairs
 
-        outline = Input(name="source", kind="image", shape=self.shape, doc="the outline of a digit")
-        return load_pairs(DataSpec(self.name, self.shape, self.classes, columns=(outline,)), split)
+        return load_pairs(DataSpec(self.name, self.shape, self.classes, columns=self.columns), split)
 
 
 class Downloaded(DataSource):

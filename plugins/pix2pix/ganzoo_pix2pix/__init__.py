@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, Input, hookimpl, option
 from ganzoo_core.errors import DataError
 
 GANZOO_API = 2
-MOST_HALVINGS = 8  # the paper's, of 256 pixels
+_MOST_HALVINGS = 8  # the paper's, of 256 pixels
 
 
-def depth_of(data: DataSpec, most: int) -> int:
-    """How often the U-Net halves such pictures: until a side is odd or 1, and at most so often."""
-    sides, depth = data.shape[1:], 0
-    while depth < most and all(side % 2 == 0 for side in sides):
-        sides, depth = tuple(side // 2 for side in sides), depth + 1
-    return depth
+def depth_of(data: DataSpec, most: int | None) -> int:
+    """How often the U-Net halves such pictures: until a side is odd, and at most so often."""
+    from ganzoo_core.blocks import halvings
+
+    return min(most or _MOST_HALVINGS, halvings(*data.shape[1:]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pix2pixConfig(ganzoo.Config):
-    """The paper's Adam and weights; small networks and larger batches for a CPU."""
+    """The paper's weights; for a CPU small networks, larger batches and a quicker generator."""
 
-    unused = {"latent_dim": "its noise says what dropout drops, as many numbers as there are such channels"}
+    unused: ClassVar[dict[str, str]] = {
+        "latent_dim": "its noise says what dropout drops, as many numbers as there are such channels"
+    }
     steps: int = 1500
     batch_size: int = 16
+    generator_lr: float = 1e-3
     width: int = option(32, "channels of the U-Net's first layer, doubled at each next (the paper: 64)", minimum=1)
-    depth: int = option(
-        MOST_HALVINGS, "how often the U-Net halves a picture, at most", minimum=1, maximum=MOST_HALVINGS
-    )
+    depth: int | None = option(
+        None, "how often the U-Net halves a picture, at most; none: until a side is odd, 8 times at most (the paper's)",
+        minimum=1, maximum=_MOST_HALVINGS,
+    )  # fmt: skip
     dropout: float = option(0.5, "share of channels dropped in the decoder; 0: no noise", minimum=0, maximum=0.9)
     discriminator_width: int = option(32, "channels of the discriminator's first layer (the paper: 64)", minimum=1)
     discriminator_layers: int = option(
@@ -55,8 +59,8 @@ class Pix2pix(ganzoo.Variant):
 
     def inputs(self, data: DataSpec) -> tuple[Input, ...]:
         """The source, of any size that the U-Net halves without remainder."""
-        multiple = 2 ** depth_of(data, self.config.depth)
-        return (replace(data.column("source"), any_size=True, multiple=multiple),)
+        source, multiple = data.column("source"), 2 ** depth_of(data, self.config.depth)
+        return (replace(source, any_size=source.kind == "image", multiple=multiple),)
 
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for data without a picture `source` of the samples' size, and for sides that don't do."""
