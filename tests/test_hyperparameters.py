@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganzoo_core import Dataset, DataSpec
+from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.presets import presets
@@ -42,15 +42,16 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, or images of that size, two classes of random numbers."""
+    """Points, or images of that size and a source of each, two classes of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
         samples = torch.rand(32, 2, generator=rng) * 2 - 1
         return Dataset(DataSpec(name, (2,), ("a", "b"), "points"), samples, labels)
     side = int(name)
-    samples = torch.randint(0, 256, (32, 1, side, side), generator=rng, dtype=torch.uint8)
-    return Dataset(DataSpec(name, (1, side, side), ("a", "b")), samples, labels)
+    samples, source = torch.randint(0, 256, (2, 32, 1, side, side), generator=rng, dtype=torch.uint8)
+    column = Input(name="source", kind="image", shape=(1, side, side))
+    return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column,)), samples, labels, {"source": source})
 
 
 def other(variant: str, option: Option) -> Any:

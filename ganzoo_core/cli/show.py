@@ -71,7 +71,7 @@ def _on_data(variant: Variant, source: DataSource, folder: Path) -> tuple[DataSp
     if source.shape is None or source.classes is None:
         spec = source.load(folder).spec
     else:
-        spec = DataSpec(source.name, source.shape, source.classes, source.kind)
+        spec = DataSpec(source.name, source.shape, source.classes, source.kind, columns=source.columns)
     return spec, _networks(variant, spec)
 
 
@@ -90,7 +90,7 @@ def _on_some_data(variant: Variant, folder: Path) -> tuple[DataSpec | None, dict
             except DataError as error:
                 reason = f" ({error})"
         if cls.shape is not None and cls.classes is not None:
-            spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind)
+            spec = DataSpec(cls.name, cls.shape, cls.classes, cls.kind, columns=cls.columns)
             try:
                 return spec, _networks(variant, spec)
             except DataError as error:
