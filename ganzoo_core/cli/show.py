@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ganzoo_core.cli import complete
+from ganzoo_core.cli.estimate import print_estimate
 from ganzoo_core.cli.list import describe
 from ganzoo_core.cli.options import data_dir_option, data_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table, shape_text
@@ -36,7 +37,7 @@ from ganzoo_core.variant import DataSource, Variant
 def command(
     variant: str, data: str | None, data_dir: Path | None, pairs: tuple[tuple[str, str], ...], as_json: bool
 ) -> None:
-    """Show a variant, its hyperparameters and its networks.
+    """Show a variant, its hyperparameters and its networks; with --data also what a run would take.
 
     VARIANT is a name that `ganzoo list` shows, or FILE.py:CLASS, a class in a file of yours, which is executed.
     """
@@ -55,10 +56,18 @@ def command(
         "networks": None,
         **(described or {}),
     }
+    takes = None
+    if data and plan.source.is_local(folder):
+        from ganzoo_core.training.train import dry_run
+
+        takes = dry_run(plan.variant.name, data_dir=data_dir, texts=texts | {"data": data})
     if as_json:
-        print_json(shown)
-    else:
-        _print(shown, with_values=bool(pairs))
+        print_json(shown | {"run": None if takes is None else takes.to_dict()})
+        return
+    _print(shown, with_values=bool(pairs))
+    if takes is not None:
+        click.echo()
+        print_estimate(takes)
 
 
 def _values(config: Settings) -> list[dict[str, Any]]:
