@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ganzoo_sngan import Biggan, BigganConfig, BigganSampling, Projection, ProjectionConfig, Sagan, Sngan, SnganConfig
+from ganzoo_sngan import (
+    Biggan,
+    BigganConfig,
+    BigganSampling,
+    Projection,
+    ProjectionConfig,
+    Sagan,
+    Sngan,
+    SnganConfig,
+    ganzoo_variants,
+)
 from ganzoo_sngan.big import OrthogonalHinge
 from ganzoo_sngan.layers import Attention, CodedNorm, DownBlock, UpBlock, plain, spectral
 from ganzoo_sngan.networks import ResnetDiscriminator, ResnetGenerator, attention_place
@@ -12,16 +22,15 @@ from torch import nn
 
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.registry import registry
 
 TEN = tuple("0123456789")
 GREY = DataSpec("grey", (1, 28, 28), TEN)
 COLOUR = DataSpec("colour", (3, 32, 32), TEN)
 
 
-@pytest.mark.parametrize("name", ["projection", "sagan", "biggan"])
-def test_the_others_are_offered(name):
-    assert registry().variant(name)[0].conditional
+def test_the_four_are_offered():
+    assert ganzoo_variants() == [Sngan, Projection, Sagan, Biggan]
+    assert [variant.conditional for variant in ganzoo_variants()] == [False, True, True, True]
 
 
 def test_networks_of_the_paper_at_32_pixels():
