@@ -17,7 +17,8 @@ from ganzoo_core.testing import Training, train_steps
 
 PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
-BASE = {"batch_size": 8}
+BASE = {"batch_size": 8, "pretraining_steps": 2}  # of variants that have these
+OTHER = {"scale": 2}  # what to try where one more than the default is no value
 
 # `steps` says how long to train; all others must make another generator, or another way there.
 LISTED = [
@@ -44,6 +45,8 @@ def data(name: str) -> Dataset:
 
 def other(option: Option) -> Any:
     """Another value than the default, or than the one of BASE."""
+    if option.name in OTHER:
+        return OTHER[option.name]
     value = BASE.get(option.name, option.default)
     if option.choices:
         return next(choice for choice in option.choices if choice != value)
@@ -61,13 +64,18 @@ def states(training: Training) -> list[dict[str, torch.Tensor]]:
 
 @cache
 def usual(variant: str, name: str) -> list[dict[str, torch.Tensor]]:
-    return states(train_steps(variant, data(name), 0, **BASE))
+    return states(train_steps(variant, data(name), 0, **base(variant)))
+
+
+def base(variant: str) -> dict[str, Any]:
+    names = registry().variant(variant)[0].Config.names()
+    return {name: value for name, value in BASE.items() if name in names}
 
 
 def acts(variant: str, option: Option, name: str) -> bool:
     """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
     try:
-        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(option)})
+        training = train_steps(variant, data(name), 0, **base(variant) | {option.name: other(option)})
     except (DataError, SettingError):
         return False  # not for such data, or not with such a value
     before, after = usual(variant, name)
@@ -79,7 +87,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_all_of_the_zoo_is_here() -> None:
-    assert {param.values[0] for param in LISTED} == {package.removeprefix("ganzoo-") for package in PACKAGES}
+    assert {registry().variant(param.values[0])[1].package for param in LISTED} == PACKAGES
 
 
 @pytest.mark.parametrize(("variant", "option"), LISTED)
