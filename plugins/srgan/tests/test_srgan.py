@@ -17,9 +17,9 @@ from ganzoo_srgan.loss import PerceptualLoss, RelativisticPerceptualLoss, Vgg
 from ganzoo_srgan.networks import Dense, Scaled, Verdict, smaller
 from torch import nn
 
+import ganzoo_core as ganzoo
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.testing import VariantSuite, train_steps
 
 COLOUR = DataSpec("colour", (3, 32, 32))
@@ -271,7 +271,7 @@ def test_vgg_that_can_not_be_had_is_said_to_be_so(vgg19: list[object], monkeypat
 
 def test_what_it_cannot_take_is_refused_in_a_sentence():
     with pytest.raises(SettingError, match="srgan .* refuses these settings: scale must be 2, 4 or 8, but is 3"):
-        make_variant(Srgan, SimpleNamespace(source="ganzoo-srgan"), {"scale": 3})
+        ganzoo.train("srgan", scale=3)
     with pytest.raises(SettingError, match="scale must be at most 8, but is 16"):
         SrganConfig(scale=16)
     for shape in ((1, 30, 32), (1, 32, 30), (1, 12, 12)):
