@@ -19,7 +19,7 @@ from ganzoo_core.testing import Training, train_steps
 
 PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
-BASE = {"batch_size": 8}
+BASE = {"batch_size": 8, "pretraining_steps": 2}  # of variants that have these
 # Where one more, or half of it, is no value that is allowed or that acts on small pictures.
 OTHER: dict[tuple[str, str], Any] = {
     ("r3gan", "width"): 56,
@@ -28,6 +28,8 @@ OTHER: dict[tuple[str, str], Any] = {
     ("projection", "attention_side"): 8,
     ("sagan", "attention_side"): 0,
     ("biggan", "attention_side"): 0,
+    ("srgan", "scale"): 2,
+    ("esrgan", "scale"): 2,
 }
 
 # `steps` says how long to train; all others must make another generator, or another way there.
@@ -77,13 +79,18 @@ def states(training: Training) -> list[dict[str, torch.Tensor]]:
 
 @cache
 def usual(variant: str, name: str) -> list[dict[str, torch.Tensor]]:
-    return states(train_steps(variant, data(name), 0, **BASE))
+    return states(train_steps(variant, data(name), 0, **base(variant)))
+
+
+def base(variant: str) -> dict[str, Any]:
+    names = registry().variant(variant)[0].Config.names()
+    return {name: value for name, value in BASE.items() if name in names}
 
 
 def acts(variant: str, option: Option, name: str) -> bool:
     """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
     try:
-        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(variant, option)})
+        training = train_steps(variant, data(name), 0, **base(variant) | {option.name: other(variant, option)})
     except (DataError, SettingError):
         return False  # not for such data, or not with such a value
     before, after = usual(variant, name)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import weakref
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
@@ -21,6 +17,7 @@ from ganzoo_core.interfaces import Batch, Networks, Player, Turn
 from ganzoo_core.runs.plan import Plan
 from ganzoo_core.sampling.devices import pick_device, pick_precision
 from ganzoo_core.sampling.inputs import blank_batch
+from ganzoo_core.sampling.tally import Tally
 from ganzoo_core.training.failures import sentence
 from ganzoo_core.training.free_memory import free_memory
 from ganzoo_core.training.phases import spans
@@ -138,7 +135,7 @@ class _Trial:
         z = networks.generator.latent(1, torch.Generator())
         z = torch.empty((n, *z.shape[1:]), dtype=z.dtype, device="meta")
         batch = Batch(columns, z, networks.generator, keep_graph=self.accumulate == 1)
-        with _Tally() as tally:
+        with Tally() as tally:
             for player in players:
                 for parameter in active(player):
                     parameter.grad = torch.empty_like(parameter)  # of the step before
@@ -188,36 +185,6 @@ def _play(player: Player, batch: Batch, networks: Networks) -> Turn:
             parameter.grad = None
         sum(terms[1:], terms[0]).backward(inputs=active(player))
     return turn
-
-
-class _Tally(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made, for as long as they are in use; `most` is the most there were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.most = 0
-        self._alive: dict[int, Any] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call the function, and count what is new in its result."""
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
-        return result
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key in self._alive:
-            return
-
-        def forget(_: object) -> None:
-            del self._alive[key]
-            self.now -= size
-
-        self._alive[key] = weakref.ref(storage, forget)
-        self.now += size
-        self.most = max(self.most, self.now)
 
 
 def remembered(player: Player) -> int:
