@@ -11,6 +11,7 @@ from pathlib import Path
 from ganzoo_core.datasets.sources import (
     Cifar10,
     DigitPairs,
+    DigitPens,
     Digits,
     FashionMnist,
     Grid25,
@@ -29,7 +30,7 @@ GANZOO_API = 2
 @hookimpl
 def ganzoo_datasets() -> list[type[DataSource]]:
     """The default first."""
-    return [Digits, DigitPairs, Mnist, FashionMnist, Kmnist, Cifar10, Ring8, Grid25, Sine]
+    return [Digits, DigitPairs, DigitPens, Mnist, FashionMnist, Kmnist, Cifar10, Ring8, Grid25, Sine]
 
 
 def data_folder(given: Path | None) -> Path:

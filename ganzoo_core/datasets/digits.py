@@ -13,6 +13,7 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec, Split
 
 _HELD_OUT = 6  # of so many digits one
+_PENS = 4
 
 
 def load(spec: DataSpec) -> Dataset:
@@ -26,11 +27,35 @@ def load_pairs(spec: DataSpec, split: Split) -> Dataset:
     Every sixth is held out: N is 1498 for training, 299 of the split "test".
     """
     filled, labels = _all()
-    is_held_out = torch.arange(len(filled)) % _HELD_OUT == _HELD_OUT - 1
-    rows = is_held_out if split == "test" else ~is_held_out
-    filled = filled[rows]
-    grown = F.max_pool2d(filled.float(), kernel_size=3, stride=1, padding=1)
-    return Dataset(spec, filled, labels[rows], extra={"source": (grown - filled).to(torch.uint8)})
+    rows = _rows(split)
+    outline = _grown(filled) - filled
+    return Dataset(spec, filled[rows], labels[rows], extra={"source": outline[rows]})
+
+
+def load_pens(spec: DataSpec, split: Split) -> Dataset:
+    """Digits (N, 1, 28, 28) uint8 drawn with a pen of four widths in turn, and as `source` each with the thinnest.
+
+    The same are held out as of `load_pairs`.
+    """
+    thinnest, labels = _all()
+    pen = torch.arange(len(thinnest)) // _HELD_OUT % _PENS
+    drawn = wider = thinnest
+    for width in range(1, _PENS):
+        wider = _grown(wider)
+        drawn = torch.where((pen >= width).view(-1, 1, 1, 1), wider, drawn)
+    rows = _rows(split)
+    return Dataset(spec, drawn[rows], labels[rows], extra={"source": thinnest[rows]})
+
+
+def _rows(split: Split) -> Tensor:
+    """Which of the 1,797 digits are in that split."""
+    is_held_out = torch.arange(1797) % _HELD_OUT == _HELD_OUT - 1
+    return is_held_out if split == "test" else ~is_held_out
+
+
+def _grown(digits: Tensor) -> Tensor:
+    """Their strokes a pixel wider on each side."""
+    return F.max_pool2d(digits.float(), kernel_size=3, stride=1, padding=1).to(torch.uint8)
 
 
 def _all() -> tuple[Tensor, Tensor]:

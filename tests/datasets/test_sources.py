@@ -25,6 +25,7 @@ from ganzoo_core.datasets import downloads, toy
 from ganzoo_core.datasets.sources import (
     Cifar10,
     DigitPairs,
+    DigitPens,
     Digits,
     FashionMnist,
     Grid25,
@@ -94,12 +95,12 @@ def test_listing_the_data_sets_imports_nothing_heavy():
 def test_the_registry_takes_them_as_any_plugin():
     registry = Registry([EntryPoint("datasets", "ganzoo_core.datasets", "ganzoo")])
     assert list(registry.datasets()) == [
-        "digits", "digit-pairs", "mnist", "fashion-mnist", "kmnist", "cifar10", "ring8", "grid25", "sine",
+        "digits", "digit-pairs", "digit-pens", "mnist", "fashion-mnist", "kmnist", "cifar10", "ring8", "grid25", "sine",
     ]  # fmt: skip
     assert registry.plugins()[0].error is None
 
 
-@pytest.mark.parametrize("source", [Digits, DigitPairs, Ring8, Grid25, Sine])
+@pytest.mark.parametrize("source", [Digits, DigitPairs, DigitPens, Ring8, Grid25, Sine])
 def test_what_a_source_states_is_what_it_loads(source, tmp_path):
     data = source().load(tmp_path)
     stated = (source.name, source.shape, source.classes, source.kind, source.columns)
@@ -155,6 +156,17 @@ def test_digit_pairs_are_the_digits_and_the_outline_of_each(tmp_path):
     assert beside.any() and (both[..., 1:][beside] == 255).all()
     assert (both <= 255).all() and 0.1 < (outline > 127).float().mean() < 0.5
     assert train.batch(torch.tensor([0]))["source"].dtype == torch.float32
+
+
+def test_digit_pens_draw_each_digit_in_one_of_four_widths(tmp_path):
+    train, test = (DigitPens().load(tmp_path, split) for split in ("train", "test"))
+    digits = Digits().load(tmp_path)
+    assert (len(train), len(test)) == (1498, 299)
+    assert torch.equal(test.extra["source"], digits.samples[5::6]) and torch.equal(test.labels, digits.labels[5::6])
+    assert torch.equal(train.samples[:5], train.extra["source"][:5]), "the first pen changes nothing"
+    ink = [float(test.samples[pen::4].float().mean()) for pen in range(4)]
+    assert ink == sorted(ink) and ink[3] > 2 * ink[0]
+    assert (train.samples >= train.extra["source"]).all() and train.samples.dtype == torch.uint8
 
 
 @pytest.mark.parametrize(("source", "folder"), [(Mnist, "MNIST"), (FashionMnist, "FashionMNIST"), (Kmnist, "KMNIST")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from ganzoo_core.errors import SettingError
 from ganzoo_core.registry import registry
@@ -167,3 +168,9 @@ def test_what_is_built_on_each_variant_trains(build_on, name):
 def test_what_is_built_on_each_variant_keeps_every_promise(build_on, name):
     build_on(name)
     assert [result for result in check("child") if result.failure] == []
+
+
+def test_what_is_built_on_pix2pix_takes_pictures_of_any_size(build_on):
+    build_on("pix2pix")
+    pictures = torch.zeros(2, 1, 32, 24, dtype=torch.uint8)
+    assert trained("child").sample(2, inputs={"source": pictures}).values.shape == (2, 1, 32, 24)
