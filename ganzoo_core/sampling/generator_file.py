@@ -36,7 +36,7 @@ from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.settings import Settings
 from ganzoo_core.storage import tensor_files, untrusted
-from ganzoo_core.storage.names import shell_word
+from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.storage.tensor_files import TensorFile
 from ganzoo_core.variant import Variant
 
@@ -225,7 +225,10 @@ def _options(variant: Variant, texts: Mapping[str, str], values: Mapping[str, An
             if name in variant.Config.names():
                 raise SettingError(f"{name} is a setting of {variant.name}'s training, which is over; leave it out")
             raise UnknownNameError(f"option of sampling of {variant.name}", name, names)
-    return options.from_dict({name: options.parse(name, text) for name, text in texts.items()} | dict(values))
+    try:
+        return options.from_dict({name: options.parse(name, text) for name, text in texts.items()} | dict(values))
+    except ValueError as error:  # of a plugin's __post_init__; our own are no ValueErrors
+        raise SettingError(f"{variant.name} refuses these options of sampling: {one_line(error)}") from error
 
 
 def _begin_phase(file: TensorFile, variant: Variant, module: Generator, spec: DataSpec) -> None:
