@@ -163,7 +163,7 @@ class UNet(nn.Module):
         for down in self.down:
             skips.append(down(x if not skips else skips[-1]))
         x = skips.pop()
-        masks = [] if noise is None else self._masks(noise)
+        masks = [] if noise is None or not self.dropped else self._masks(noise)
         for number, up in enumerate(self.up):
             x = up(x)
             x = x * masks[number] if number < len(masks) else x
@@ -174,7 +174,7 @@ class UNet(nn.Module):
         """For each layer with dropout (N, C, 1, 1): 0, or what keeps the mean where others are 0."""
         kept = noise > NormalDist().inv_cdf(self.dropout)
         scaled = (kept / (1 - self.dropout)).to(noise.dtype)[:, :, None, None]
-        return list(scaled.split(self.dropped, dim=1)) if self.dropped else []
+        return list(scaled.split(self.dropped, dim=1))
 
 
 def _down(n_in: int, n_out: int, norm: Norm) -> nn.Sequential:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ganzoo_core.dataspec import Kind
+from ganzoo_core.dataspec import Input, Kind
 from ganzoo_core.errors import DataError
 from ganzoo_core.settings import Settings
 
@@ -26,8 +26,8 @@ class NoOptions(Settings):
 class DataSource(ABC):
     """A data set that can be requested by name. Torch-free until `load` is called.
 
-    `shape`, `classes` and `size`: None if known only after loading. `origin`: where the data comes from. A source with
-    `takes_path` is named as `NAME:PATH`.
+    `shape`, `classes` and `size`: None if known only after loading. `columns`: what it gives beside samples and labels,
+    where it states its shape. `origin`: where the data comes from. A source with `takes_path` is named as `NAME:PATH`.
     """
 
     name: ClassVar[str]
@@ -37,6 +37,7 @@ class DataSource(ABC):
     shape: ClassVar[tuple[int, ...] | None] = None
     classes: ClassVar[tuple[str, ...] | None] = None
     size: ClassVar[int | None] = None
+    columns: ClassVar[tuple[Input, ...]] = ()
     takes_path: ClassVar[bool] = False
     Options: ClassVar[type[Settings]] = NoOptions
 

@@ -258,6 +258,7 @@ _SOURCE: dict[str, _Rule] = {
     ),
     "classes": ("texts, or None", lambda value: value is None or _is_many(lambda item: isinstance(item, str), value)),
     "size": ("a positive whole number, or None", lambda value: value is None or _is_count(value)),
+    "columns": ("inputs, ganzoo_core.Input", lambda value: _is_many(lambda item: isinstance(item, Input), value)),
     "takes_path": _FLAG,
     "Options": ("a dataclass that extends ganzoo_core.settings.Settings", _are_settings(Settings)),
     **dict.fromkeys(("is_local", "load", "picture", "pictures"), _METHOD),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,26 @@ from typing import Any
 import pytest
 import torch
 
-from ganzoo_core import Dataset, DataSpec
+from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.presets import presets
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
 
 PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
 BASE = {"batch_size": 8}
+# Where one more, or half of it, is no value that is allowed or that acts on small pictures.
+OTHER: dict[tuple[str, str], Any] = {
+    ("r3gan", "width"): 56,
+    ("r3gan", "group_width"): 4,
+    ("sngan", "attention_side"): 8,
+    ("projection", "attention_side"): 8,
+    ("sagan", "attention_side"): 0,
+    ("biggan", "attention_side"): 0,
+    **{(name, "batch_size"): 16 for name in ("cyclegan", "discogan", "dualgan")},
+}
 
 # `steps` says how long to train; all others must make another generator, or another way there.
 LISTED = [
@@ -31,22 +43,27 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, or images of that size, two classes of random numbers."""
+    """Points, or images of that size and a source of each, two classes of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
         samples = torch.rand(32, 2, generator=rng) * 2 - 1
         return Dataset(DataSpec(name, (2,), ("a", "b"), "points"), samples, labels)
     side = int(name)
-    samples = torch.randint(0, 256, (32, 1, side, side), generator=rng, dtype=torch.uint8)
-    return Dataset(DataSpec(name, (1, side, side), ("a", "b")), samples, labels)
+    samples, source = torch.randint(0, 256, (2, 32, 1, side, side), generator=rng, dtype=torch.uint8)
+    column = Input(name="source", kind="image", shape=(1, side, side))
+    return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column,)), samples, labels, {"source": source})
 
 
-def other(option: Option) -> Any:
+def other(variant: str, option: Option) -> Any:
     """Another value than the default, or than the one of BASE."""
+    if (variant, option.name) in OTHER:
+        return OTHER[variant, option.name]
     value = BASE.get(option.name, option.default)
     if option.choices:
         return next(choice for choice in option.choices if choice != value)
+    if option.type == "bool":
+        return not value
     if option.type.startswith("int,..."):
         return (3,)
     if option.type.startswith("int"):
@@ -67,7 +84,7 @@ def usual(variant: str, name: str) -> list[dict[str, torch.Tensor]]:
 def acts(variant: str, option: Option, name: str) -> bool:
     """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
     try:
-        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(option)})
+        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(variant, option)})
     except (DataError, SettingError):
         return False  # not for such data, or not with such a value
     before, after = usual(variant, name)
@@ -79,7 +96,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_all_of_the_zoo_is_here() -> None:
-    assert {param.values[0] for param in LISTED} == {package.removeprefix("ganzoo-") for package in PACKAGES}
+    assert {registry().variant(param.values[0])[1].package for param in LISTED} == PACKAGES
 
 
 @pytest.mark.parametrize(("variant", "option"), LISTED)
@@ -87,3 +104,14 @@ def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
     assert any(acts(variant, option, name) for name in ("points", "16", "32")), (
         f"{option.name} does nothing on points and images; state in {variant}'s Config why it is `unused`"
     )
+
+
+PRESETS = [(name, file) for name, (cls, _) in registry().variants().items() for file in presets(cls).values()]
+
+
+@pytest.mark.parametrize(("variant", "file"), PRESETS, ids=[f"{name}-{file.stem}" for name, file in PRESETS])
+def test_every_preset_is_of_settings_that_there_are(variant: str, file: Path) -> None:
+    settings = tomllib.loads(file.read_text())
+    config = registry().variant(variant)[0].Config
+    assert settings.keys() <= {option.name for option in config.options()}
+    assert config.from_dict(settings) != config()

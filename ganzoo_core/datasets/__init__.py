@@ -8,7 +8,17 @@ import stat
 import tempfile
 from pathlib import Path
 
-from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine
+from ganzoo_core.datasets.sources import (
+    Cifar10,
+    DigitPairs,
+    Digits,
+    FashionMnist,
+    Grid25,
+    Kmnist,
+    Mnist,
+    Ring8,
+    Sine,
+)
 from ganzoo_core.errors import DataError
 from ganzoo_core.hookspecs import hookimpl
 from ganzoo_core.variant import DataSource
@@ -19,7 +29,7 @@ GANZOO_API = 2
 @hookimpl
 def ganzoo_datasets() -> list[type[DataSource]]:
     """The default first."""
-    return [Digits, Mnist, FashionMnist, Kmnist, Cifar10, Ring8, Grid25, Sine]
+    return [Digits, DigitPairs, Mnist, FashionMnist, Kmnist, Cifar10, Ring8, Grid25, Sine]
 
 
 def data_folder(given: Path | None) -> Path:

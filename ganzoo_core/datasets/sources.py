@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ganzoo_core.dataspec import DataSpec, Kind, Split
+from ganzoo_core.dataspec import DataSpec, Input, Kind, Split
 from ganzoo_core.errors import DataError
 from ganzoo_core.variant import DataSource
 
@@ -37,6 +37,22 @@ class Digits(DataSource):
         from ganzoo_core.datasets.digits import load
 
         return load(DataSpec(self.name, self.shape, self.classes))
+
+
+class DigitPairs(Digits):
+    """The same digits, each with its outline as `source`: pairs that need no download, every sixth of them held out."""
+
+    name = "digit-pairs"
+    title = "Handwritten digits, and the outline of each: pairs"
+    origin = "made of scikit-learn's digits: UCI Optical Recognition of Handwritten Digits, CC BY 4.0"
+    size = 1498
+    columns = (Input(name="source", kind="image", shape=(1, 28, 28), doc="the outline of a digit"),)
+
+    def load(self, data_dir: Path, split: Split = "train") -> Dataset:
+        """The 1,498 pairs for training, or the 299 of split "test"."""
+        from ganzoo_core.datasets.digits import load_pairs
+
+        return load_pairs(DataSpec(self.name, self.shape, self.classes, columns=self.columns), split)
 
 
 class Downloaded(DataSource):

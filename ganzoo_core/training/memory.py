@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.processes import Processes
+from ganzoo_core.drawing.words import memory_size
 from ganzoo_core.errors import GanzooError, SettingError
 from ganzoo_core.interfaces import Batch, Networks, Player, Turn
 from ganzoo_core.runs.plan import Plan
@@ -55,15 +56,21 @@ def check_memory(plan: Plan, dataset: Dataset, processes: Processes) -> None:
     name, batch_size = plan.variant.name, plan.variant.config.batch_size
     where = "the card's memory" if device.type == "cuda" else "memory"
     if need > free:
-        amount = "more memory than any machine has" if need == _ENDLESS else f"about {_size(need)} of {where}"
+        amount = "more memory than any machine has" if need == _ENDLESS else f"about {memory_size(need)} of {where}"
         raise SettingError(
-            f"{name} on {dataset.spec.name} with batch_size={batch_size} needs {amount}, but {_size(free)} are free; "
-            f"{trial.what_fits()}"
+            f"{name} on {dataset.spec.name} with batch_size={batch_size} needs {amount}, but "
+            f"{memory_size(free)} are free; {trial.what_fits()}"
         )
     _log.warning(
         "%s with batch_size=%d needs about %s of the %s of %s that are free",
-        name, batch_size, _size(need), _size(free), where,
+        name, batch_size, memory_size(need), memory_size(free), where,
     )  # fmt: skip
+
+
+def needed_memory(plan: Plan, dataset: Dataset, processes: Processes) -> int | None:
+    """The bytes that a run takes of its device's memory beside its data; None where that can't be worked out."""
+    need = _Trial(plan, dataset.spec, processes, pick_device(plan.run.device), _ENDLESS).need()
+    return None if need == _ENDLESS else need
 
 
 class _Trial:
@@ -226,7 +233,3 @@ def remembered(player: Player) -> int:
 
 def _nbytes(module: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
-
-
-def _size(number: int) -> str:
-    return f"{number / 2**30:,.1f} GB" if number >= 2**30 else f"{number / 2**20:,.0f} MB"

@@ -180,7 +180,8 @@ def test_the_same_noise_drops_the_same_and_no_noise_nothing() -> None:
     assert torch.equal(net(x, one), net(x, one)) and not torch.equal(net(x, one), net(x, other))
     everything = torch.full_like(one, 9.0)  # all kept, and so twice as strong
     assert not torch.equal(net(x), net(x, everything)) and torch.equal(net(x), net(x))
-    assert UNet(1, 1, 4, 3).noise_dim == 0
+    silent = UNet(1, 1, 4, 3)
+    assert silent.noise_dim == 0 and torch.equal(silent(x, torch.zeros(1, 0)), silent(x)), "noise of no numbers"
 
 
 def test_a_unet_that_cannot_halve_is_refused() -> None:

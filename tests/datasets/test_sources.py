@@ -22,7 +22,17 @@ from torchvision import datasets as published
 from ganzoo_core import datasets
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import downloads, toy
-from ganzoo_core.datasets.sources import Cifar10, Digits, FashionMnist, Grid25, Kmnist, Mnist, Ring8, Sine
+from ganzoo_core.datasets.sources import (
+    Cifar10,
+    DigitPairs,
+    Digits,
+    FashionMnist,
+    Grid25,
+    Kmnist,
+    Mnist,
+    Ring8,
+    Sine,
+)
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Registry
@@ -84,16 +94,16 @@ def test_listing_the_data_sets_imports_nothing_heavy():
 def test_the_registry_takes_them_as_any_plugin():
     registry = Registry([EntryPoint("datasets", "ganzoo_core.datasets", "ganzoo")])
     assert list(registry.datasets()) == [
-        "digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "ring8", "grid25", "sine",
+        "digits", "digit-pairs", "mnist", "fashion-mnist", "kmnist", "cifar10", "ring8", "grid25", "sine",
     ]  # fmt: skip
     assert registry.plugins()[0].error is None
 
 
-@pytest.mark.parametrize("source", [Digits, Ring8, Grid25, Sine])
+@pytest.mark.parametrize("source", [Digits, DigitPairs, Ring8, Grid25, Sine])
 def test_what_a_source_states_is_what_it_loads(source, tmp_path):
     data = source().load(tmp_path)
-    stated = (source.name, source.shape, source.classes, source.kind)
-    assert stated == (data.spec.name, data.spec.shape, data.spec.classes, data.spec.kind)
+    stated = (source.name, source.shape, source.classes, source.kind, source.columns)
+    assert stated == (data.spec.name, data.spec.shape, data.spec.classes, data.spec.kind, data.spec.columns)
     assert len(data) == source.size and data.samples.shape[1:] == source.shape
     assert (data.labels is not None) == bool(source.classes)
     assert source().is_local(tmp_path) and not list(tmp_path.iterdir())
@@ -128,6 +138,23 @@ def test_digits_are_the_real_ones_enlarged(tmp_path):
 def test_digits_have_no_test_split(tmp_path):
     with pytest.raises(DataError, match=r"^digits has no held-out part: .* use 'train', or data that has both"):
         Digits().load(tmp_path, "test")
+
+
+def test_digit_pairs_are_the_digits_and_the_outline_of_each(tmp_path):
+    train, test = (DigitPairs().load(tmp_path, split) for split in ("train", "test"))
+    digits = Digits().load(tmp_path)
+    assert (len(train), len(test)) == (1498, 299)
+    assert torch.equal(test.samples, digits.samples[5::6]) and torch.equal(test.labels, digits.labels[5::6])
+    assert torch.equal(train.samples[4:6], digits.samples[[4, 6]]), "the sixth is held out"
+    filled, outline = train.samples.int(), train.extra["source"].int()
+    assert outline.shape == filled.shape and train.extra["source"].dtype == torch.uint8
+    # Where a digit is white there is no outline; and a pixel beside white becomes white when both are laid together.
+    assert not outline[filled == 255].any()
+    both = filled + outline
+    beside = (filled[..., :-1] == 255) & (filled[..., 1:] < 255)
+    assert beside.any() and (both[..., 1:][beside] == 255).all()
+    assert (both <= 255).all() and 0.1 < (outline > 127).float().mean() < 0.5
+    assert train.batch(torch.tensor([0]))["source"].dtype == torch.float32
 
 
 @pytest.mark.parametrize(("source", "folder"), [(Mnist, "MNIST"), (FashionMnist, "FashionMNIST"), (Kmnist, "KMNIST")])

@@ -77,7 +77,8 @@ def cached(listing: Listing, by_part: Sequence[ImageOptions], data_dir: Path) ->
 
 def _asked(listing: Listing, by_part: Sequence[ImageOptions]) -> str:
     parts = [[part.home, part.half, options.decoding()] for part, options in zip(listing.parts, by_part, strict=True)]
-    return digest([_DECODER_VERSION, os.fspath(listing.root), listing.split, parts])
+    share = [listing.held_out] if listing.held_out else []
+    return digest([_DECODER_VERSION, os.fspath(listing.root), listing.split, parts, *share])
 
 
 def _writable(data_dir: Path) -> Path:

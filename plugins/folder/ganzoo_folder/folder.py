@@ -30,8 +30,8 @@ def load(path: Path, options: FolderOptions, data_dir: Path, split: Split = "tra
     "stop".
     """
     with folder_errors(path, "folder:PATH takes a folder of images, or of one subfolder per class"):
-        listing = listed(path, split)
-        train = None if split == "train" else listed(path)
+        listing = listed(path, split, options.held_out)
+        train = None if split == "train" else listed(path, held_out=options.held_out)
         found, like = decoded(path, listing, options, data_dir, train)
     kept = [listing.images[k] for k in listing.kept(found.bad)]
     # The weights carry this name, and they carry no path.

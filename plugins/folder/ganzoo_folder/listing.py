@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from ganzoo_core.errors import DataError
 from ganzoo_core.storage.names import few
 from ganzoo_folder.formats import extensions, why_not_by_name
 from ganzoo_folder.scan import Found, ImageFile, check_names, image_file, left_out, natural, scan
-from ganzoo_folder.splits import Home, held_out, splits_of
+from ganzoo_folder.splits import Home, home_of_test, splits_of
 from ganzoo_folder.tables import Row, read_tables
 
 
@@ -30,7 +31,8 @@ class Listing(NamedTuple):
     """What a folder holds, or its part `split`; no classes where the images lie in it directly.
 
     `parts`: the samples, and for pairs what each is made of, in the same order. `left_out`: why, by name. `rows`: what
-    tables say of images, by name; `table` is such a table's name.
+    tables say of images, by name; `table` is such a table's name. `held_out`: the percent of all samples that make up
+    its split "test".
     """
 
     root: Path
@@ -40,6 +42,7 @@ class Listing(NamedTuple):
     left_out: dict[str, str]
     rows: dict[str, Row] | None = None
     table: str = ""
+    held_out: int = 0
 
     @property
     def images(self) -> list[ImageFile]:
@@ -57,8 +60,37 @@ class Listing(NamedTuple):
         return [k for k, row in enumerate(rows) if not any(image.name in bad for image in row)]
 
 
-def listed(path: Path, split: Split = "train") -> Listing:
-    """The images of a folder, or of its part of that name. Raises `OSError`, and `DataError` for an unfit folder."""
+def part_of(listing: Listing, percent: int, split: Split) -> Listing:
+    """The split of a folder's samples of which so many percent are held out, evenly by name in each class.
+
+    At 10 percent these are a class's 10th, 20th and so on. Raises `DataError` where they would be none, and where the
+    listing is a split already.
+    """
+    if listing.split:
+        raise DataError(f"{listing.root} is split into folders already, one of them for training; leave out held_out")
+    seen: Counter[int] = Counter()
+    rows: dict[str, list[int]] = {"train": [], "test": []}
+    for row, image in enumerate(listing.images):
+        before, seen[image.label] = seen[image.label], seen[image.label] + 1
+        is_held_out = seen[image.label] * percent // 100 > before * percent // 100
+        rows["test" if is_held_out else "train"].append(row)
+    if not rows["test"]:
+        least, each = -(-100 // percent), " of one class" if listing.classes else ""
+        raise DataError(
+            f"held_out={percent} needs at least {least} images{each}, but {listing.root} has {max(seen.values())}; "
+            f"add some, or hold out more percent of them"
+        )
+    parts = tuple(part._replace(images=[part.images[row] for row in rows[split]]) for part in listing.parts)
+    return listing._replace(split=split, parts=parts, held_out=percent)
+
+
+def listed(path: Path, split: Split = "train", held_out: int = 0) -> Listing:
+    """The images of a folder, or of its part of that name. Raises `OSError`, and `DataError` for an unfit folder.
+
+    `held_out`: the percent of images that make up the part "test" of a folder without one of its own.
+    """
+    if held_out:
+        return part_of(listed(path), held_out, split)
     root = Path(os.path.realpath(path))
     top = scan(root, root)
     homes = splits_of(path, root, top)
@@ -66,7 +98,7 @@ def listed(path: Path, split: Split = "train") -> Listing:
     above = [top] if homes else []
     if split == "train":
         return _listed(path, root, homes.get("train", Home(root, {})), above, split if homes else "")
-    home = held_out(path, "folder", homes)
+    home = home_of_test(path, "folder", homes)
     train, test = (_listed(path, root, part, above, split) for part in (homes["train"], home))
     _check_same_classes(path, train, test)
     new = [train.classes.index(name) for name in test.classes]

@@ -16,7 +16,7 @@ _LEAST_SIDE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOptions(Settings):
-    """How images are read: all of it decides what is in a cache, but for `on_bad_image`."""
+    """Which images are read, and how: all of it decides what is in a cache, but for `on_bad_image`."""
 
     image_size: str = option("32", "pixels a side, or HEIGHTxWIDTH such as 64x96")
     fit: str = option(
@@ -33,6 +33,9 @@ class ImageOptions(Settings):
         "what is black and white in images of more than 8 bits, such as 0..4095; auto: as the folder's values go",
     )
     on_bad_image: str = option("skip", "what to do about an image that can't be read", choices=("skip", "stop"))
+    held_out: int = option(
+        0, "percent of the images that no run trains on, evenly by name: its held-out part", minimum=0, maximum=50
+    )
 
     def __post_init__(self) -> None:
         if type(self.image_size) is int:
@@ -50,7 +53,7 @@ class ImageOptions(Settings):
     def decoding(self) -> dict[str, Any]:
         """What decides how pixels come out, as JSON values."""
         values = self.to_dict()
-        return {name: values[name] for name in values if name in ImageOptions.names() - {"on_bad_image"}}
+        return {name: values[name] for name in values if name in ImageOptions.names() - {"on_bad_image", "held_out"}}
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values; a square's size is a number, as it was before there were others."""

@@ -13,10 +13,10 @@ from ganzoo_core.dataspec import DataSpec, Input, Split
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.names import few, visible
 from ganzoo_folder.formats import extensions
-from ganzoo_folder.listing import Listing, Part
+from ganzoo_folder.listing import Listing, Part, part_of
 from ganzoo_folder.loading import decoded, folder_errors
 from ganzoo_folder.scan import Found, ImageFile, check_names, image_file, left_out, natural, scan
-from ganzoo_folder.splits import Home, held_out, splits_of
+from ganzoo_folder.splits import Home, home_of_test, splits_of
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import PairsOptions
@@ -31,8 +31,8 @@ def load(path: Path, options: PairsOptions, data_dir: Path, split: Split = "trai
     Raises `DataError` as `folder.load`.
     """
     with folder_errors(path, TAKES):
-        listing = paired(path, options.direction, split)
-        train = None if split == "train" else paired(path, options.direction)
+        listing = paired(path, options.direction, split, options.held_out)
+        train = None if split == "train" else paired(path, options.direction, held_out=options.held_out)
         found, _ = decoded(path, listing, options, data_dir, train)
     target, source = found.parts
     column = Input(name="source", kind="image", shape=tuple(source.shape[1:]), doc="the picture to make another of")
@@ -57,16 +57,18 @@ def _bereft(listing: Listing, bad: dict[str, str]) -> dict[str, str]:
     return {one: f"its partner {other!r} can't be read" for one, other in both if other in bad and one not in bad}
 
 
-def paired(path: Path, direction: str, split: Split = "train") -> Listing:
-    """The pairs of a folder, or of its part of that name, the target first.
+def paired(path: Path, direction: str, split: Split = "train", held_out: int = 0) -> Listing:
+    """The pairs of a folder, or of its part of that name, the target first; `held_out` as of `listed`.
 
     Raises `OSError`, and `DataError` for an unfit folder.
     """
+    if held_out:
+        return part_of(paired(path, direction), held_out, split)
     root = Path(os.path.realpath(path))
     top = scan(root, root)
     check_names(root.name)
     homes = splits_of(path, root, top) or _splits_inside(path, root, top)
-    home = homes.get("train", Home(root, {})) if split == "train" else held_out(path, "pairs", homes)
+    home = homes.get("train", Home(root, {})) if split == "train" else home_of_test(path, "pairs", homes)
     here = Found([], [], [], [], []) if home.domains else scan(home.folder, root)
     folders = list(home.domains.values()) or sorted(here.folders, key=lambda folder: natural(folder.name))
     inside = [_walked(folder, root) for folder in folders]

@@ -49,12 +49,13 @@ def splits_of(path: Path, root: Path, top: Found) -> dict[str, Home]:
     return homes if "train" in homes else {}
 
 
-def held_out(path: Path, source: str, homes: dict[str, Home]) -> Home:
+def home_of_test(path: Path, source: str, homes: dict[str, Home]) -> Home:
     """The split that is not for training. Raises `DataError` where there is none."""
     home = homes.get("test", homes.get("val"))
     if home is None:
         raise DataError(
-            f"{source} has no held-out part: its only split is 'train', but 'test' was asked for; use 'train', or put "
-            f"the pictures of {path} into folders called train and test"
+            f"{source} has no held-out part: its only split is 'train', but 'test' was asked for; use 'train', keep a "
+            f"share of the pictures out of training (--set held_out=10, percent), or put the pictures of {path} into "
+            f"folders called train and test"
         )
     return home

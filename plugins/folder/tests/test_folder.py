@@ -464,3 +464,15 @@ def test_no_path_and_no_test_split(images, tmp_path):
         Folder().load(tmp_path)
     with pytest.raises(DataError, match=r"^folder has no held-out part"):
         Folder(path=images).load(tmp_path, "test")
+
+
+def test_a_share_of_each_class_is_held_out(images: Path) -> None:
+    for name, count in (("cats", 4), ("dogs", 9), ("emu", 1)):
+        for number in range(count):
+            save(images / name / f"{number}.png", (10 * number, 0, 0))
+    source = Folder(FolderOptions(image_size=8, held_out=25), images)
+    train, test = (source.load(images.parent / "data", split) for split in ("train", "test"))
+    assert test.labels.tolist() == [0, 1, 1] and [colour_of(s)[0] for s in test.samples] == [30, 30, 70]
+    assert train.labels.bincount().tolist() == [3, 7, 1] and test.spec == train.spec
+    with pytest.raises(DataError, match="held_out=10 needs at least 10 images of one class, but .* has 9; add some"):
+        Folder(FolderOptions(image_size=8, held_out=10), images).load(images.parent / "data")

@@ -173,6 +173,58 @@ def test_a_folder_that_holds_no_pairs(images: Path, make: Callable[[Path], objec
         load(images)
 
 
+def names_of(images: Path, count: int) -> list[tuple[int, int, int]]:
+    """So many pairs, each of a colour of its own, in the order of their names."""
+    shades = [(10 * number, 0, 0) for number in range(count)]
+    for number, colour in enumerate(shades):
+        save(images / "a" / f"{number:02}.png", colour)
+        save(images / "b" / f"{number:02}.png", colour)
+    return shades
+
+
+def test_a_share_of_the_pairs_is_held_out_evenly_by_name(images: Path) -> None:
+    shades = names_of(images, 21)
+    train, test = (load(images, split, held_out=10) for split in ("train", "test"))
+    assert colours(test) == [(shades[k],) * 2 for k in (9, 19)]
+    assert colours(train) == [(shade,) * 2 for k, shade in enumerate(shades) if k not in (9, 19)]
+    assert colours(load(images, "test", held_out=30)) == [(shades[k],) * 2 for k in (3, 6, 9, 13, 16, 19)]
+    assert len(load(images)) == 21 and train.digest != load(images).digest
+    save(images / "b" / "19.png", GREEN)
+    assert colours(load(images, "test", held_out=10)) == [(shades[9],) * 2, (shades[19], GREEN)], "not from a cache"
+
+
+def test_pictures_side_by_side_are_held_out_too(images: Path) -> None:
+    for number in range(4):
+        side_by_side(images / f"{number}.png", (0, 0, 10 * number))
+    test = load(images, "test", held_out=25)
+    assert [source for source, _ in colours(test)] == [(0, 0, 30)]
+
+
+def test_what_can_not_be_held_out(images: Path) -> None:
+    names_of(images, 9)
+    for split in ("train", "test"):
+        with pytest.raises(DataError, match=r"held_out=10 needs at least 10 images, but /.*images has 9; add some, or"):
+            load(images, split, held_out=10)
+    with pytest.raises(SettingError, match="held_out must be at most 50, but is 60"):
+        PairsOptions(held_out=60)
+    (images / "a").rename(images / "trainA")
+    (images / "b").rename(images / "trainB")
+    with pytest.raises(DataError, match="images is split into folders already, one of them for training; leave out h"):
+        load(images, held_out=50)
+
+
+def test_evaluate_measures_on_pairs_that_were_held_out(images: Path, in_tmp: Path, takers) -> None:
+    names_of(images, 40)
+    command = ["run", "translator", "--data", f"pairs:{images}", "--set", "image_size=16", "--set", "held_out=50"]
+    result = CliRunner().invoke(main, [*command, "--steps", "1", "--quiet", "--out", "run", "--batch-size", "2"])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(main, ["evaluate", "run", "--seeds", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["conditions"]["held_out"] == found["conditions"]["samples"] == 20
+    assert found["figures"]["copy_error"]["mean"] == 0 and found["figures"]["target_error"]["mean"] > 0
+
+
 def test_no_folder_no_part_no_path(images: Path) -> None:
     with pytest.raises(DataError, match="no folder can be read at .*; pairs:PATH takes two folders"):
         load(images / "none")

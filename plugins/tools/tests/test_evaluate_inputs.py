@@ -21,7 +21,7 @@ from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_tools.evaluation.given import given_rows
 from ganzoo_tools.evaluation.reference import Reference
-from ganzoo_tools.evaluation.target import target_figures
+from ganzoo_tools.evaluation.target import copy_figures, target_figures
 
 CPU = torch.device("cpu")
 PAIRED = {"target_error", "target_psnr", "target_ssim"}
@@ -93,6 +93,24 @@ def test_error_against_the_target_is_worked_out_by_hand() -> None:
         "target_error": 0.0, "target_psnr": pytest.approx(106.0206, abs=1e-4), "target_ssim": pytest.approx(1.0)
     }  # fmt: skip
     assert target_figures(torch.zeros(3, 2), torch.ones(3, 2)) == {"target_error": 1.0}, "points are no pictures"
+
+
+def test_a_copy_of_the_input_is_measured_beside(takers, in_tmp: Path) -> None:
+    """By hand, and in an evaluation: of the first input that is shaped as the target."""
+    target = torch.tensor([0.0, 0.5]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    inputs = [torch.zeros(2, 5), torch.zeros(2, 1, 2, 2), target]
+    assert copy_figures(inputs, target) == {"copy_error": 0.25, "copy_psnr": pytest.approx(15.0515, abs=1e-4)}
+    assert copy_figures([torch.zeros(2, 1, 4, 4)], target) == {}
+
+    data = pairs(64)
+    found = evaluate(trained_as("translator"), n=64, seeds=2, reals=reference(data)).figures
+    rows = data.batch(torch.arange(64))
+    by_hand = float((rows["source"] - rows["real"]).abs().mean())
+    assert found["copy_error"].values == pytest.approx((by_hand,) * 2, abs=1e-6)
+    assert list(found)[list(found).index("target_ssim") + 1] == "copy_error", "right below"
+    assert {"copy_psnr", "copy_ssim"} <= found.keys() and found["copy_ssim"].mean < 1
+    small = evaluate(trained_as("upscaler"), n=64, seeds=1).figures
+    assert "target_error" in small and not {name for name in small if name.startswith("copy")}
 
 
 def test_batches_of_a_balanced_variant_are_balanced(takers, in_tmp: Path) -> None:

@@ -31,7 +31,7 @@ from ganzoo_tools.evaluation.given import given_rows
 from ganzoo_tools.evaluation.neighbours import neighbours_picture
 from ganzoo_tools.evaluation.reference import NEIGHBOURS_OF, Reference, SampleSet, load_reals
 from ganzoo_tools.evaluation.results import FORMULAS, Evaluation, MetricValue
-from ganzoo_tools.evaluation.target import target_figures
+from ganzoo_tools.evaluation.target import copy_figures, target_figures
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -132,6 +132,7 @@ class _Evaluator:
         found, errors = self.reals.quality(features)
         if "real" in self._given:
             found |= target_figures(values, self._given["real"])
+            found |= copy_figures((self._given[one.name] for one in self.generator.inputs), self._given["real"])
         found |= self._class_figures(values, asked)
         found |= self.reals.natural(values) | self.reals.copying(features[:NEIGHBOURS_OF])
         if self.neighbours is None:

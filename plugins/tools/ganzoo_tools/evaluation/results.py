@@ -48,6 +48,9 @@ TITLES: dict[str, tuple[str, str | None]] = {
     "target_error": ("error against the target", "lower"),
     "target_psnr": ("PSNR against the target, dB", "higher"),
     "target_ssim": ("SSIM against the target", "higher"),
+    "copy_error": ("error of the input itself", None),  # what a generator that changes nothing would have
+    "copy_psnr": ("PSNR of the input itself, dB", None),
+    "copy_ssim": ("SSIM of the input itself", None),
     "read_as_asked": ("read as asked", "higher"),
     "worst_class": ("read as asked, worst class", "higher"),
     "classes_present": ("classes present", "higher"),

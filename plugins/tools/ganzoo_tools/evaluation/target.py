@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from torch import Tensor
 
@@ -25,6 +26,15 @@ def target_figures(made: Tensor, target: Tensor) -> dict[str, float]:
     if min(made.shape[2:]) >= _SMALLEST_SIDE:
         found["target_ssim"] = _similarity(made, target)
     return found
+
+
+def copy_figures(inputs: Iterable[Tensor], target: Tensor) -> dict[str, float]:
+    """The same of the first of some inputs (N, ...) that is shaped as the targets (N, *shape): of a mere copy of it."""
+    for given in inputs:
+        if given.shape == target.shape:
+            found = target_figures(given, target)
+            return {name.replace("target", "copy"): value for name, value in found.items()}
+    return {}
 
 
 def _similarity(made: Tensor, target: Tensor) -> float:
