@@ -30,6 +30,7 @@ OTHER: dict[tuple[str, str], Any] = {
     ("biggan", "attention_side"): 0,
     ("srgan", "scale"): 2,
     ("esrgan", "scale"): 2,
+    **{(name, "batch_size"): 16 for name in ("cyclegan", "discogan", "dualgan")},
 }
 
 # `steps` says how long to train; all others must make another generator, or another way there.

@@ -148,7 +148,7 @@ def cases(name: str | type[Variant], source: DataSource | None = None, data_dir:
         return found
     for spec in _SPECS:
         found.add(spec.name, functools.partial(_random_dataset, spec))
-    for own, cls in plugin.datasets.items():
+    for own, cls in list(plugin.datasets.items()):  # a look-up may settle that another entry point keeps it
         if not cls.takes_path:
             found.add_named(own)
     if not (found.tried or found.faults):

@@ -77,9 +77,11 @@ ABSENT = "it is not in {}; --data-dir or GANZOO_DATA names another folder, and a
 
 @pytest.fixture
 def install(plugin_site, in_tmp):
-    def put(is_local: str = "return True", load: str = "pass", check_data: str = "pass") -> None:
+    def put(
+        is_local: str = "return True", load: str = "pass", check_data: str = "pass", names: tuple[str, ...] = ("picky",)
+    ) -> None:
         source = PLUGIN.format(is_local=is_local, load=load, check_data=check_data)
-        plugin_site.install("ganzoo-picky", {"ganzoo_picky.py": source})
+        plugin_site.install("ganzoo-picky", {"ganzoo_picky.py": source}, dict.fromkeys(names, "ganzoo_picky"))
         plugin_site.install("ganzoo-child", {"ganzoo_child.py": CHILD})
 
     return put
@@ -104,6 +106,12 @@ def test_a_small_part_of_the_packages_data_is_tried(install):
     data = found.tried[0].dataset
     assert len(data) == 32 and data.labels.bincount().tolist() == [16, 16]
     assert data.samples[0, 0] == -1 and data.samples[-1, 0] == 1
+
+
+def test_the_data_is_another_entry_points_of_the_same_module(install):
+    """The look-up of the data set finds that the first entry point keeps it, while that of the variant is looked at."""
+    install(names=("first", "picky"))
+    assert names(cases("picky")) == ["dots"]
 
 
 def test_a_data_set_of_fewer_is_repeated(install):

@@ -14,7 +14,6 @@ import sklearn.datasets
 import torch
 from ganzoo_cyclegan import Cyclegan, CycleganConfig, OutlinedDigits
 from ganzoo_cyclegan.loss import CycleConsistency
-from ganzoo_cyclegan.networks import TwoDiscriminators, TwoGenerators, patch_discriminator
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -54,36 +53,28 @@ def test_an_outline_is_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(outlined.float(), grown - filled, rtol=0, atol=1)  # rounded
 
 
-@pytest.mark.parametrize(("layers", "pixels"), [(1, 16), (2, 34), (3, 70)])
-def test_a_patch_is_as_large_as_said(layers: int, pixels: int) -> None:
-    """The field of one score: the pixels that its gradient reaches."""
-    judge = patch_discriminator(1, 2, layers)
-    linear = nn.Sequential(*(part for part in judge if isinstance(part, nn.Conv2d)))
-    x = torch.zeros(1, 1, 128, 128, requires_grad=True)
-    scores = linear(x)
-    scores[0, 0, scores.shape[2] // 2, scores.shape[3] // 2].backward()
-    assert int((x.grad[0, 0].abs().sum(0) > 0).sum()) == pixels
-    assert [part.out_channels for part in linear] == [2 * 2**k for k in range(layers + 1)] + [1]
-
-
-def test_the_generators_of_the_paper() -> None:
-    """64 channels and 6 blocks: c7s1-64, d128, d256, R256 x 6, u128, u64, c7s1-3."""
-    into = TwoGenerators(CycleganConfig(generator_channels=64, residual_blocks=6), DataSpec("x", (3, 128, 128))).into[0]
-    sizes = [tuple(p.shape) for p in into.parameters() if p.ndim == 4]
+def test_the_networks_of_the_paper() -> None:
+    """c7s1-64, d128, d256, R256 x 9, u128, u64, c7s1-3; C64, C128, C256, C512 and a logit for each patch."""
+    data = DataSpec("x", (3, 256, 256), ("a", "b"))
+    variant = Cyclegan(CycleganConfig(generator_channels=64, residual_blocks=9, discriminator_channels=64,
+                                      discriminator_layers=3))  # fmt: skip
+    sizes = [tuple(p.shape) for p in variant.generator(data).into[1].parameters() if p.ndim == 4]
     assert sizes == [
         (64, 3, 7, 7),
         (128, 64, 3, 3),
         (256, 128, 3, 3),
-        *[(256, 256, 3, 3)] * 12,
+        *[(256, 256, 3, 3)] * 18,
         (256, 128, 3, 3),
         (128, 64, 3, 3),
         (3, 64, 7, 7),
     ]
+    sizes = [tuple(p.shape) for p in variant.discriminator(data).of[1].parameters() if p.ndim == 4]
+    assert sizes == [(64, 3, 4, 4), (128, 64, 4, 4), (256, 128, 4, 4), (512, 256, 4, 4), (1, 512, 4, 4)]
 
 
 def test_a_sample_is_an_image_translated_to_its_label() -> None:
     """In a batch that is in class order, as in training, and in any other."""
-    generator = TwoGenerators(CycleganConfig(generator_channels=4, residual_blocks=1), DataSpec("x", SHAPE))
+    generator = Cyclegan(CycleganConfig(generator_channels=4, residual_blocks=1)).generator(DataSpec("x", SHAPE))
     source, labels = torch.rand(4, 1, 16, 16) * 2 - 1, torch.tensor([0, 0, 1, 1])
     found = generator(torch.empty(4, 0), labels, source=source)
     torch.testing.assert_close(found, torch.cat([generator.into[0](source[:2]), generator.into[1](source[2:])]))
@@ -93,7 +84,7 @@ def test_a_sample_is_an_image_translated_to_its_label() -> None:
 
 
 def test_a_discriminator_judges_its_class() -> None:
-    judges = TwoDiscriminators(CycleganConfig(discriminator_channels=2, discriminator_layers=1), DataSpec("x", SHAPE))
+    judges = Cyclegan(CycleganConfig(discriminator_channels=2)).discriminator(DataSpec("x", SHAPE))
     x = torch.rand(2, 1, 16, 16)
     patches = judges(x, torch.tensor([1, 0]))
     torch.testing.assert_close(patches, torch.cat([judges.of[1](x[:1]), judges.of[0](x[1:])]))
@@ -141,7 +132,7 @@ def known_turn() -> SimpleNamespace:
 def test_the_generators_terms_by_hand() -> None:
     """F(y) = 5, 7, of which D_X says 6, 8; G(x) = 2, 2, of which D_Y says 1, 1. Both cycles add 3."""
     turn = known_turn()
-    terms = CycleConsistency(CycleganConfig()).for_generator(turn)
+    terms = CycleConsistency(CycleganConfig(cycle_weight=10.0, identity_weight=0.5)).for_generator(turn)
     assert {name: term.item() for name, term in terms.items()} == {
         "adversarial": (25 + 49 + 0 + 0) / 4,
         "cycle": 30.0,
@@ -151,7 +142,7 @@ def test_the_generators_terms_by_hand() -> None:
     first, second = (add.number.grad.item() for add in turn.into.each)
     assert first == 2 * (5 + 7) / 4 + 10 + 5 / 2  # adversarial; both cycles, half of each; identity
     assert second == 0 + 10 + 5 / 2
-    assert "identity" not in CycleConsistency(CycleganConfig(identity_weight=0.0)).for_generator(turn)
+    assert list(CycleConsistency(CycleganConfig()).for_generator(turn)) == ["adversarial", "cycle"]
 
 
 @pytest.mark.parametrize("pool_size", [0, 2])
@@ -173,8 +164,9 @@ def test_the_discriminators_terms_by_hand(pool_size: int) -> None:
     assert (first, second) == ((0 + 6 + 8) / 4, (2 + 4 + 1 + 1) / 4)
     assert all(add.number.grad is None for add in turn.into.each)
     if pool_size:  # a full one gives each domain earlier fakes of its own
-        assert sorted(loss.pool[:2].flatten(1)[:, 0].tolist()) == [5, 7]
-        loss.pool[:2], loss.pool[2:] = 20.0, 30.0
+        assert sorted(loss.pools[0].images.flatten(1)[:, 0].tolist()) == [5, 7]
+        loss.pools[0].images.fill_(20.0)
+        loss.pools[1].images.fill_(30.0)
         torch.manual_seed(0)
         terms = loss.for_discriminator(turn)
         logits = turn.fake_logits.flatten(1)[:, 0].tolist()
@@ -185,39 +177,14 @@ def test_the_discriminators_terms_by_hand(pool_size: int) -> None:
 def new_loss(pool_size: int, shape: tuple[int, ...]) -> CycleConsistency:
     loss = CycleConsistency(CycleganConfig(pool_size=pool_size, batch_size=4))
     if pool_size:
-        loss.open_pool(TwoGenerators(CycleganConfig(generator_channels=2, residual_blocks=1), DataSpec("x", shape)))
+        loss.open_pools(shape, torch.device("cpu"))
     return loss
 
 
-def test_the_pool_fills_and_then_swaps_at_even_odds() -> None:
-    torch.manual_seed(0)
-    loss = new_loss(4, (1, 1, 1))
-
-    def exchanged(*fakes: float) -> list[float]:
-        return loss.exchange(torch.tensor(fakes).view(-1, 1, 1, 1)).flatten().tolist()
-
-    assert exchanged(1, 2, -1, -2) == [1, 2, -1, -2]  # all places are empty
-    number = 3.0
-    while loss.is_empty.any():
-        exchanged(number, number + 1, -number, -number - 1)
-        number += 2
-    old, rounds = 0, 500
-    for _ in range(rounds):
-        new, held = {number, number + 1}, set(loss.pool.flatten().tolist())
-        given = exchanged(number, number + 1, -number, -number - 1)
-        kept = set(loss.pool.flatten().tolist())
-        assert set(given) | kept == held | new | {-one for one in new}  # nothing lost
-        assert len(set(given)) == 4 and len(kept) == 8  # nothing twice
-        assert min(given[:2]) > 0 > max(given[2:])  # each class has its own
-        assert (loss.pool[:4] > 0).all() and (loss.pool[4:] < 0).all()
-        old += sum(abs(one) not in new for one in given)
-        number += 2
-    assert 0.47 < old / (4 * rounds) < 0.53
-
-
-def test_a_pool_of_none_is_none_and_a_small_one_holds_half_a_batch() -> None:
-    for size, wanted in ((0, []), (1, [4, 4]), (50, [100, 100])):
-        assert [len(buffer) for buffer in new_loss(size, SHAPE).buffers()] == wanted
+@pytest.mark.parametrize("size", [0, 3])
+def test_there_is_a_pool_for_each_domain_or_none(size: int) -> None:
+    loss = train_steps("cyclegan", "outlined-digits", 0, **SMALL | {"pool_size": size}).networks.loss
+    assert [tuple(pool.images.shape) for pool in loss.pools] == [(3, 1, 28, 28)] * 2 * bool(size)
 
 
 def train(folder: Path, steps: int) -> None:
@@ -233,7 +200,8 @@ def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path: Path) 
     whole, resumed = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("whole", "parts"))
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    assert not stopped["loss.is_empty"].any() and not torch.equal(whole["loss.pool"], stopped["loss.pool"])
+    assert not stopped["loss.pools.0.is_empty"].any()
+    assert not torch.equal(whole["loss.pools.0.images"], stopped["loss.pools.0.images"])
 
 
 def test_a_batch_in_parts_gives_the_numbers_of_the_whole() -> None:
@@ -272,6 +240,11 @@ def test_a_picture_of_ones_own_is_translated_at_its_size(tmp_path: Path, monkeyp
         assert (image.size, image.mode) == ((33, 45), "L")
 
 
+def test_weights_of_nothing_switch_terms_off() -> None:
+    turn = known_turn()
+    assert list(CycleConsistency(CycleganConfig(cycle_weight=0.0)).for_generator(turn)) == ["adversarial"]
+
+
 def test_it_learns_to_come_back(tmp_path: Path) -> None:
     run = ganzoo.train(
         "cyclegan", steps=60, log_every=1, batch_size=8, generator_channels=8, device="cpu", out=tmp_path / "run"
@@ -287,7 +260,7 @@ def test_it_learns_to_come_back(tmp_path: Path) -> None:
         (
             DataSpec("digits", (1, 28, 28), tuple("0123456789")),
             {},
-            "images of two classes, .* digits has 10 classes of",
+            "images of two classes, its domains, whose sides .* digits has 10 classes of 28x28",
         ),
         (DataSpec("plain", (1, 28, 28)), {}, "cyclegan needs labels, but plain has none"),
         (
