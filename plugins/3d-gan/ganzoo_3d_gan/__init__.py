@@ -15,6 +15,8 @@ GANZOO_API = 2
 class Gan3dConfig(ganzoo.Config):
     """Section 3.1's game in small networks; `--config paper.toml` has the paper's numbers."""
 
+    unused = {"augment": "it changes images, and this variant takes voxels"}
+
     steps: int = 1500
     batch_size: int = 16
     generator_lr: float = 2e-3
@@ -26,7 +28,7 @@ class Gan3dConfig(ganzoo.Config):
     discriminator_channels: int = option(16, "channels after the first convolution, doubled at each next", minimum=1)
     discriminator_norm: str = option(
         "none",
-        "what stands between the discriminator's layers; batch: BatchNorm, as in the paper",
+        "what stands between the discriminator's layers; batch: BatchNorm, the paper's",
         choices=("none", "batch"),
     )
     most_accuracy: float = option(

@@ -11,11 +11,11 @@ from ganzoo_core.losses import NonSaturating
 
 
 class Gated(NonSaturating):
-    """log D(x) + log(1 - D(G(z))) (equation 1), G's part in the non-saturating form of arXiv:1406.2661.
+    """log D(x) + log(1 - D(G(z))) (equation 1), G's part in the non-saturating form (arXiv:1406.2661).
 
-    The paper updates D where it told at most 80% of the batch before right (section 3.1). Here the batch itself decides,
-    and one that is told too well has a loss of 0 in place of no update: nothing waits for the host, and Adam goes on by
-    what it has kept of earlier gradients.
+    The paper updates D where it told at most 80% of the batch before right (section 3.1). Here the batch itself
+    decides, and one that is told too well has a loss of 0 in place of no update: nothing waits for the host, and Adam
+    goes on by what it has kept of earlier gradients.
     """
 
     mixes_samples = True  # all of a batch decides whether it counts
