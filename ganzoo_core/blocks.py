@@ -16,6 +16,7 @@ from ganzoo_core.errors import ContractError
 Norm = Callable[[int], nn.Module]  # what makes a normalisation for so many channels; nn.Identity makes none
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
 Network = TypeVar("Network", bound=nn.Module)
+_WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Conv3d, nn.ConvTranspose3d)
 
 
 def instance_norm(channels: int, affine: bool = False) -> nn.GroupNorm:
@@ -35,7 +36,7 @@ def normal_weights(network: Network, std: float = 0.02) -> Network:
         if parameter.ndim > 1:
             nn.init.normal_(parameter, 0.0, std)
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and layer.bias is not None:
+        if isinstance(layer, _WEIGHTED) and layer.bias is not None:
             nn.init.zeros_(layer.bias)
     return network
 

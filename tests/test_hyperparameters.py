@@ -45,12 +45,15 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, or images of that size and a source of each, two classes of random numbers."""
+    """Points, voxels, or images of that size and a source of each, two classes of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
         samples = torch.rand(32, 2, generator=rng) * 2 - 1
         return Dataset(DataSpec(name, (2,), ("a", "b"), "points"), samples, labels)
+    if name == "voxels":
+        samples = torch.randint(0, 256, (32, 1, 16, 16, 16), generator=rng, dtype=torch.uint8)
+        return Dataset(DataSpec(name, (1, 16, 16, 16), ("a", "b"), name), samples, labels)
     side = int(name)
     samples, source = torch.randint(0, 256, (2, 32, 1, side, side), generator=rng, dtype=torch.uint8)
     column = Input(name="source", kind="image", shape=(1, side, side))
@@ -108,8 +111,8 @@ def test_all_of_the_zoo_is_here() -> None:
 
 @pytest.mark.parametrize(("variant", "option"), LISTED)
 def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
-    assert any(acts(variant, option, name) for name in ("points", "16", "32")), (
-        f"{option.name} does nothing on points and images; state in {variant}'s Config why it is `unused`"
+    assert any(acts(variant, option, name) for name in ("points", "16", "32", "voxels")), (
+        f"{option.name} does nothing on points, images and voxels; state in {variant}'s Config why it is `unused`"
     )
 
 

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.display import pixels
 from ganzoo_core.drawing.gifs import read_picture
-from ganzoo_core.drawing.pictures import bare_grid, layout_of, montage
+from ganzoo_core.drawing.pictures import bare_grid, drawn_size, layout_of, montage
 from ganzoo_core.drawing.terminal import Blocks
 from ganzoo_core.sampling.samples import default_count, default_labels
 
@@ -62,7 +62,7 @@ def read_gallery(path: Path, spec: DataSpec, conditional: bool) -> Gallery:
     grid = bare_grid(picture, spec, n, labels)
     if grid is None:
         return Gallery([picture])
-    height, width = spec.shape[-2:]
+    height, width = drawn_size(spec)
     places = layout_of(spec, n, labels).places()
     if conditional:
         places.sort(key=lambda place: place[2])

@@ -1,4 +1,4 @@
-"""Samples as one picture: a grid of images, projections of voxels, points in the plane, curves."""
+"""Samples as one picture: a grid of images or of solids, points in the plane, curves."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.fonts import drawable, fitted
 from ganzoo_core.drawing.plots import INK, class_name, curves_picture, points_picture
+from ganzoo_core.drawing.solids import TURN, solid_images, solid_side
 
 PAPER = "white"
 MARGIN = 12
@@ -113,7 +114,7 @@ def layout_of(spec: DataSpec, n: int, labels: Tensor | None = None, columns: int
         most = max((len(members) for _, members in groups), default=0)
         columns = max(1, min(columns or max(8, math.ceil(math.sqrt(n))), most))
         return Layout(groups, columns, enlargement(spec, columns), names_above=False)
-    height, width = spec.shape[-2:]
+    height, width = drawn_size(spec)
     for factor in range(enlargement(spec, 1), 0, -1):
         across, down = width * factor + GUTTER, height * factor + 2 * GUTTER + SMALL_NAME
         most = columns or max(1, min(SCREEN // across, n))
@@ -130,7 +131,7 @@ def layout_of(spec: DataSpec, n: int, labels: Tensor | None = None, columns: int
 
 def most_named(spec: DataSpec) -> int:
     """How many images or voxels, each of another class, fit on a screen."""
-    height, width = spec.shape[-2:]
+    height, width = drawn_size(spec)
     factor = enlargement(spec, 1)
     return (SCREEN // (width * factor + GUTTER)) * (SCREEN // (height * factor + 2 * GUTTER + SMALL_NAME))
 
@@ -144,7 +145,7 @@ def bare_grid(
     """
     layout = layout_of(spec, n, labels, columns)
     columns, factor, head = layout.columns, layout.factor, layout.head
-    height, width = spec.shape[-2:]
+    height, width = drawn_size(spec)
     across, down = width * factor + GUTTER, head + height * factor + GUTTER
     left = image.width - MARGIN - columns * across + GUTTER
     rows, rest = divmod(image.height - 2 * MARGIN + GUTTER, down)
@@ -186,22 +187,30 @@ def grouped(n: int, labels: Tensor | None) -> list[tuple[int | None, list[int]]]
     return [(k, (labels == k).nonzero().flatten().tolist()) for k in sorted(set(labels.tolist()))]
 
 
+def drawn_size(spec: DataSpec) -> tuple[int, int]:
+    """The height and width of one image, or of the picture of voxels, in its own size."""
+    if spec.kind == "voxels":
+        return (solid_side(spec.shape),) * 2
+    height, width = spec.shape[-2:]
+    return height, width
+
+
 def enlargement(spec: DataSpec, columns: int, least_cell: int = CELL) -> int:
     """The whole factor by which small images grow."""
-    height, width = spec.shape[-2:]
+    height, width = drawn_size(spec)
     return max(1, min(math.ceil(least_cell / max(height, width)), WIDEST // (columns * width)))
 
 
-def cells(values: Tensor, factor: int = 1) -> list[Image.Image]:
+def cells(values: Tensor, factor: int = 1, *, turn: float = TURN) -> list[Image.Image]:
     """Images (N, C, H, W) or voxels (N, 1, D, H, W) in [-1, 1] as RGB pictures, enlarged without smoothing.
 
-    Voxels are seen along D, far ones darker. Of four channels the last is opacity, on white paper. Images of other
-    numbers than one, three and four show their mean.
+    Voxels are solids, seen from where `turn` says: see `solid_images`. Of four channels the last is opacity, on white
+    paper. Images of other numbers than one, three and four show their mean.
     """
     if values.ndim == 5:
-        near_to_far = torch.linspace(1, 0.3, values.shape[2], device=values.device)[:, None, None]
-        values = ((values + 1) * near_to_far).amax(dim=2) - 1  # (N, 1, H, W)
-    elif values.shape[1] == 4:
+        solids = solid_images(values, factor * solid_side(tuple(values.shape[1:])), turn)
+        return [Image.fromarray(solid).convert("RGB") for solid in solids]
+    if values.shape[1] == 4:
         colours, opacity = ((values.float().clamp(-1, 1) + 1) / 2).split([3, 1], dim=1)
         values = 2 * (1 - opacity * (1 - colours)) - 1  # (N, 3, H, W)
     if values.shape[1] != 3:

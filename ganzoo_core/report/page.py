@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.drawing.pictures import cells
+from ganzoo_core.drawing.pictures import cells, drawn_size
 from ganzoo_core.drawing.words import duration, number, typed
 from ganzoo_core.storage.names import visible_lines
 
@@ -51,10 +51,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Slides:
-    """Pictures with their steps, to be shown one at a time; `rows` are names beside them, from the top on."""
+    """Pictures, each with a number, to be shown one at a time; `rows` are names beside them, from the top on.
+
+    `name`: what the slider chooses; `caption`: what stands beside it, "{}" for the number.
+    """
 
     frames: list[tuple[int, Picture]]
     rows: list[str]
+    name: str = "Snapshot"
+    caption: str = "step {}"
 
 
 @dataclass(frozen=True)
@@ -121,4 +126,4 @@ def small_pictures(values: Tensor, spec: DataSpec, alts: Sequence[str], limit: i
 
 def look(spec: DataSpec) -> Look:
     """How bare images are shown: small ones are enlarged, and then each pixel is to be seen."""
-    return "pixels" if max(spec.shape[-2:]) <= LARGEST_PIXELATED else "photo"
+    return "pixels" if max(drawn_size(spec)) <= LARGEST_PIXELATED else "photo"

@@ -10,7 +10,7 @@ from typing import Any
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.charts import run_charts
 from ganzoo_core.drawing.gifs import read_picture
-from ganzoo_core.drawing.pictures import NAMED_ROWS, WIDEST, bare_grid, grouped
+from ganzoo_core.drawing.pictures import NAMED_ROWS, TURN, WIDEST, bare_grid, cells, grouped, montage
 from ganzoo_core.drawing.plots import class_name
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.registry import registry
@@ -26,8 +26,9 @@ from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.storage.names import shell_word
 
 # Characters of the file that each part may take, so that a page stays below 2 MB with the sections of plugins.
-SAMPLES_LIMIT, SNAPSHOTS_LIMIT = 500_000, 800_000
+SAMPLES_LIMIT, SNAPSHOTS_LIMIT, TURNING_LIMIT = 500_000, 800_000, 300_000
 MOST_SNAPSHOTS = 24
+VIEWS, TURNED, TURNED_ACROSS = 24, 12, 6  # of solids: views of a full turn, how many turn, how many side by side
 
 
 def write_report(path: Path) -> Path:
@@ -59,6 +60,7 @@ def run_page(folder: RunFolder) -> bytes:
         rate=statistics.median(rates) if rates else 0,
         samples=_final_samples(generator, spec, info.settings["seed"], is_table, is_shown=slides is not None),
         slides=slides,
+        turning=_turning(generator, spec, info.settings["seed"]),
         conditional=conditional,
         unusable=unusable,
         charts=run_charts(records, is_critic=_is_critic(generator)),
@@ -113,6 +115,21 @@ def _final_samples(
     pictures = small_pictures(samples.values, spec, [""] * len(samples), SAMPLES_LIMIT)
     groups = grouped(len(samples), samples.labels)
     return SampleTable([(_name(spec, k), [pictures[i] for i in members]) for k, members in groups], [])
+
+
+def _turning(generator: TrainedGenerator | None, spec: DataSpec, seed: int) -> Slides | None:
+    """Some of the run's fixed latents at its end, from all sides; of voxels alone."""
+    if generator is None or spec.kind != "voxels" or (generator.inputs and not generator.examples):
+        return None
+    values = generator.sample(TURNED, seed=seed).values
+    views = [round(TURN) + 360 * (k + 1) // VIEWS for k in range(VIEWS)]  # the usual one last, as it is shown first
+    frames = []
+    for turn in views:
+        images = cells(values, turn=turn)
+        grid = montage([images[i : i + TURNED_ACROSS] for i in range(0, len(images), TURNED_ACROSS)], 1, "black")
+        alt = f"Generated solids, turned by {turn % 360} degrees"
+        frames.append((turn % 360, inlined(grid.convert("L"), alt, TURNING_LIMIT // VIEWS, look(spec))))
+    return Slides(frames, [], "Turn", "{}°")
 
 
 def _in_rows(spec: DataSpec, conditional: bool) -> bool:

@@ -64,6 +64,9 @@ def test_normal_weights() -> None:
     assert normal_weights(network) is network
     assert network[0].weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert not network[0].bias.any() and not network[2].bias.any()
+    solid = normal_weights(nn.Sequential(nn.Conv3d(8, 64, 4), nn.ConvTranspose3d(64, 8, 4)))
+    assert [layer.weight.std().item() for layer in solid] == pytest.approx([0.02, 0.02], rel=0.05)
+    assert not any(layer.bias.any() for layer in solid)
     assert (network[1].weight == 1).all()
 
 

@@ -151,14 +151,6 @@ def test_no_samples_make_an_empty_picture() -> None:
     assert set(colours(picture(torch.empty(0, 1, 4, 4), GREY, torch.empty(0, dtype=torch.int64)))) == {WHITE}
 
 
-def test_voxels_are_projected_and_the_near_is_brighter() -> None:
-    voxels = torch.full((1, 1, 3, 2, 2), -1.0)
-    voxels[0, 0, 0, 0, 0] = 1  # near
-    voxels[0, 0, 2, 0, 1] = 1  # far
-    (image,) = cells(voxels)
-    assert np.asarray(image)[..., 0].tolist() == [[255, 76], [0, 0]]
-
-
 def test_four_channels_are_colour_and_opacity_on_white_paper() -> None:
     sample = torch.tensor([[1, 0, -1, -1], [1, -1, -1, 0], [1, -1, -1, 1]])  # clear, half, opaque
     image = cells(sample.t()[None, :, None].float())[0]

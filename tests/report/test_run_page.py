@@ -24,17 +24,22 @@ from ganzoo_core.cli import main
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.display.notebook import run_html
 from ganzoo_core.drawing.charts import MOST_POINTS, Line, axis, run_charts, thinned
-from ganzoo_core.drawing.pictures import bare_grid, cells, layout_of, picture
+from ganzoo_core.drawing.pictures import bare_grid, cells, drawn_size, layout_of, picture
 from ganzoo_core.drawing.words import number, typed
 from ganzoo_core.report.command import usage
 from ganzoo_core.report.page import inlined, render
-from ganzoo_core.report.run_page import thinned_out, write_report
+from ganzoo_core.report.run_page import VIEWS, thinned_out, write_report
 from ganzoo_core.runs.records import trained_seconds
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_tools.comparison.page import log_axis
 from ganzoo_tools.evaluation.results import Evaluation, MetricValue
 
-KINDS = {"images": ("toy-conditional", "digits"), "points": ("toy", "ring8"), "curves": ("toy", "sine")}
+KINDS = {
+    "images": ("toy-conditional", "digits"),
+    "points": ("toy", "ring8"),
+    "curves": ("toy", "sine"),
+    "voxels": ("toy", "shapes3d"),
+}
 CSS = (Path(ganzoo.__file__).parent / "report" / "templates" / "page.css").read_text(encoding="utf-8")
 VOID = {"meta", "link", "img", "input", "path", "circle", "br"}
 STRANGE = ("<script>alert(1)<", "[red]", '"><img src=x onerror=alert(2)>', "{{ 7 * 7 }}")
@@ -406,12 +411,24 @@ def test_a_grid_is_what_was_drawn(shape: tuple[int, ...], labels: torch.Tensor |
     values = torch.rand(12, *shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     grid = bare_grid(picture(values, spec, labels), spec, 12, labels)
     assert grid is not None
-    height, width = shape[-2:]
+    height, width = drawn_size(spec)
     first, second = (grid.crop((j * (width + 1), 0, j * (width + 1) + width, height)) for j in (0, 1))
     wanted = cells(values)
     assert np.array_equal(first.convert("RGB"), wanted[0])
     assert np.array_equal(second.convert("RGB"), wanted[1 if labels is None else 3])
     assert grid.getpixel((width, 0)) == (0, 0, 0, 0)
+
+
+def test_solids_are_turned_by_a_slider(runs: dict[str, Path]) -> None:
+    page = Page(runs["voxels"] / "report.html")
+    views = [image for image in page.all("img") if "turned by" in str(image["alt"])]
+    assert [int(str(image["data-step"])) for image in views][-3:] == [10, 25, 40] and len(views) == VIEWS
+    assert len({image["src"] for image in views}) > 1 and "hidden" not in views[-1]
+    captions = [one["data-caption"] for one in page.all("figure") if "data-caption" in one]
+    assert captions == ["step {}", "{}°"]
+    assert {"Snapshot", "Turn"} <= {one.get("aria-label") for one in page.all("input")}
+    assert "From all sides" not in Page(runs["images"] / "report.html").text
+    assert (runs["voxels"] / "report.html").stat().st_size < 2_000_000
 
 
 def test_a_grid_of_many_classes_is_what_was_drawn() -> None:

@@ -152,7 +152,7 @@ def test_nothing_to_try_is_one_sentence(install, in_tmp, name):
 def test_a_data_set_that_is_missing_takes_no_other_with_it(install):
     install(is_local="return False", check_data="return")
     found = cases("picky")
-    assert names(found) == ["grey images", "colour images", "wide images with opacity", "points", "curves"]
+    assert names(found) == ["grey images", "colour images", "wide images with opacity", "points", "curves", "voxels"]
     assert len(found.skipped) == 1 and found.nothing is None
 
 

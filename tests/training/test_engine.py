@@ -266,13 +266,19 @@ def test_a_weight_that_is_not_finite_is_never_saved():
         e.state()
 
 
+class Flat(Toy):
+    """Takes no solids."""
+
+    kinds = ("images", "points")
+
+
 def test_unfit_data_is_refused():
     bare = Dataset(DataSpec("bare", (2,), (), "points"), torch.zeros(64, 2))
     with pytest.raises(DataError, match="toy-conditional needs labels, but bare has none"):
         Engine(ToyConditional(CONFIG), bare, RunSettings(device="cpu"))
     voxels = Dataset(DataSpec("cubes", (1, 2, 2, 2), (), "voxels"), torch.zeros(64, 1, 2, 2, 2))
-    with pytest.raises(DataError, match="toy takes images or points or curves, but cubes holds voxels"):
-        Engine(Toy(CONFIG), voxels, RunSettings(device="cpu"))
+    with pytest.raises(DataError, match="toy takes images or points, but cubes holds voxels"):
+        Engine(Flat(CONFIG), voxels, RunSettings(device="cpu"))
     with pytest.raises(DataError, match="batch_size must be at most 64, the size of plane, but is 65"):
         engine(batch_size=65)
 

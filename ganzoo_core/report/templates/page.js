@@ -26,7 +26,7 @@ for (const show of all(".slideshow")) {
   const go = (index) => {
     frames.forEach((frame, i) => { frame.hidden = i !== index; });
     slider.value = index;
-    output.textContent = `step ${frames[index].dataset.step}`;
+    output.textContent = show.dataset.caption.replace("{}", frames[index].dataset.step);
     slider.setAttribute("aria-valuetext", output.textContent);
   };
   const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; };

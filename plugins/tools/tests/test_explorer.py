@@ -368,6 +368,29 @@ def test_many_ask_at_once(server: ExploreServer, explorer: Explorer) -> None:
     assert answers == {k: explorer.picture(explorer.parse_query({"seed": str(k)})) for k in range(8)}
 
 
+def test_a_solid_can_be_turned() -> None:
+    spec = DataSpec("cubes", (1, 4, 4, 4), kind="voxels")
+    explorer = Explorer(
+        trained(Linear(torch.randn(64, 3, generator=torch.Generator().manual_seed(0)), spec), spec, "toy")
+    )
+    pictures = {turn: explorer.picture(explorer.parse_query({"turn": turn})) for turn in ("40", "130", "360")}
+    assert len(set(pictures.values())) == 3
+    assert explorer.picture(explorer.parse_query({})) == pictures["40"]
+    assert Image.open(io.BytesIO(pictures["40"])).size == (128, 128)
+    large = explorer.picture(explorer.parse_query({"turn": "40"}), large=True)
+    assert Image.open(io.BytesIO(large)).size == (512, 512)
+    with pytest.raises(GanzooError, match="turn must be a number from 0 to 360, but is '361'"):
+        explorer.parse_query({"turn": "361"})
+    for server in serving(explorer):
+        assert b'id="turn" min="0" max="360" step="10" value="40"' in ask(server, "/")[2]
+
+
+def test_what_is_no_solid_is_not_turned(server: ExploreServer, explorer: Explorer) -> None:
+    assert b'id="turn"' not in ask(server, "/")[2]
+    with pytest.raises(GanzooError, match="there is no 'turn' to ask for"):
+        explorer.parse_query({"turn": "40"})
+
+
 # the command
 
 

@@ -27,7 +27,7 @@ class Toy(ganzoo.Variant):
     title = "A toy"
     paper = "arXiv:0000.00000"
     year = 2026
-    kinds = ("images", "points", "curves")
+    kinds = ("images", "points", "curves", "voxels")
     Config: ClassVar[type[ganzoo.Config]] = ToyConfig
 
     def generator(self, data):

@@ -21,6 +21,7 @@ from ganzoo_tools.evaluation.extractors import Extractor
 from ganzoo_tools.evaluation.few import DRAWS, FEW, LEAST, drawn_quality, quality
 from ganzoo_tools.evaluation.keeping import cached_classifier
 from ganzoo_tools.evaluation.prdc import nearest, nearest_distances
+from ganzoo_tools.evaluation.solids import loose_voxels
 
 NEIGHBOURS_OF = 2000  # so many samples look for their nearest real ones
 
@@ -156,8 +157,7 @@ class Reference:
             found["nearest_train"] = float(nearest_distances(self.all.features, 1).median())
         if self.held_out is not None:
             found["nearest_is_train"] = len(self.all) / (len(self.all) + len(self.held_out))
-        if self.exact_metrics is not None:
-            found |= self.natural(side.values)
+        found |= self.natural(side.values)
         if side.labels is not None:
             matrix = confusion_matrix(side.labels, self.read(side.values), self.spec.num_classes)
             counts = side.labels.bincount(minlength=self.spec.num_classes)
@@ -165,8 +165,11 @@ class Reference:
         return found
 
     def natural(self, values: Tensor) -> dict[str, float]:
-        """The data set's exact metrics of samples, if its distribution is known; else empty."""
-        return {} if self.exact_metrics is None else self.exact_metrics(values * self.spec.scale + self.spec.offset)
+        """The data set's exact metrics of samples, if its distribution is known; of voxels, how many hang loose."""
+        found = {"loose_voxels": loose_voxels(values)} if self.spec.kind == "voxels" else {}
+        if self.exact_metrics is not None:
+            found |= self.exact_metrics(values * self.spec.scale + self.spec.offset)
+        return found
 
     def copying(self, features: Tensor) -> dict[str, float]:
         """How near samples are to the training data, and the share nearer to it than to held-out data."""

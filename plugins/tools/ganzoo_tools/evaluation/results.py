@@ -58,6 +58,7 @@ TITLES: dict[str, tuple[str, str | None]] = {
     "modes_covered": ("modes covered", "higher"),
     "good_share": ("good samples", "higher"),
     "inside_share": ("curves inside the bounds", "higher"),
+    "loose_voxels": ("loose voxels", "lower"),
     "nearest_train": ("distance to the training data", None),
     "nearest_is_train": ("nearer to training than to held-out", None),
     "accuracy_train": ("D right on training data", None),

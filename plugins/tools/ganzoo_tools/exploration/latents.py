@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.drawing.pictures import cells, enlargement, png_bytes
+from ganzoo_core.drawing.pictures import TURN, cells, enlargement, png_bytes
 from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.sampling.generate import latents
 from ganzoo_core.sampling.samples import label_indices
@@ -24,6 +24,7 @@ from ganzoo_tools.exploration.walks import along, decoded, first_latent, latent_
 
 _FARTHEST = 100.0
 _LARGE = 512  # pixels a side at least, of a picture to keep
+_SOLID = 128  # of a solid on the page
 _MOST_SEED = 2**53 - 1  # the largest that a browser's numbers hold exactly
 
 
@@ -39,6 +40,8 @@ class LatentPoint:
 class LatentQuery:
     """A latent at `start`, or at fraction `t` of the path from there to `end`, under the label of that index.
 
+    `turn`: from where voxels are seen, in degrees.
+
     Of a generator that takes inputs: the number of one of its run's examples, and what stands in its place, the user's
     own picture and a text.
     """
@@ -47,6 +50,7 @@ class LatentQuery:
     end: LatentPoint | None
     t: float
     label: int | None
+    turn: float = TURN
     example: int = 0
     own: bool = False
     text: str | None = None
@@ -77,6 +81,7 @@ class Explorer:
         """Parse the query of an address. Raises `SettingError` or `UnknownNameError` if it is invalid."""
         known = {"seed", "moves", "class", "label", "to_seed", "to_moves", "t", "large"}
         known |= {"example", "own", "text"} if self.generator.inputs else set()
+        known |= {"turn"} if self.generator.spec.kind == "voxels" else set()
         if unknown := sorted(query.keys() - known):
             raise SettingError(f"there is no {shorten(unknown[0], 40)!r} to ask for; known: {', '.join(sorted(known))}")
         end = None
@@ -85,7 +90,8 @@ class Explorer:
         t = _number("t", query.get("t", "0"), 0.0, 1.0)
         example = _whole("example", query.get("example", "0"), max(0, self.material.examples - 1))
         own, text = query.get("own") == "1", query.get("text") or None
-        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query), example, own, text)
+        turn = _number("turn", query.get("turn", f"{TURN}"), 0.0, 360.0)
+        return LatentQuery(self._point(query, "seed", "moves"), end, t, self._label(query), turn, example, own, text)
 
     def latent(self, query: LatentQuery) -> Tensor:
         """The latent (latent_dim,) of a query."""
@@ -95,7 +101,8 @@ class Explorer:
         return along(start, self._moved(query.end), torch.tensor([query.t], dtype=torch.float64), spherical=True)[0]
 
     def picture(self, query: LatentQuery, *, large: bool = False) -> bytes:
-        """The sample as a PNG: an image at its own size, or where it is to be `large` enlarged without smoothing.
+        """The sample as a PNG: an image at its own size, or where it is to be `large` enlarged without smoothing; a
+        solid twice as large as in a grid, as it is turned.
 
         Points and curves: a sketch, which takes little time, or the plot with its axes.
         """
@@ -109,7 +116,8 @@ class Explorer:
             return png_bytes(sketch(values[0]))
         if not spec.has_pixels:
             return png_bytes(ways_picture(values[None], spec, ("",), ("generated",), values[:0]))
-        return png_bytes(cells(values, enlargement(spec, 1, _LARGE) if large else 1)[0])
+        least = _LARGE if large else _SOLID if spec.kind == "voxels" else 1
+        return png_bytes(cells(values, enlargement(spec, 1, least), turn=query.turn)[0])
 
     def latent_json(self, query: LatentQuery) -> dict[str, Any]:
         """The latent as JSON values, with everything needed to reproduce it."""

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from ganzoo_core.drawing.pictures import TURN
 from ganzoo_core.errors import GanzooError, SettingError, shorten
-from ganzoo_core.report.page import render
+from ganzoo_core.report.page import look, render
 from ganzoo_core.storage.names import one_line
 from ganzoo_tools.exploration.directions import MOST
 from ganzoo_tools.exploration.latents import Explorer
@@ -45,7 +46,6 @@ _FILES = {
 }  # fmt: skip
 _NOTHING = "there is nothing here; use the address that `ganzoo explore` printed"
 _IDLE_S = 60
-_LARGEST_PIXELATED = 40  # side of an image
 _MOST_FIELDS = 20
 
 
@@ -86,7 +86,8 @@ class ExploreServer(ThreadingHTTPServer):
             directions=len(self.explorer.directions),
             most=MOST,
             reach=self.explorer.reach,
-            look="pixels" if max(generator.spec.shape[-2:]) <= _LARGEST_PIXELATED else "photo",
+            look=look(generator.spec),
+            turn=round(TURN),
             takes=self.explorer.material.takes,
             examples=self.explorer.material.examples,
             is_plot=not generator.spec.has_pixels,

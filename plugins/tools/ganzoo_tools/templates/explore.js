@@ -15,10 +15,12 @@ let isOwn = false;
 const material = () => ({
   ...(example && { example: example.value }), ...(isOwn && { own: "1" }), ...(text?.value.trim() && { text: text.value.trim() }),
 });
+const turn = at("turn"); // of solids alone
+const view = () => (turn ? { turn: turn.value } : {});
 const query = () => {
   const { a, b } = ends;
   const fields = onWay ? { seed: a.seed, moves: a.moves, to_seed: b.seed, to_moves: b.moves, t: way.value } : place();
-  return new URLSearchParams({ ...fields, ...classOf(), ...material() });
+  return new URLSearchParams({ ...fields, ...classOf(), ...material(), ...view() });
 };
 const described = () => {
   const where = onWay ? `${Math.round(100 * way.value)}% of the way from A to B` : `seed ${seed.value}`;
@@ -66,6 +68,8 @@ at("random").addEventListener("click", () => sow(crypto.getRandomValues(new Uint
 at("reset").addEventListener("click", () => { for (const s of sliders) { s.value = 0; say(s); } leaveWay(); });
 for (const choice of all("[name=label]")) choice.addEventListener("change", show);
 
+turn?.addEventListener("input", () => { turn.nextElementSibling.textContent = `${turn.value}°`; show(); });
+
 example?.addEventListener("change", () => { isOwn = false; if (own) own.value = ""; if (text) text.value = ""; show(); });
 text?.addEventListener("change", show);
 own?.addEventListener("change", async () => {
@@ -86,7 +90,7 @@ for (const name of ["a", "b"]) {
   button.addEventListener("click", async () => {
     ends[name] = place();
     const [image, text] = button.children;
-    image.src = `picture.png?${new URLSearchParams({ ...ends[name], ...classOf(), ...material() })}`;
+    image.src = `picture.png?${new URLSearchParams({ ...ends[name], ...classOf(), ...material(), ...view() })}`;
     image.hidden = false;
     text.textContent = `${name.toUpperCase()}: seed ${ends[name].seed}`;
     way.disabled = !(ends.a && ends.b);
