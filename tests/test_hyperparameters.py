@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganzoo_core import Dataset, DataSpec
+from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.settings import Option
@@ -17,7 +17,8 @@ from ganzoo_core.testing import Training, train_steps
 
 PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
-BASE = {"batch_size": 8}
+BASE = {"batch_size": 8, "reading_steps": 1, "stage1_steps": 1}  # of variants that have these
+OTHER: dict[tuple[str, str], Any] = {("stackgan", "enlarge"): 4}  # where one more than the default is no value
 
 # `steps` says how long to train; all others must make another generator, or another way there.
 LISTED = [
@@ -31,19 +32,31 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, or images of that size, two classes of random numbers."""
+    """Points, images with texts, or images of that size, two classes of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
         samples = torch.rand(32, 2, generator=rng) * 2 - 1
         return Dataset(DataSpec(name, (2,), ("a", "b"), "points"), samples, labels)
+    if name == "texts":
+        words = Input(name="text", kind="text", shape=(3,), names=("a", "b", "c", "d"))
+        samples = torch.randint(0, 256, (32, 1, 32, 32), generator=rng, dtype=torch.uint8)
+        extra = {"text": torch.randint(0, 5, (32, 3), generator=rng)}
+        return Dataset(DataSpec(name, (1, 32, 32), columns=(words,)), samples, extra=extra)
     side = int(name)
     samples = torch.randint(0, 256, (32, 1, side, side), generator=rng, dtype=torch.uint8)
     return Dataset(DataSpec(name, (1, side, side), ("a", "b")), samples, labels)
 
 
-def other(option: Option) -> Any:
+def base(variant: str) -> dict[str, Any]:
+    """What of BASE a variant has."""
+    return {name: value for name, value in BASE.items() if name in registry().variant(variant)[0].Config.names()}
+
+
+def other(variant: str, option: Option) -> Any:
     """Another value than the default, or than the one of BASE."""
+    if (variant, option.name) in OTHER:
+        return OTHER[variant, option.name]
     value = BASE.get(option.name, option.default)
     if option.choices:
         return next(choice for choice in option.choices if choice != value)
@@ -61,13 +74,13 @@ def states(training: Training) -> list[dict[str, torch.Tensor]]:
 
 @cache
 def usual(variant: str, name: str) -> list[dict[str, torch.Tensor]]:
-    return states(train_steps(variant, data(name), 0, **BASE))
+    return states(train_steps(variant, data(name), 0, **base(variant)))
 
 
 def acts(variant: str, option: Option, name: str) -> bool:
     """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
     try:
-        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(option)})
+        training = train_steps(variant, data(name), 0, **base(variant) | {option.name: other(variant, option)})
     except (DataError, SettingError):
         return False  # not for such data, or not with such a value
     before, after = usual(variant, name)
@@ -79,11 +92,11 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_all_of_the_zoo_is_here() -> None:
-    assert {param.values[0] for param in LISTED} == {package.removeprefix("ganzoo-") for package in PACKAGES}
+    assert {registry().variant(param.values[0])[1].package for param in LISTED} == PACKAGES
 
 
 @pytest.mark.parametrize(("variant", "option"), LISTED)
 def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
-    assert any(acts(variant, option, name) for name in ("points", "16", "32")), (
-        f"{option.name} does nothing on points and images; state in {variant}'s Config why it is `unused`"
+    assert any(acts(variant, option, name) for name in ("points", "16", "32", "texts")), (
+        f"{option.name} does nothing on points, images and texts; state in {variant}'s Config why it is `unused`"
     )
