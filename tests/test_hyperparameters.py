@@ -19,7 +19,8 @@ from ganzoo_core.testing import Training, train_steps
 
 PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
-BASE = {"batch_size": 8, "pretraining_steps": 2}  # of variants that have these
+# What is given of these where a variant has it.
+BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_steps": 1}
 # Where one more, or half of it, is no value that is allowed or that acts on small pictures.
 OTHER: dict[tuple[str, str], Any] = {
     ("r3gan", "width"): 56,
@@ -30,6 +31,7 @@ OTHER: dict[tuple[str, str], Any] = {
     ("biggan", "attention_side"): 0,
     ("srgan", "scale"): 2,
     ("esrgan", "scale"): 2,
+    ("stackgan", "enlarge"): 4,
     **{(name, "batch_size"): 16 for name in ("cyclegan", "discogan", "dualgan")},
 }
 
@@ -45,7 +47,7 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, voxels, or images of that size and a source of each, two classes of random numbers."""
+    """Points, voxels, images with texts, or images of that size and a source of each, two classes of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
@@ -54,6 +56,11 @@ def data(name: str) -> Dataset:
     if name == "voxels":
         samples = torch.randint(0, 256, (32, 1, 16, 16, 16), generator=rng, dtype=torch.uint8)
         return Dataset(DataSpec(name, (1, 16, 16, 16), ("a", "b"), name), samples, labels)
+    if name == "texts":
+        words = Input(name="text", kind="text", shape=(3,), names=("a", "b", "c", "d"))
+        samples = torch.randint(0, 256, (32, 1, 32, 32), generator=rng, dtype=torch.uint8)
+        extra = {"text": torch.randint(0, 5, (32, 3), generator=rng)}
+        return Dataset(DataSpec(name, (1, 32, 32), columns=(words,)), samples, extra=extra)
     side = int(name)
     samples, source = torch.randint(0, 256, (2, 32, 1, side, side), generator=rng, dtype=torch.uint8)
     column = Input(name="source", kind="image", shape=(1, side, side))
@@ -111,8 +118,8 @@ def test_all_of_the_zoo_is_here() -> None:
 
 @pytest.mark.parametrize(("variant", "option"), LISTED)
 def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
-    assert any(acts(variant, option, name) for name in ("points", "16", "32", "voxels")), (
-        f"{option.name} does nothing on points, images and voxels; state in {variant}'s Config why it is `unused`"
+    assert any(acts(variant, option, name) for name in ("points", "16", "32", "voxels", "texts")), (
+        f"{option.name} does nothing on points, images, voxels and texts; state in {variant}'s Config why it is `unused`"
     )
 
 

@@ -66,6 +66,8 @@ class _Walk:
         self.found: dict[str, Any] = {}
         modules = [inner for module in engine.networks.by_name().values() for inner in module.modules()]
         self._packages = {_package(type(one)) for one in (engine.variant, *modules)} - _NOT_THEIRS
+        tensors = [tensor for one in modules for tensor in (*one.parameters(), *one.buffers())]
+        self._registered = {id(tensor) for tensor in tensors}  # which `nn.GRU` has in a list besides
         self._seen: dict[int, Any] = {}  # kept, so that no number is given twice
 
     def attributes(self, name: str, owner: Any, depth: int = 0) -> None:
@@ -108,7 +110,8 @@ class _Walk:
         if isinstance(value, bool | int | float | complex | str | bytes | type(None)):
             self.found[name] = value
         elif isinstance(value, Tensor):
-            self.found[name] = value.detach().clone()
+            if id(value) not in self._registered:
+                self.found[name] = value.detach().clone()
         elif isinstance(value, torch.Generator | random.Random | np.random.Generator):
             self.found[name] = _state_of(value)
         elif depth > _DEEP or isinstance(value, nn.Module | Optimizer | type):

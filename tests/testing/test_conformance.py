@@ -567,12 +567,27 @@ class Caching(ToyDiscriminator):
         return super().forward(x * scale, labels)
 
 
+class Recurrent(ToyDiscriminator):
+    """nn.GRU keeps its parameters in a list too."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.gru = torch.nn.GRU(1, 1)
+
+    def forward(self, x, labels=None):
+        return super().forward(x + self.gru(x.flatten()[:3, None])[0].mean(), labels)
+
+
 @pytest.mark.parametrize("kind", [SpectralNorm, Dropping, InstanceNoise, Caching])
 def test_what_torch_keeps_and_what_a_network_draws_breaks_nothing(kind):
     found = broken(discriminator=lambda self, data: kind(8, data.shape, 0))
     for rule in (run_rules.joint_passes, game_rules.steady, game_rules.stateless, game_rules.in_place):
         assert _failure(rule, [found]) is None
     assert _failure(game_rules.no_host_sync, [found]) is None
+
+
+def test_parameters_that_are_in_a_list_too_are_no_state_apart():
+    assert _failure(game_rules.stateless, [broken(discriminator=lambda self, data: Recurrent(8, data.shape, 0))]) is None
 
 
 def players_with_a_schedule(self, networks):
