@@ -119,7 +119,7 @@ def test_all_of_the_zoo_is_here() -> None:
 @pytest.mark.parametrize(("variant", "option"), LISTED)
 def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
     assert any(acts(variant, option, name) for name in ("points", "16", "32", "voxels", "texts")), (
-        f"{option.name} does nothing on points, images, voxels and texts; state in {variant}'s Config why it is `unused`"
+        f"{option.name} does nothing on any kind of data; state in {variant}'s Config why it is `unused`"
     )
 
 
