@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,24 @@ import torch
 from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.presets import presets
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
 
 PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
 STEPS = 4  # the fourth is the first to move the averaged weights
-BASE = {"batch_size": 8}
+BASE = {"batch_size": 8, "pretraining_steps": 2}  # of variants that have these
+# Where one more, or half of it, is no value that is allowed or that acts on small pictures.
+OTHER: dict[tuple[str, str], Any] = {
+    ("r3gan", "width"): 56,
+    ("r3gan", "group_width"): 4,
+    ("sngan", "attention_side"): 8,
+    ("projection", "attention_side"): 8,
+    ("sagan", "attention_side"): 0,
+    ("biggan", "attention_side"): 0,
+    ("srgan", "scale"): 2,
+    ("esrgan", "scale"): 2,
+}
 
 # `steps` says how long to train; all others must make another generator, or another way there.
 LISTED = [
@@ -43,11 +56,15 @@ def data(name: str) -> Dataset:
     return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column,)), samples, labels, {"source": source})
 
 
-def other(option: Option) -> Any:
+def other(variant: str, option: Option) -> Any:
     """Another value than the default, or than the one of BASE."""
+    if (variant, option.name) in OTHER:
+        return OTHER[variant, option.name]
     value = BASE.get(option.name, option.default)
     if option.choices:
         return next(choice for choice in option.choices if choice != value)
+    if option.type == "bool":
+        return not value
     if option.type.startswith("int,..."):
         return (3,)
     if option.type.startswith("int"):
@@ -62,13 +79,18 @@ def states(training: Training) -> list[dict[str, torch.Tensor]]:
 
 @cache
 def usual(variant: str, name: str) -> list[dict[str, torch.Tensor]]:
-    return states(train_steps(variant, data(name), 0, **BASE))
+    return states(train_steps(variant, data(name), 0, **base(variant)))
+
+
+def base(variant: str) -> dict[str, Any]:
+    names = registry().variant(variant)[0].Config.names()
+    return {name: value for name, value in BASE.items() if name in names}
 
 
 def acts(variant: str, option: Option, name: str) -> bool:
     """Whether another value begins with other weights on that data, or trains to others, the averaged ones included."""
     try:
-        training = train_steps(variant, data(name), 0, **BASE | {option.name: other(option)})
+        training = train_steps(variant, data(name), 0, **base(variant) | {option.name: other(variant, option)})
     except (DataError, SettingError):
         return False  # not for such data, or not with such a value
     before, after = usual(variant, name)
@@ -80,7 +102,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_all_of_the_zoo_is_here() -> None:
-    assert {param.values[0] for param in LISTED} == {package.removeprefix("ganzoo-") for package in PACKAGES}
+    assert {registry().variant(param.values[0])[1].package for param in LISTED} == PACKAGES
 
 
 @pytest.mark.parametrize(("variant", "option"), LISTED)
@@ -88,3 +110,15 @@ def test_every_hyperparameter_acts(variant: str, option: Option) -> None:
     assert any(acts(variant, option, name) for name in ("points", "16", "32")), (
         f"{option.name} does nothing on points and images; state in {variant}'s Config why it is `unused`"
     )
+
+
+PRESETS = [(name, file) for name, (cls, _) in registry().variants().items() for file in presets(cls).values()]
+
+
+@pytest.mark.parametrize(("variant", "file"), PRESETS, ids=[f"{name}-{file.stem}" for name, file in PRESETS])
+def test_every_preset_is_of_settings_that_there_are(variant: str, file: Path) -> None:
+    settings = tomllib.loads(file.read_text())
+    settings.pop("epochs", None)  # in place of steps
+    config = registry().variant(variant)[0].Config
+    assert settings.keys() <= {option.name for option in config.options()}
+    assert config.from_dict(settings) != config()

@@ -14,16 +14,18 @@ import click
 
 from ganzoo_core.callbacks import RunInfo
 from ganzoo_core.cli import complete
+from ganzoo_core.cli.estimate import print_estimate
 from ganzoo_core.cli.first_steps import first_variant
-from ganzoo_core.cli.options import UserPath, data_dir_option, data_option, set_option
-from ganzoo_core.cli.output import draw, note, on_terminal, print_path
+from ganzoo_core.cli.options import UserPath, data_dir_option, data_option, json_option, set_option
+from ganzoo_core.cli.output import draw, note, on_terminal, print_json, print_path
 from ganzoo_core.cli.progress import Progress
 from ganzoo_core.display.progress import figures
 from ganzoo_core.distributed.launch import launch, worker_rank
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.registry import registry
-from ganzoo_core.runs.own import run_command, sample_command
+from ganzoo_core.runs.own import is_file, run_command, sample_command
+from ganzoo_core.runs.presets import presets_of
 from ganzoo_core.storage.names import one_line, shell_word, visible
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 @click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile.")
 @set_option
 @click.option(
-    "--config", type=UserPath(exists=True, dir_okay=False, path_type=Path), metavar="FILE.toml",
-    help="Settings from a file; --set and flags override it.",
+    "--config", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.toml",
+    help="Settings from a file, or from a preset of the variant (`ganzoo show`); --set and flags override it.",
 )  # fmt: skip
 @click.option("--snapshots", metavar="N,N,...", help="The steps at which to draw samples.")
 @click.option("--keep", type=int, metavar="N", help="Older checkpoints to keep beside the last one.")
@@ -63,6 +65,8 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Print only the run folder.")
+@click.option("--dry-run", is_flag=True, help="Say what the run would take, by a few of its steps, and stop.")
+@json_option
 def command(
     variant: str | None,
     data_dir: Path | None,
@@ -74,6 +78,8 @@ def command(
     resume: Path | None,
     processes: int,
     quiet: bool,
+    dry_run: bool,
+    as_json: bool,
     **flags: Any,
 ) -> None:
     """Train VARIANT; the run's folder is printed on stdout.
@@ -89,9 +95,15 @@ def command(
     if epochs is not None and flags["steps"] is not None:
         raise click.UsageError("--steps and --epochs exclude each other; give one of them")
     texts = dict(pairs) | ({} if snapshots is None else {"snapshots": snapshots})
-    values, texts, epochs = merge(_read_toml(config) if config else {}, texts, flags, epochs)
+    values, texts, epochs = merge(_read_toml(_settings_file(config, variant)) if config else {}, texts, flags, epochs)
     if epochs is not None and resume is not None:
         raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
+    if dry_run:
+        _check_dry_run(resume, processes)
+        _tell(variant, data_dir, epochs, texts, values, as_json)
+        return
+    if as_json:
+        raise click.UsageError("--json is for --dry-run; a run prints its folder, and run.json in it is JSON")
     rank = worker_rank()
     if rank is None and processes > 1:
         _check_processes(processes)
@@ -116,6 +128,29 @@ def command(
     elif not quiet:
         note(f"{visible(run.folder)} is done already; to go on, give more steps: --steps N")
     print_path(run.folder)
+
+
+def _check_dry_run(resume: Path | None, processes: int) -> None:
+    if resume is not None or processes > 1:
+        raise click.UsageError("--dry-run is for a new run on one process, without --resume and --processes")
+
+
+def _tell(
+    variant: str | None,
+    data_dir: Path | None,
+    epochs: int | None,
+    texts: dict[str, str],
+    values: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Print what a run would take."""
+    from ganzoo_core.training.train import dry_run
+
+    found = dry_run(variant, data_dir=data_dir, epochs=epochs, texts=texts, **values)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_estimate(found)
 
 
 def _check_processes(processes: int) -> None:
@@ -144,6 +179,19 @@ def _names(settings: dict[str, Any]) -> set[str]:
     """The names of settings, and with steps epochs, with epochs steps."""
     length = {"steps", "epochs"}
     return settings.keys() | (length if length & settings.keys() else set())
+
+
+def _settings_file(path: Path, variant: str | None) -> Path:
+    """The file itself, or where there is none the preset of that name. Raises `click.BadParameter` for neither."""
+    if path.exists():
+        return path
+    words = f"File {str(path)!r} does not exist"
+    if variant is not None and not is_file(variant):
+        found = presets_of(variant)
+        if str(path) in found:
+            return found[str(path)]
+        words += f", and {variant} comes with " + (f"the presets {', '.join(found)}" if found else "no presets")
+    raise click.BadParameter(words, param_hint="'--config'")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ganzoo_core.cli import complete
+from ganzoo_core.cli.estimate import print_estimate
 from ganzoo_core.cli.list import describe
 from ganzoo_core.cli.options import data_dir_option, data_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table, shape_text
@@ -21,6 +22,7 @@ from ganzoo_core.errors import DataError, PluginError, UnknownNameError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.own import named
 from ganzoo_core.runs.plan import resolve
+from ganzoo_core.runs.presets import presets
 from ganzoo_core.settings import Settings
 from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.variant import DataSource, Variant
@@ -35,7 +37,7 @@ from ganzoo_core.variant import DataSource, Variant
 def command(
     variant: str, data: str | None, data_dir: Path | None, pairs: tuple[tuple[str, str], ...], as_json: bool
 ) -> None:
-    """Show a variant, its hyperparameters and its networks.
+    """Show a variant, its hyperparameters and its networks; with --data also what a run would take.
 
     VARIANT is a name that `ganzoo list` shows, or FILE.py:CLASS, a class in a file of yours, which is executed.
     """
@@ -47,16 +49,25 @@ def command(
     spec, described = found
     shown = describe(type(plan.variant), plan.plugin) | {
         "settings": _values(plan.variant.config),
+        "presets": list(presets(type(plan.variant))),
         "sampling": _values(plan.variant.Sampling()),
         "data": None if spec is None else spec.to_dict(),
         "inputs": None,
         "networks": None,
         **(described or {}),
     }
+    takes = None
+    if data and plan.source.is_local(folder):
+        from ganzoo_core.training.train import dry_run
+
+        takes = dry_run(plan.variant.name, data_dir=data_dir, texts=texts | {"data": data})
     if as_json:
-        print_json(shown)
-    else:
-        _print(shown, with_values=bool(pairs))
+        print_json(shown | {"run": None if takes is None else takes.to_dict()})
+        return
+    _print(shown, with_values=bool(pairs))
+    if takes is not None:
+        click.echo()
+        print_estimate(takes)
 
 
 def _values(config: Settings) -> list[dict[str, Any]]:
@@ -122,6 +133,9 @@ def _print(shown: dict[str, Any], with_values: bool) -> None:
     click.echo(one_line(f"takes {', '.join(shown['kinds'])}; {needs}"))
     if shown["weights"]:
         click.echo(one_line(f"comes with trained weights: ganzoo sample {shell_word(shown['name'])}"))
+    for preset in shown["presets"]:
+        command = f"ganzoo run {shell_word(shown['name'])} --config {shell_word(preset)}"
+        click.echo(one_line(f"comes with the preset {preset}: {command}"))
     click.echo()
     value = "value" if with_values else "default"
     print_table(("setting", value, "type", "meaning"), [_setting_row(setting) for setting in shown["settings"]])

@@ -14,6 +14,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def memory_size(n_bytes: int) -> str:
+    """An amount of memory as people say it: 812 MB, 1.5 GB."""
+    return f"{n_bytes / 2**30:,.1f} GB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:,.0f} MB"
+
+
 LARGE = 1e9  # from here on a number is written by its powers of ten: 1.5e22
 
 

@@ -64,6 +64,11 @@ class _Loader(importlib.abc.SourceLoader):
         return self._source
 
 
+def is_file(variant: str) -> bool:
+    """Whether the user typed FILE.py:CLASS, and no name."""
+    return _FILE.fullmatch(variant) is not None
+
+
 def named(variant: str) -> str:
     """The name of the variant as the user typed it, or of the class in FILE.py:CLASS, now known by it.
 

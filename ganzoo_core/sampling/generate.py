@@ -35,12 +35,12 @@ def generate(
 @undisturbed()
 @torch.no_grad()
 def latents(module: Generator, n: int, seed: int, first: int = 0) -> Tensor:
-    """n latents (n, latent_dim) of a seed, on the CPU, from number `first` on, which is a multiple of `_PIECE`."""
+    """n latents (n, latent_dim) of a seed, on the CPU, from number `first` on."""
     pieces = []
-    for start in range(first, first + n, _PIECE):
+    for start in range(first - first % _PIECE, first + n, _PIECE):
         rng = torch.Generator().manual_seed(derive_seed(seed, "sample", start))
         pieces.append(module.latent(_PIECE, rng))
-    return torch.cat(pieces)[:n]
+    return torch.cat(pieces)[first % _PIECE :][:n]
 
 
 @undisturbed()

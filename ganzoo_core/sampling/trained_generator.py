@@ -14,10 +14,11 @@ from torch import Tensor
 from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.interfaces import Generator
-from ganzoo_core.sampling.generate import _PIECE, generate
+from ganzoo_core.sampling.generate import _PIECE, generate, latents
 from ganzoo_core.sampling.inputs import given_columns, needs
 from ganzoo_core.sampling.sample_files import is_picture, write_samples
 from ganzoo_core.sampling.samples import Samples, default_count, label_indices
+from ganzoo_core.sampling.tiles import Tiling
 from ganzoo_core.settings import Settings
 from ganzoo_core.variant import Variant
 
@@ -26,13 +27,17 @@ _LEAST_PICTURED, _MOST_PICTURED = 1000, 2**25  # samples, and numbers in them, i
 
 @dataclass(frozen=True)
 class _Asked:
-    """n samples: their labels and columns, both cycled through, each row of columns with `each` labels in turn."""
+    """n samples: their labels and columns, both cycled through, each row of columns with `each` labels in turn.
+
+    `tiling`: how they are made one at a time, where they are large.
+    """
 
     n: int
     labels: Tensor | None
     columns: Mapping[str, Tensor]
     each: int = 1
     target: Tensor | None = None
+    tiling: Tiling | None = None
 
     def labels_of(self, numbers: Tensor) -> Tensor | None:
         """The labels of the samples of these numbers."""
@@ -88,7 +93,10 @@ class TrainedGenerator:
         inputs: Mapping[str, Any] | None = None,
         text: str | Sequence[str] | None = None,
     ) -> Iterator[Samples]:
-        """The samples of `sample`, at most 64 at a time, generated lazily: memory does not grow with n."""
+        """The samples of `sample`, at most 64 at a time, generated lazily: memory does not grow with n.
+
+        Those made of large pictures come one at a time.
+        """
         return self._pieces(self._asked(n, labels, inputs, text), seed)
 
     def save_samples(
@@ -135,7 +143,9 @@ class TrainedGenerator:
             cycle = torch.tensor(label_indices(self.spec, labels), device="cpu")
         given = self._given(inputs, text)
         if given or self.inputs:
-            return self._with_inputs(n, given, cycle, own_labels=not labels)
+            asked = self._with_inputs(n, given, cycle, own_labels=not labels)
+            made = self.module, self.inputs, self.spec.shape
+            return replace(asked, tiling=Tiling.of(*made, asked.labels, asked.columns, self.device))
         if labels and cycle is not None:
             return _Asked(n or 8 * len(cycle), cycle, {})
         return _Asked(n or default_count(self.spec, self.variant.conditional), cycle, {})
@@ -169,8 +179,9 @@ class TrainedGenerator:
     def _pieces(
         self, asked: _Asked, seed: int, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[Samples]:
-        for first in range(0, asked.n, _PIECE):
-            piece = self._made(first, min(_PIECE, asked.n - first), asked, seed)
+        at_once = 1 if asked.tiling else _PIECE
+        for first in range(0, asked.n, at_once):
+            piece = self._made(first, min(at_once, asked.n - first), asked, seed)
             yield piece
             if progress is not None:
                 progress(first + len(piece), asked.n)
@@ -180,7 +191,11 @@ class TrainedGenerator:
         numbers = torch.arange(first, first + n, device="cpu")
         labels = asked.labels_of(numbers)
         columns = {name: asked.rows(column, numbers) for name, column in asked.columns.items()}
-        values = generate(self.module, n, labels, seed, self.device, first, columns)
+        if asked.tiling is None:
+            values = generate(self.module, n, labels, seed, self.device, first, columns)
+        else:
+            z = latents(self.module, n, seed, first)
+            values = asked.tiling.decode(self.module, z, labels, columns, self.device, seed, first)
         shape = tuple(values.shape[1:])
         spec = self.spec if shape == self.spec.shape else replace(self.spec, shape=shape)
         target = None if asked.target is None else asked.rows(asked.target, numbers)

@@ -63,8 +63,8 @@ def translated(
 ) -> Iterator[Made]:
     """What the generator makes of each picture, n times with each label: as large as it, or as many times as large.
 
-    A generator that takes images of one size alone gets the middle of it, at that size. Raises `SettingError` for one
-    that takes no image, or several.
+    A generator that takes images of one size alone gets the middle of it, at that size; one of any size makes what is
+    large in tiles. Raises `SettingError` for one that takes no image, or several.
     """
     one = image_input(generator)
     names = [""]
@@ -76,20 +76,22 @@ def translated(
     for file, name in pictures:
         pixels = _reader().picture(file, one.shape[0], None if one.any_size else (one.shape[1], one.shape[2]))
         image, size = _padded(torch.from_numpy(np.array(pixels)), one, generator.spec.shape)
-        given: dict[str, Any] = {one.name: image[None]}
+        count, number = n * len(names), 0
         try:
-            samples = generator.sample(n * len(names), labels=labels, seed=seed, inputs=given, text=text)
+            for samples in generator.batches(
+                count, labels=labels, seed=seed, inputs={one.name: image[None]}, text=text
+            ):
+                for values in samples.values[:, :, : size[0], : size[1]]:
+                    repeat, k = divmod(number, len(names))
+                    drawn = Samples(values[None], samples.spec)
+                    yield Made(f"{name}{names[k]}{f'-{repeat}' if n > 1 else ''}", drawn)
+                    number += 1
         except RuntimeError as error:
             if not one.any_size:
                 raise
             raise DataError(
                 f"{generator.variant.name} can't take {visible(file)}, as large as it is: {error}"
             ) from error
-        for number in range(n):
-            for k, suffix in enumerate(names):
-                values = samples.values[number * len(names) + k, :, : size[0], : size[1]]
-                drawn = Samples(values[None], samples.spec)
-                yield Made(f"{name}{suffix}{f'-{number}' if n > 1 else ''}", drawn)
 
 
 def image_input(generator: TrainedGenerator) -> Input:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import logging
-import weakref
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.processes import Processes
+from ganzoo_core.drawing.words import memory_size
 from ganzoo_core.errors import GanzooError, SettingError
 from ganzoo_core.interfaces import Batch, Networks, Player, Turn
 from ganzoo_core.runs.plan import Plan
 from ganzoo_core.sampling.devices import pick_device, pick_precision
 from ganzoo_core.sampling.inputs import blank_batch
+from ganzoo_core.sampling.tally import Tally
 from ganzoo_core.training.failures import sentence
 from ganzoo_core.training.free_memory import free_memory
 from ganzoo_core.training.phases import spans
@@ -55,15 +53,21 @@ def check_memory(plan: Plan, dataset: Dataset, processes: Processes) -> None:
     name, batch_size = plan.variant.name, plan.variant.config.batch_size
     where = "the card's memory" if device.type == "cuda" else "memory"
     if need > free:
-        amount = "more memory than any machine has" if need == _ENDLESS else f"about {_size(need)} of {where}"
+        amount = "more memory than any machine has" if need == _ENDLESS else f"about {memory_size(need)} of {where}"
         raise SettingError(
-            f"{name} on {dataset.spec.name} with batch_size={batch_size} needs {amount}, but {_size(free)} are free; "
-            f"{trial.what_fits()}"
+            f"{name} on {dataset.spec.name} with batch_size={batch_size} needs {amount}, but "
+            f"{memory_size(free)} are free; {trial.what_fits()}"
         )
     _log.warning(
         "%s with batch_size=%d needs about %s of the %s of %s that are free",
-        name, batch_size, _size(need), _size(free), where,
+        name, batch_size, memory_size(need), memory_size(free), where,
     )  # fmt: skip
+
+
+def needed_memory(plan: Plan, dataset: Dataset, processes: Processes) -> int | None:
+    """The bytes that a run takes of its device's memory beside its data; None where that can't be worked out."""
+    need = _Trial(plan, dataset.spec, processes, pick_device(plan.run.device), _ENDLESS).need()
+    return None if need == _ENDLESS else need
 
 
 class _Trial:
@@ -131,7 +135,7 @@ class _Trial:
         z = networks.generator.latent(1, torch.Generator())
         z = torch.empty((n, *z.shape[1:]), dtype=z.dtype, device="meta")
         batch = Batch(columns, z, networks.generator, keep_graph=self.accumulate == 1)
-        with _Tally() as tally:
+        with Tally() as tally:
             for player in players:
                 for parameter in active(player):
                     parameter.grad = torch.empty_like(parameter)  # of the step before
@@ -183,36 +187,6 @@ def _play(player: Player, batch: Batch, networks: Networks) -> Turn:
     return turn
 
 
-class _Tally(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made, for as long as they are in use; `most` is the most there were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.most = 0
-        self._alive: dict[int, Any] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call the function, and count what is new in its result."""
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
-        return result
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key in self._alive:
-            return
-
-        def forget(_: object) -> None:
-            del self._alive[key]
-            self.now -= size
-
-        self._alive[key] = weakref.ref(storage, forget)
-        self.now += size
-        self.most = max(self.most, self.now)
-
-
 def remembered(player: Player) -> int:
     """The bytes that a player's optimizer will keep, from a step with one small parameter more."""
     optimizer = player.optimizer
@@ -226,7 +200,3 @@ def remembered(player: Player) -> int:
 
 def _nbytes(module: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
-
-
-def _size(number: int) -> str:
-    return f"{number / 2**30:,.1f} GB" if number >= 2**30 else f"{number / 2**20:,.0f} MB"

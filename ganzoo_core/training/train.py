@@ -28,6 +28,7 @@ from ganzoo_core.sampling.examples import choose_examples, read_examples, save_e
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.estimate import Estimate, estimate
 from ganzoo_core.training.failures import explained
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
 from ganzoo_core.training.memory import check_memory
@@ -87,6 +88,41 @@ def train(
     if resume is not None:
         path = _resume(Path(resume), name, out, data_dir, settings, texts, seconds, callbacks, processes)
         return Run(path, own.class_of(variant))
+    plan, dataset = _planned(name, data_dir, epochs, settings, texts, processes)
+    engine = Engine(plan.variant, dataset, plan.run, processes)
+    with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
+        folder.write_metadata(_metadata(plan, dataset, engine, seconds))
+        examples = _examples(plan, dataset, engine, folder, data_dir)
+        lead(plan, dataset, engine, folder.path, seconds)
+        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
+        return Run(folder.path, own.class_of(variant))
+
+
+@undisturbed(training=True)
+@explained()
+def dry_run(
+    variant: str | type[Variant] | Variant | None,
+    *,
+    data_dir: str | Path | None = None,
+    epochs: int | None = None,
+    texts: dict[str, str] | None = None,
+    **settings: Any,
+) -> Estimate:
+    """What a run with these settings would take, by some of its steps; nothing is written. Raises as `train` does."""
+    name, brought = own.known(variant)
+    plan, dataset = _planned(name, data_dir, epochs, brought | settings, texts or {}, join())
+    return estimate(plan, dataset)
+
+
+def _planned(
+    name: str | None,
+    data_dir: str | Path | None,
+    epochs: int | None,
+    settings: dict[str, Any],
+    texts: dict[str, str],
+    processes: Processes,
+) -> tuple[Plan, Dataset]:
+    """A new run's plan and data, which the memory can hold; what is odd about them is told."""
     if name is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(name, settings, texts)
@@ -96,13 +132,7 @@ def train(
     check_memory(plan, dataset, processes)
     _tell_few(dataset)
     _tell_phases(plan, dataset.spec)
-    engine = Engine(plan.variant, dataset, plan.run, processes)
-    with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
-        folder.write_metadata(_metadata(plan, dataset, engine, seconds))
-        examples = _examples(plan, dataset, engine, folder, data_dir)
-        lead(plan, dataset, engine, folder.path, seconds)
-        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
-        return Run(folder.path, own.class_of(variant))
+    return plan, dataset
 
 
 def _resume(

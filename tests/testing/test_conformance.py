@@ -33,12 +33,19 @@ NAMES = sorted(registry().variants())
 
 cases_of = functools.cache(cases)
 LONG = (game_rules.steady, game_rules.stateless, game_rules.in_place, run_rules.portable, run_rules.splits)
+QUICK = {"vanilla", "acgan", "wgan-gp", "pix2pix"}  # a game each: plain, with classes, with a penalty, with inputs
 
 
 @pytest.mark.parametrize(
-    "rule", [pytest.param(rule, marks=[pytest.mark.long] * (rule in LONG), id=rule.__name__) for rule in RULES]
+    ("name", "rule"),
+    [
+        pytest.param(
+            name, rule, marks=[pytest.mark.long] * (name not in QUICK or rule in LONG), id=f"{name}-{rule.__name__}"
+        )
+        for name in NAMES
+        for rule in RULES
+    ],
 )
-@pytest.mark.parametrize("name", NAMES)
 def test_every_installed_variant_keeps_every_promise(name, rule):
     result = result_on(rule, cases_of(name))
     assert (result.failure, result.not_shown) == (None, None)
