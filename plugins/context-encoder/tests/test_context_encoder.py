@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -240,11 +242,9 @@ def test_a_torn_picture_of_ones_own(run: Path, tmp_path: Path):
     assert np.array_equal(made[opacity[:, :, 0] > 0], pixels[:, :, 0][opacity[:, :, 0] > 0])
     assert (made[:5, :7] != pixels[:5, :7, 0]).mean() > 0.9
     Image.fromarray(pixels).save(tmp_path / "whole.png")
-    from ganzoo_core.cli import main
-
     target = str(tmp_path / "made.png")
-    arguments = ["sample", str(run), "--input", str(tmp_path / "whole.png"), "-o", target]
-    main([*arguments, "--set", "rectangle=2,4,8,3"], standalone_mode=False)
+    asked = ["--input", str(tmp_path / "whole.png"), "-o", target, "--set", "rectangle=2,4,8,3"]
+    subprocess.run([sys.executable, "-m", "ganzoo_core", "sample", str(run), *asked], check=True)
     found = np.asarray(Image.open(target).convert("L"))
     inside = np.zeros((16, 16), dtype=bool)
     inside[4:7, 2:10] = True

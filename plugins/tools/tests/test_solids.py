@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-import ganzoo_core as ganzoo
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_tools.evaluation import keeping
-from ganzoo_tools.evaluation.classifier import train_classifier
-from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_tools.evaluation.extractors import of_random_network
 from ganzoo_tools.evaluation.reference import Reference
 from ganzoo_tools.evaluation.results import better, title
 from ganzoo_tools.evaluation.solids import loose_voxels
-from ganzoo_voxels import shapes
 
 
 def solid(*filled: tuple[int, int, int], side: int = 4) -> torch.Tensor:
@@ -60,14 +52,3 @@ def test_real_solids_stand_beside_it() -> None:
     reference = Reference(data, None, 60, of_random_network(data.spec, torch.device("cpu")))
     assert reference.floor["loose_voxels"] == pytest.approx(1 / float((data.samples > 0).sum()))
     assert (title("loose_voxels"), better("loose_voxels")) == ("loose voxels", "lower")
-
-
-def test_a_run_on_voxels_is_evaluated(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=20))
-    monkeypatch.setattr(shapes, "SIZES", {"train": 240, "test": 60})
-    folder = ganzoo.train("toy", data="shapes3d", steps=2, device="cpu", out="run", snapshots=()).folder
-    found = evaluate(folder, n=60, seeds=1, data_dir="data")
-    assert {"fid", "coverage", "loose_voxels", "classes_present", "nearest_is_train"} <= found.figures.keys()
-    assert found.figures["loose_voxels"].floor == 0 < found.figures["loose_voxels"].mean < 1
-    assert found.neighbours is not None and found.neighbours.width > 3 * 64
-    assert found.conditions["reader"] == "classifier"
