@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
@@ -15,7 +16,7 @@ GANZOO_API = 2
 class Gan3dConfig(ganzoo.Config):
     """Section 3.1's game in small networks; `--config paper.toml` has the paper's numbers."""
 
-    unused = {"augment": "it changes images, and this variant takes voxels"}
+    unused: ClassVar[dict[str, str]] = {"augment": "it changes images, and this variant takes voxels"}
 
     steps: int = 1500
     batch_size: int = 16
