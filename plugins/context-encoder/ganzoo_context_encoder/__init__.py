@@ -23,7 +23,7 @@ class ContextEncoderConfig(ganzoo.Config):
 
     unused: ClassVar[dict[str, str]] = {"latent_dim": "a picture is made of another, without noise"}
 
-    steps: int = 1500
+    steps: int = 1000
     latent_dim: int = 0
     generator_lr: float = 2e-3
     hole: str = option(
@@ -42,7 +42,7 @@ class ContextEncoderConfig(ganzoo.Config):
 class CcganConfig(ContextEncoderConfig):
     """Holes anywhere, filled for the discriminator alone, which also learns the classes (section 3)."""
 
-    steps: int = 3000
+    steps: int = 1000
     generator_lr: float = 2e-4
     hole: str = "random"
     reconstruction_weight: float = option(0.0, "weight of the squared error in the hole (the paper: 0)", minimum=0)

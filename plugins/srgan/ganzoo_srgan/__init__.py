@@ -35,6 +35,7 @@ class SrganConfig(ganzoo.Config):
     discriminator_lr: float = 2e-4
     pretrainer_lr: float = option(1e-3, "learning rate of the generator while it learns the content alone", minimum=0)
     beta1: float = 0.9
+    ema_decay: float = 0.99
     scale: int = option(4, "how many times as large as the source a picture becomes: 2, 4 or 8", minimum=2, maximum=8)
     blocks: int = option(4, "residual blocks (the paper's B is 16)", minimum=1)
     width: int = option(32, "channels of the generator (the paper: 64)", minimum=1)

@@ -21,7 +21,7 @@ class PerceptualLoss(NonSaturating):
     """Content and adversary (equation 3): pixels (equation 4), features (equation 5), and -log D(G(I)) (equation 6).
 
     Where the paper compares features of a VGG19 alone, these are by default the discriminator's own, which need no
-    download, and pixels stay beside them: features that still learn would not hold the colours.
+    download, and pixels stay beside them to hold on to, as features change while the discriminator learns.
     """
 
     distance: ClassVar[Distance] = staticmethod(F.mse_loss)
