@@ -51,11 +51,19 @@ def of_class(labels: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return torch.where(labels.view(-1, *[1] * (first.ndim - 1)) == 0, first, second)
 
 
-def residual_translator(colours: int, width: int, blocks: int) -> nn.Sequential:
+class Change(nn.Sequential):
+    """Layers that say how an image is to be changed: what they give is added to it, and cut to [-1, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in [-1, 1] to the same."""
+        return (x + super().forward(x)).clamp(-1, 1)
+
+
+def residual_translator(colours: int, width: int, blocks: int, *, changes: bool = False) -> nn.Sequential:
     """CycleGAN's generator (arXiv:1703.10593, section 7.2), (N, colours, H, W) to the same.
 
     c7s1-width, d(2 width), d(4 width), residual blocks, u(2 width), u(width), c7s1-colours: reflected borders,
-    instance normalisation, ReLU.
+    instance normalisation, ReLU. With `changes` it is a `Change`.
     """
     wide = partial(nn.Conv2d, kernel_size=7, padding=3, padding_mode="reflect")
     down = partial(nn.Conv2d, kernel_size=3, stride=2, padding=1, bias=False)
@@ -63,7 +71,7 @@ def residual_translator(colours: int, width: int, blocks: int) -> nn.Sequential:
     first = [wide(colours, width, bias=False), down(width, 2 * width), down(2 * width, 4 * width)]
     last = [up(4 * width, 2 * width), up(2 * width, width)]
     return normal_weights(
-        nn.Sequential(
+        (Change if changes else nn.Sequential)(
             *(part for layer in first for part in (layer, instance_norm(layer.out_channels), nn.ReLU())),
             *(residual_block(4 * width, padding_mode="reflect") for _ in range(blocks)),
             *(part for layer in last for part in (layer, instance_norm(layer.out_channels), nn.ReLU())),
