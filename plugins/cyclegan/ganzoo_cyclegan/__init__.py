@@ -175,15 +175,17 @@ class DualganConfig(TwoDomainsConfig):
     """Algorithm 1's critics and clipping; a learning rate for minutes."""
 
     unused: ClassVar[dict[str, str]] = {
-        "latent_dim": "its noise says which channels are dropped, and is as long as these are many",
+        "latent_dim": "its noise says which channels are dropped, and is as long as they are many",
         "beta1": "it is trained with RMSProp, which has no first moment",
         "beta2": "it is trained with RMSProp, whose own decay stays at 0.99",
     }
     n_critic: int = option(3, "updates of the critics per update of the generators", minimum=1, maximum=1000)
     generator_lr: float = 2e-3
     clip: float = option(0.03, "c: after each update the critics' weights are clipped to [-c, c]", minimum=0)
-    cycle_weight: float = option(2.0, "lambda, the weight of what a cycle loses; the paper: 100 to 1,000", minimum=0)
-    dropout: float = option(0.2, "share of channels dropped in the decoder, when sampling too", minimum=0, maximum=0.9)
+    cycle_weight: float = option(10.0, "lambda, the weight of what a cycle loses; the paper: 100 to 1,000", minimum=0)
+    dropout: float = option(
+        0.0, "share of channels dropped in the decoder, when sampling too; the paper: 0.5", minimum=0, maximum=0.9
+    )
     discriminator_layers: int = option(1, "of stride 2: 1 judges patches of 16 pixels, the paper's 3 of 70", minimum=1)
 
 
