@@ -23,10 +23,12 @@ GANZOO_API = 2
 class StackganConfig(ganzoo.Config):
     """Small networks for small pictures; `paper.toml` has section 4.2's sizes."""
 
-    steps: int = 2900
+    steps: int = 3600
+    generator_lr: float = 4e-4
+    discriminator_lr: float = 4e-4
     ema_decay: float = 0.99
     reading_steps: int = option(400, "steps in which texts are learned, before the first stage", minimum=1)
-    stage1_steps: int = option(1500, "steps of the first stage; the second has the rest", minimum=1)
+    stage1_steps: int = option(2200, "steps of the first stage; the second has the rest", minimum=1)
     reader_lr: float = option(1e-3, "learning rate of what reads texts", minimum=0)
     enlarge: int = option(2, "times the sides that the second stage makes of the first's: 2, 4, ...", minimum=2)
     text_dim: int = option(128, "numbers that a text is read as", minimum=1)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo_core import DataSpec, Discriminator, Generator
-from ganzoo_core.blocks import halvings, residual_block
+from ganzoo_core.blocks import halvings, normal_weights, residual_block
 from ganzoo_core.interfaces import Part
 from ganzoo_stackgan import StackganConfig
 
@@ -89,10 +89,15 @@ class Stage1(nn.Module):
 
 
 class Stage2(nn.Module):
-    """Stage II (section 3.4): the small picture at half its sides, the text beside, residual blocks, and up again."""
+    """Stage II (section 3.4): the small picture at half its sides, the text beside, residual blocks, and up again.
+
+    What comes out is added to the small picture, enlarged, before the tanh, so that it begins where stage I ended; the
+    paper's begins from nothing, and has 600 epochs.
+    """
 
     def __init__(self, config: StackganConfig, colours: int) -> None:
         super().__init__()
+        self.enlarge = config.enlarge
         doublings = config.enlarge.bit_length()  # 2: one more than from the small picture to the large one
         wide = config.generator_channels << doublings  # 64
         self.condition = Condition(config.text_dim, config.condition_dim)
@@ -104,12 +109,13 @@ class Stage2(nn.Module):
             *(nn.Conv2d(wide + config.condition_dim, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()),
             *(residual_block(wide, norm=nn.BatchNorm2d) for _ in range(config.blocks)),
             *_doubling(wide, doublings),  # (32, 16, 16), (16, 32, 32)
-            *(nn.Conv2d(config.generator_channels, colours, 3, padding=1), nn.Tanh()),
+            normal_weights(nn.Conv2d(config.generator_channels, colours, 3, padding=1)),
         )
 
     def forward(self, picture: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
         """Large pictures (N, C, H, W) in [-1, 1] of small ones."""
-        return self.layers(_beside(self.down(picture), self.condition(embedding, noise)))
+        changes = self.layers(_beside(self.down(picture), self.condition(embedding, noise)))
+        return (_enlarged(picture, self.enlarge).float().clamp(-0.99, 0.99).atanh() + changes).tanh()
 
 
 class StackganGenerator(Generator):
@@ -143,7 +149,7 @@ class StackganGenerator(Generator):
         embedding = self.text(text)
         picture = self.stage1(z, embedding, first)
         if self.is_stage1:
-            return F.interpolate(picture, scale_factor=self.enlarge, mode="nearest")
+            return _enlarged(picture, self.enlarge)
         return self.stage2(picture, embedding, second)
 
 
@@ -199,6 +205,11 @@ def _in_play(phase: str | None, **parts: nn.Module) -> None:
 
 def _small(shape: tuple[int, ...], enlarge: int) -> tuple[int, ...]:
     return (shape[0], shape[1] // enlarge, shape[2] // enlarge)
+
+
+def _enlarged(x: Tensor, times: int) -> Tensor:
+    """Each pixel as a square of pixels."""
+    return F.interpolate(x, scale_factor=times, mode="nearest")
 
 
 def _beside(x: Tensor, numbers: Tensor) -> Tensor:

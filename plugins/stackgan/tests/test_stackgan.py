@@ -244,7 +244,7 @@ def test_optimizers():
     rates = {
         name: variant.optimizer(name, [parameter]).defaults["lr"] for name in ("reader", "generator", "discriminator")
     }
-    assert rates == {"reader": 3e-3, "generator": 3e-4, "discriminator": 2e-4}
+    assert rates == {"reader": 3e-3, "generator": 3e-4, "discriminator": 4e-4}
 
 
 def test_what_it_cannot_take_is_refused_in_a_sentence():
@@ -306,3 +306,14 @@ def test_a_text_is_made_into_pictures(in_tmp: Path):
     assert generator.sample(3, text="a large red circle").values.shape == (3, 3, 32, 32)
     with pytest.raises(DataError, match="a text for text must have a word that the data has, but 'ein Haus' has none"):
         generator.sample(1, text="ein Haus")
+
+
+def test_the_second_stage_begins_from_the_firsts_picture():
+    torch.manual_seed(0)
+    generator = Stackgan().generator(COLOUR).eval()
+    z, text = torch.randn(4, generator.latent_dim), torch.tensor([[1, 2, 4, 0]]).expand(4, -1)
+    made = {}
+    for phase in ("stage1", "stage2"):
+        generator.begin_phase(phase)
+        made[phase] = generator(z, text=text)
+    assert 0 < (made["stage1"] - made["stage2"]).abs().mean() < 0.1
