@@ -95,7 +95,9 @@ class CycleganConfig(TwoDomainsConfig):
     )
     pool_size: int = option(50, "earlier fakes kept of each domain; 0: none", minimum=0)
     residual_blocks: int = option(1, "residual blocks of a generator; the paper: 6 at 128 pixels, 9 at 256", minimum=1)
-    changes: bool = option(False, "a generator's answer is added to its source, so that it begins with changing nothing")
+    changes: bool = option(
+        False, "a generator's answer is added to its source, so that it begins with changing nothing"
+    )
     discriminator_layers: int = option(1, "of stride 2: 1 judges patches of 16 pixels, the paper's 3 of 70", minimum=1)
 
 
