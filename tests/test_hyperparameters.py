@@ -15,7 +15,10 @@ from ganzoo_core.registry import registry
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
 
-PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
+PLUGINS = Path(__file__).parents[1] / "plugins"
+PACKAGES = {
+    f"ganzoo-{path.parents[1].name}" for part in ("networks", "loss") for path in PLUGINS.glob(f"*/*/{part}.py")
+}
 STEPS = 4  # the fourth is the first to move the averaged weights
 BASE = {"batch_size": 8, "reading_steps": 1, "stage1_steps": 1}  # of variants that have these
 OTHER: dict[tuple[str, str], Any] = {("stackgan", "enlarge"): 4}  # where one more than the default is no value
@@ -26,7 +29,7 @@ LISTED = [
     for name, (cls, plugin) in registry().variants().items()
     if plugin.package in PACKAGES
     for option in cls.Config.options()
-    if option.name != "steps"
+    if option.name != "steps" and (option.choices is None or len(option.choices) > 1)
 ]
 
 
