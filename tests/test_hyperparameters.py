@@ -17,7 +17,10 @@ from ganzoo_core.runs.presets import presets
 from ganzoo_core.settings import Option
 from ganzoo_core.testing import Training, train_steps
 
-PACKAGES = {f"ganzoo-{path.parents[1].name}" for path in Path(__file__).parents[1].glob("plugins/*/*/networks.py")}
+PLUGINS = Path(__file__).parents[1] / "plugins"
+PACKAGES = {
+    f"ganzoo-{path.parents[1].name}" for part in ("networks", "loss") for path in PLUGINS.glob(f"*/*/{part}.py")
+}
 STEPS = 4  # the fourth is the first to move the averaged weights
 # What is given of these where a variant has it.
 BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_steps": 1}
@@ -41,7 +44,7 @@ LISTED = [
     for name, (cls, plugin) in registry().variants().items()
     if plugin.package in PACKAGES
     for option in cls.Config.options()
-    if option.name != "steps"
+    if option.name != "steps" and (option.choices is None or len(option.choices) > 1)
 ]
 
 

@@ -587,9 +587,8 @@ def test_what_torch_keeps_and_what_a_network_draws_breaks_nothing(kind):
 
 
 def test_parameters_that_are_in_a_list_too_are_no_state_apart():
-    assert (
-        _failure(game_rules.stateless, [broken(discriminator=lambda self, data: Recurrent(8, data.shape, 0))]) is None
-    )
+    found = broken(discriminator=lambda self, data: Recurrent(8, data.shape, 0))
+    assert _failure(game_rules.stateless, [found]) is None
 
 
 def players_with_a_schedule(self, networks):
