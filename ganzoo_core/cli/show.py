@@ -60,7 +60,10 @@ def command(
     if data and plan.source.is_local(folder):
         from ganzoo_core.training.train import dry_run
 
-        takes = dry_run(plan.variant.name, data_dir=data_dir, texts=texts | {"data": data})
+        try:
+            takes = dry_run(plan.variant.name, data_dir=data_dir, texts=texts | {"data": data})
+        except DataError as error:
+            note(f"what a run would take can't be told: {error}")
     if as_json:
         print_json(shown | {"run": None if takes is None else takes.to_dict()})
         return

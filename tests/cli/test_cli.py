@@ -468,7 +468,9 @@ def test_show_as_text(zoo: list[FakeEntryPoint]):
 
 def test_show_on_data_that_must_be_loaded(zoo: list[FakeEntryPoint]):
     shown = as_json("show", "tiny", "--data", "folder:here", "--set", "image_size=6")
-    assert shown["data"]["shape"] == [1, 6, 6]
+    assert shown["data"]["shape"] == [1, 6, 6] and shown["run"] is None
+    told = "what a run would take can't be told: batch_size must be at most 3, the size of folder:"
+    assert told in ganzoo("show", "tiny", "--data", "folder:here", "--set", "image_size=6").stderr
     assert as_json("show", "tiny", "--set", "data=dots")["data"]["name"] == "dots"
 
 

@@ -257,7 +257,7 @@ def test_the_command_tells_what_it_left_out(install, in_tmp):
 
 
 REFUSED = {
-    "toy --data digitz": (1, "there is no data set called 'digitz'; did you mean digits?"),
+    "toy --data dotz": (1, "there is no data set called 'dotz'; did you mean dots?"),
     "toy --data digits --set size=3": (1, "there is no option of the data set digits called 'size'; known: none"),
     "toy --data dots --set dot=3": (1, "there is no option of the data set dots called 'dot'; did you mean dots?"),
     "toy --data dots --set dots=x": (1, "dots must be a whole number, but is 'x'"),

@@ -35,10 +35,10 @@ class Opening(Toy):
     "Its players open what its loss needs, as cyclegan's do, and set what it reads."
     name = "opening"
     def loss(self):
-        from ganzoo_losses import Opened
+        from ganzoo_base_losses import Opened
         return Opened(3)
     def players(self, networks):
-        from ganzoo_losses import Opened
+        from ganzoo_base_losses import Opened
         assert isinstance(networks.loss, Opened)
         networks.loss.open(2)
         networks.loss.weight = 0.5
@@ -48,7 +48,7 @@ class Skipping(Toy):
     "Its loss passes turns."
     name = "skipping"
     def loss(self):
-        from ganzoo_losses import Skipped
+        from ganzoo_base_losses import Skipped
         return Skipped()
 
 class Either(Toy):
@@ -64,7 +64,7 @@ class Threefold(Toy):
     "A player of its own beside the two."
     name = "threefold"
     def loss(self):
-        from ganzoo_losses import Thirds
+        from ganzoo_base_losses import Thirds
         return Thirds()
     def players(self, networks):
         from ganzoo_core.interfaces import new_player
@@ -110,7 +110,7 @@ class Thirds(NonSaturating):
 @pytest.fixture
 def build_on(plugin_site, in_tmp):
     """Makes a package on a variant, as `ganzoo new child --from NAME` does, and installs it with all that it needs."""
-    plugin_site.install("ganzoo-bases", {"ganzoo_bases.py": BASES, "ganzoo_losses.py": LOSSES})
+    plugin_site.install("ganzoo-bases", {"ganzoo_bases.py": BASES, "ganzoo_base_losses.py": LOSSES})
     for name, folder in EXAMPLES.items():
         if name not in registry().variants():
             package = f"ganzoo_{name}"
@@ -128,7 +128,10 @@ def sources(folder: Path, package: str) -> dict[str, str]:
 
 
 def trained(name: str, **settings):
-    return train_steps(name, registry().variant(name)[0].default_data, 3, batch_size=8, **settings)
+    """Three steps, by which all phases but the last are over."""
+    variant = registry().variant(name)[0]
+    short = {setting: 1 for setting in variant.Config.names() if setting.endswith("_steps")}
+    return train_steps(name, variant.default_data, 3, **{"batch_size": 8} | short | settings)
 
 
 @pytest.mark.parametrize("name", ["counting", "opening", "skipping", "either", "threefold"])
