@@ -28,6 +28,7 @@ SMALL = {
     "srgan": ("Srgan", {"pretraining_steps": 3, "width": 4, "blocks": 1, "batch_size": 4}),
     "my_gan": ("MyGan", {"batch_size": 4}),
 }
+FILES = [pytest.param(file, marks=[pytest.mark.long] * (file != "my_gan")) for file in SMALL]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def images(n: int = 32) -> Dataset:
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule is not rules.data], ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("file", SMALL)
+@pytest.mark.parametrize("file", FILES)
 def test_every_promise_is_kept(file, rule, in_tmp):
     variant = small(file)
     case = Case(variant, registry_module.registry().variant(variant.name)[1], images())
@@ -64,7 +65,7 @@ def test_every_promise_is_kept(file, rule, in_tmp):
         assert rule is rules.light_import  # which is about packages
 
 
-@pytest.mark.parametrize("file", SMALL)
+@pytest.mark.parametrize("file", FILES)
 def test_a_run_resumed_at_any_step_ends_where_the_uninterrupted_one_ends(file, tmp_path):
     variant, steps, path = small(file), 12, tmp_path / "checkpoint.safetensors"
 

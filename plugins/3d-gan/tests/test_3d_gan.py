@@ -17,16 +17,12 @@ from torch import nn
 
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 from ganzoo_voxels.shapes import make
 
 SOLID = DataSpec("solid", (1, 32, 32, 32), kind="voxels")
 PAPER = tomllib.loads((Path(ganzoo_3d_gan.__file__).parent / "paper.toml").read_text())
 SMALL = {"batch_size": 8, "generator_channels": 4, "discriminator_channels": 4}
-
-
-class Test3dGan(VariantSuite):
-    variant = "3d-gan"
 
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:

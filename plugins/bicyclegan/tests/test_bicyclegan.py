@@ -16,13 +16,9 @@ from torch import nn
 
 from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 
 GREY = DataSpec("some", (1, 16, 16), columns=(Input(name="source", kind="image", shape=(1, 16, 16)),))
-
-
-class TestPromises(VariantSuite):
-    variant, data = "bicyclegan", "digit-pens"
 
 
 def test_the_latent_comes_in_as_channels():

@@ -23,18 +23,10 @@ from torch import nn
 import ganzoo_core as ganzoo
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 
 GREY, COLOUR = DataSpec("grey", (1, 16, 16), ("a", "b", "c")), DataSpec("colour", (3, 32, 32))
 SMALL = {"width": 8, "discriminator_width": 4, "batch_size": 16}
-
-
-class TestContextEncoder(VariantSuite):
-    variant = "context-encoder"
-
-
-class TestCcgan(VariantSuite):
-    variant = "ccgan"
 
 
 def bars(n: int = 64) -> Dataset:

@@ -21,14 +21,10 @@ from torch import Tensor, nn
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 
 SMALL = {"batch_size": 4, "generator_channels": 2, "residual_blocks": 1, "discriminator_channels": 2}
 SHAPE = (1, 16, 16)
-
-
-class TestCyclegan(VariantSuite):
-    variant = "cyclegan"
 
 
 def test_the_data_is_unpaired() -> None:

@@ -14,13 +14,9 @@ from torch import nn
 
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 
 AB = ("a", "b")
-
-
-class TestDiscogan(VariantSuite):
-    variant = "discogan"
 
 
 def test_the_networks_of_the_paper() -> None:

@@ -18,33 +18,8 @@ from ganzoo_losses.loss import (
 
 from ganzoo_core.errors import SettingError
 from ganzoo_core.losses import Hinge
-from ganzoo_core.testing import VariantSuite
 
 LOG3 = math.log(3)
-
-
-class TestHinge(VariantSuite):
-    variant = "hinge"
-
-
-class TestRagan(VariantSuite):
-    variant = "ragan"
-
-
-class TestDragan(VariantSuite):
-    variant = "dragan"
-
-
-class TestWganDiv(VariantSuite):
-    variant = "wgan-div"
-
-
-class TestBgan(VariantSuite):
-    variant = "bgan"
-
-
-class TestSoftmaxGan(VariantSuite):
-    variant = "softmax-gan"
 
 
 class Game:

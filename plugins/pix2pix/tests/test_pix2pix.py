@@ -18,11 +18,7 @@ from torch import nn
 import ganzoo_core as ganzoo
 from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
-
-
-class TestPromises(VariantSuite):
-    variant, data = "pix2pix", "digit-pairs"
+from ganzoo_core.testing import train_steps
 
 
 def pairs_of(*shape: int, source: tuple[int, ...] | None = None) -> DataSpec:

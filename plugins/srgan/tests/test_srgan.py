@@ -20,18 +20,10 @@ from torch import nn
 import ganzoo_core as ganzoo
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 
 COLOUR = DataSpec("colour", (3, 32, 32))
 SMALL = {"blocks": 1, "width": 8, "discriminator_width": 4, "batch_size": 8}
-
-
-class TestSrgan(VariantSuite):
-    variant = "srgan"
-
-
-class TestEsrgan(VariantSuite):
-    variant = "esrgan"
 
 
 def shapes(module: nn.Module) -> list[tuple[int, ...]]:

@@ -20,15 +20,11 @@ from torch import nn
 import ganzoo_core as ganzoo
 from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
-from ganzoo_core.testing import VariantSuite, train_steps
+from ganzoo_core.testing import train_steps
 
 TEXT = Input(name="text", kind="text", shape=(4,), names=("a", "red", "blue", "dot"))
 COLOUR = DataSpec("colour", (3, 32, 32), columns=(TEXT,))
 SMALL = StackganConfig(text_dim=6, condition_dim=5, judged_dim=7, generator_channels=2, discriminator_channels=3)
-
-
-class TestStackgan(VariantSuite):
-    variant = "stackgan"
 
 
 @cache
