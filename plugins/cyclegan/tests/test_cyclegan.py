@@ -278,3 +278,20 @@ def test_a_size_of_the_latent_is_refused() -> None:
     assert str(error.value) == (
         "latent_dim has no effect on cyclegan: an image is made of an image, without noise; leave it out"
     )
+
+
+def test_a_generator_that_changes_begins_by_changing_little():
+    """What it gives is added to the source and cut to [-1, 1]: with weights of 0 the source comes out."""
+    data = DataSpec("some", SHAPE, ("a", "b"))
+    generator = Cyclegan(CycleganConfig(changes=True)).generator(data)
+    source, labels = torch.rand(4, *SHAPE) * 2 - 1, torch.tensor([0, 0, 1, 1])
+    z = torch.zeros(4, 0)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.zero_()
+    assert torch.equal(generator(z, labels, source=source), source)
+    with torch.no_grad():
+        generator.into[1][-2].bias.fill_(9.0)  # before the tanh, which makes 1 of it
+    made = generator(z, labels, source=source)
+    assert torch.equal(made[:2], source[:2])
+    torch.testing.assert_close(made[2:], (source[2:] + 1).clamp(-1, 1))
