@@ -105,7 +105,8 @@ def test_the_doctor_survives_without_torchvision(monkeypatch: pytest.MonkeyPatch
 
 
 def test_names_are_completed(in_tmp: Path) -> None:
-    assert completed("run", "wg") == ["wgan", "wgan-gp"] == completed("show", "wg") == completed("check", "wg")
+    wgans = ["wgan", "wgan-div", "wgan-gp"]
+    assert completed("run", "wg") == wgans == completed("show", "wg") == completed("check", "wg")
     assert completed("run", "cgan", "--data", "ri") == ["ring8"]
     assert completed("run", "cgan", "--data", "fol") == ["folder:"]
     (in_tmp / "photos").mkdir()
