@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo_core import Loss, Turn
 from ganzoo_core.losses import NonSaturating, Wasserstein, gradient_penalty
 from ganzoo_core.seeds import normal, uniform
-from ganzoo_losses import DraganConfig, WganDivConfig
+from ganzoo_dcgan_losses import DraganConfig, WganDivConfig
 
 
 class RelativisticAverage(Loss):

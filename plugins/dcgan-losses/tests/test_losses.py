@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ganzoo_losses import Bgan, Dragan, DraganConfig, HingeGan, Ragan, SoftmaxGan, WganDiv, WganDivConfig
-from ganzoo_losses.loss import (
+from ganzoo_dcgan_losses import Bgan, Dragan, DraganConfig, HingeGan, Ragan, SoftmaxGan, WganDiv, WganDivConfig
+from ganzoo_dcgan_losses.loss import (
     BatchSoftmax,
     BoundarySeeking,
     LocalPenalty,
