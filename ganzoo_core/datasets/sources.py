@@ -55,13 +55,11 @@ class DigitPairs(Digits):
         return load_pairs(DataSpec(self.name, self.shape, self.classes, columns=self.columns), split)
 
 
-class DigitPens(Digits):
+class DigitPens(DigitPairs):
     """The same digits, each drawn with one of four pens: a `source` has four answers, and its pair is one of them."""
 
     name = "digit-pens"
     title = "Handwritten digits, each drawn again with a pen of one of four widths: pairs"
-    origin = "made of scikit-learn's digits: UCI Optical Recognition of Handwritten Digits, CC BY 4.0"
-    size = 1498
     columns = (Input(name="source", kind="image", shape=(1, 28, 28), doc="a digit drawn with the thinnest pen"),)
 
     def load(self, data_dir: Path, split: Split = "train") -> Dataset:
