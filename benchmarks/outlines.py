@@ -1,6 +1,6 @@
 """Do translators without pairs find the outline of a digit, and what an outline holds?
 
-    OMP_NUM_THREADS=1 python -m benchmarks.outlines cyclegan discogan dualgan [--seeds 0,1,2] [--out outlines.jsonl]
+    OMP_NUM_THREADS=1 python -m benchmarks.outlines cyclegan discogan dualgan unit munit [--seeds 0,1,2] [--out FILE]
 
 The data, `outlined-digits`, shows each digit either filled or as an outline; the other one can be computed, and was
 seen by nobody. The error is the mean absolute one on [0, 1], of every fourth digit: of what the variant makes of it;

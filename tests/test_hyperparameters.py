@@ -35,7 +35,7 @@ OTHER: dict[tuple[str, str], Any] = {
     ("srgan", "scale"): 2,
     ("esrgan", "scale"): 2,
     ("stackgan", "enlarge"): 4,
-    **{(name, "batch_size"): 16 for name in ("cyclegan", "discogan", "dualgan")},
+    **{(name, "batch_size"): 16 for name in ("cyclegan", "discogan", "dualgan", "unit", "munit")},
 }
 
 # `steps` says how long to train; all others must make another generator, or another way there.

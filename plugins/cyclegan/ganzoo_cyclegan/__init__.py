@@ -33,13 +33,9 @@ class TwoDomainsConfig(ganzoo.Config):
 
 
 class TwoDomains(ganzoo.Variant):
-    """Two generators and two discriminators; a sample is an image of one domain, translated to its label's."""
+    """A discriminator of each domain; a sample is an image of one domain, translated to its label's."""
 
     conditional, balanced, paired, default_data = True, True, False, "outlined-digits"
-
-    @abstractmethod
-    def translator(self, data: DataSpec) -> nn.Module:
-        """A new network from images to images; a `noise_dim` that it has says how much noise it takes beside them."""
 
     @abstractmethod
     def judge(self, data: DataSpec) -> nn.Module:
@@ -48,12 +44,6 @@ class TwoDomains(ganzoo.Variant):
     @abstractmethod
     def sides(self, data: DataSpec) -> tuple[int, int]:
         """The least side of images, and what sides are multiples of."""
-
-    def generator(self, data: DataSpec) -> ganzoo.Generator:
-        """One translator into each domain."""
-        from ganzoo_cyclegan.networks import TwoGenerators
-
-        return TwoGenerators(data.shape, self.translator(data), self.translator(data))
 
     def discriminator(self, data: DataSpec) -> ganzoo.Discriminator:
         """One judge of each domain."""
@@ -85,6 +75,20 @@ class TwoDomains(ganzoo.Variant):
             )
 
 
+class TwoTranslators(TwoDomains):
+    """Two generators, which share nothing."""
+
+    @abstractmethod
+    def translator(self, data: DataSpec) -> nn.Module:
+        """A new network from images to images; a `noise_dim` that it has says how much noise it takes beside them."""
+
+    def generator(self, data: DataSpec) -> ganzoo.Generator:
+        """One translator into each domain."""
+        from ganzoo_cyclegan.networks import TwoGenerators
+
+        return TwoGenerators(data.shape, self.translator(data), self.translator(data))
+
+
 @dataclass(frozen=True, kw_only=True)
 class CycleganConfig(TwoDomainsConfig):
     """The paper's pool; one residual block, half the weight for cycles, and batches of more than one."""
@@ -101,7 +105,7 @@ class CycleganConfig(TwoDomainsConfig):
     discriminator_layers: int = option(1, "of stride 2: 1 judges patches of 16 pixels, the paper's 3 of 70", minimum=1)
 
 
-class Cyclegan(TwoDomains):
+class Cyclegan(TwoTranslators):
     """Residual translators against judges of patches, by least squares."""
 
     name, paper, year = "cyclegan", "arXiv:1703.10593", 2017
@@ -141,7 +145,7 @@ class DiscoganConfig(TwoDomainsConfig):
     cycle_weight: float = option(1.0, "weight of what a cycle loses", minimum=0)
 
 
-class Discogan(TwoDomains):
+class Discogan(TwoTranslators):
     """Encoders and decoders with nothing between them, judged as a whole and by the features of their judges."""
 
     name, paper, year = "discogan", "arXiv:1703.05192", 2017
@@ -191,7 +195,7 @@ class DualganConfig(TwoDomainsConfig):
     discriminator_layers: int = option(1, "of stride 2: 1 judges patches of 16 pixels, the paper's 3 of 70", minimum=1)
 
 
-class Dualgan(TwoDomains):
+class Dualgan(TwoTranslators):
     """U-Nets against critics of patches, by WGAN's game."""
 
     name, paper, year = "dualgan", "arXiv:1704.02510", 2017

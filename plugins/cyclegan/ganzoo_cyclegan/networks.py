@@ -10,7 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core import Discriminator, Generator
-from ganzoo_core.blocks import instance_norm, normal_weights, residual_block
+from ganzoo_core.blocks import Norm, instance_norm, normal_weights, residual_block
+
+
+class PerClass(nn.ModuleList):
+    """Two networks, one for each class."""
+
+    def forward(self, labels: Tensor, *given: Tensor, of_other: bool = False) -> Tensor:
+        """What the network of each row's class says of it (N, ...); with `of_other`, that of the other class.
+
+        While training a batch is in class order, so that each network is given its half and no more.
+        """
+        networks = list(self)[::-1] if of_other else list(self)
+        if self.training:
+            halves = zip(*(one.chunk(2) for one in given), strict=True)
+            return torch.cat([network(*half) for network, half in zip(networks, halves, strict=True)])
+        return of_class(labels, *(network(*given) for network in networks))
 
 
 class TwoGenerators(Generator):
@@ -19,16 +34,13 @@ class TwoGenerators(Generator):
     def __init__(self, shape: tuple[int, ...], first: nn.Module, second: nn.Module) -> None:
         super().__init__()
         self.shape = shape
-        self.into = nn.ModuleList([first, second])
+        self.into = PerClass([first, second])
         self.latent_dim = getattr(first, "noise_dim", 0)
 
     def forward(self, z: Tensor, labels: Tensor, *, source: Tensor) -> Tensor:
         """Images `source` (N, C, H, W) in [-1, 1] as ones of the classes `labels` (N,)."""
-        given = (source, z) if self.latent_dim else (source,)
-        if self.training:  # a batch is in class order: each network makes its half
-            halves = zip(*(one.chunk(2) for one in given), strict=True)
-            return torch.cat([into(*half) for into, half in zip(self.into, halves, strict=True)])
-        return of_class(labels, *(into(*given) for into in self.into))
+        made: Tensor = self.into(labels, *((source, z) if self.latent_dim else (source,)))
+        return made
 
 
 class TwoDiscriminators(Discriminator):
@@ -59,25 +71,34 @@ class Change(nn.Sequential):
         return (x + super().forward(x)).clamp(-1, 1)
 
 
+def residual_encoder(colours: int, width: int, blocks: int) -> list[nn.Module]:
+    """c7s1-width, d(2 width), d(4 width), residual blocks: (N, colours, H, W) to (N, 4 width, H / 4, W / 4)."""
+    down = partial(nn.Conv2d, kernel_size=3, stride=2, padding=1, bias=False)
+    first = nn.Conv2d(colours, width, 7, padding=3, padding_mode="reflect", bias=False)
+    layers = [first, down(width, 2 * width), down(2 * width, 4 * width)]
+    return [
+        *(part for layer in layers for part in (layer, instance_norm(layer.out_channels), nn.ReLU())),
+        *(residual_block(4 * width, padding_mode="reflect") for _ in range(blocks)),
+    ]
+
+
+def residual_decoder(colours: int, width: int, norm: Norm = instance_norm) -> list[nn.Module]:
+    """u(2 width), u(width), c7s1-colours: (N, 4 width, H / 4, W / 4) to (N, colours, H, W) in [-1, 1]."""
+    up = partial(nn.ConvTranspose2d, kernel_size=3, stride=2, padding=1, output_padding=1, bias=False)
+    return [
+        *(up(4 * width, 2 * width), norm(2 * width), nn.ReLU(), up(2 * width, width), norm(width), nn.ReLU()),
+        *(nn.Conv2d(width, colours, 7, padding=3, padding_mode="reflect"), nn.Tanh()),
+    ]
+
+
 def residual_translator(colours: int, width: int, blocks: int, *, changes: bool = False) -> nn.Sequential:
     """CycleGAN's generator (arXiv:1703.10593, section 7.2), (N, colours, H, W) to the same.
 
     c7s1-width, d(2 width), d(4 width), residual blocks, u(2 width), u(width), c7s1-colours: reflected borders,
     instance normalisation, ReLU. With `changes` it is a `Change`.
     """
-    wide = partial(nn.Conv2d, kernel_size=7, padding=3, padding_mode="reflect")
-    down = partial(nn.Conv2d, kernel_size=3, stride=2, padding=1, bias=False)
-    up = partial(nn.ConvTranspose2d, kernel_size=3, stride=2, padding=1, output_padding=1, bias=False)
-    first = [wide(colours, width, bias=False), down(width, 2 * width), down(2 * width, 4 * width)]
-    last = [up(4 * width, 2 * width), up(2 * width, width)]
-    return normal_weights(
-        (Change if changes else nn.Sequential)(
-            *(part for layer in first for part in (layer, instance_norm(layer.out_channels), nn.ReLU())),
-            *(residual_block(4 * width, padding_mode="reflect") for _ in range(blocks)),
-            *(part for layer in last for part in (layer, instance_norm(layer.out_channels), nn.ReLU())),
-            *(wide(width, colours), nn.Tanh()),
-        )
-    )
+    layers = [*residual_encoder(colours, width, blocks), *residual_decoder(colours, width)]
+    return normal_weights((Change if changes else nn.Sequential)(*layers))
 
 
 def encoder_decoder(colours: int, width: int, depth: int) -> nn.Sequential:
