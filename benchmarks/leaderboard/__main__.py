@@ -96,12 +96,12 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def figure(values: list[float]) -> str:
+def figure(values: list[float], form: str = ".3g") -> str:
     """The mean of seeds, and from which to which where there are several."""
     if not values:
         return ""
-    mean = f"{statistics.mean(values):.3g}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.3g} to {max(values):.3g})"
+    mean, least, most = (format(f(values), form) for f in (statistics.mean, min, max))
+    return mean if len(values) == 1 else f"{mean} ({least} to {most})"
 
 
 def table(rows: Iterable[Row], names: Iterable[str]) -> str:
@@ -128,7 +128,7 @@ def table(rows: Iterable[Row], names: Iterable[str]) -> str:
         line = [f"`{name}`", str(len(done)) if done else ""]
         line += [figure(values(name, end, "fid")) for end in ends]
         line += [figure(values(name, last, which)) for which in FIGURES[1:]]
-        line += [figure([row["steps"] for row in done])]
+        line += [figure([row["steps"] for row in done], ",.0f")]
         if goal is not None:
             soon = [end for end in ends if (f := values(name, end, "fid")) and statistics.mean(f) <= goal]
             line += [f"{soon[0]:g}" if soon else ""]
