@@ -26,7 +26,7 @@ STEPS = 4  # the fourth is the first to move the averaged weights
 BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_steps": 1}
 # Where one more, or half of it, is no value that is allowed or that acts on small pictures.
 OTHER: dict[tuple[str, str], Any] = {
-    ("r3gan", "width"): 56,
+    ("r3gan", "width"): 40,
     ("r3gan", "group_width"): 4,
     ("sngan", "attention_side"): 8,
     ("projection", "attention_side"): 8,
