@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from few import FEW
 
 from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
@@ -40,7 +41,7 @@ OTHER: dict[tuple[str, str], Any] = {
 
 # `steps` says how long to train; all others must make another generator, or another way there.
 LISTED = [
-    pytest.param(name, option, id=f"{name}-{option.name}")
+    pytest.param(name, option, marks=[pytest.mark.long] * (name not in FEW), id=f"{name}-{option.name}")
     for name, (cls, plugin) in registry().variants().items()
     if plugin.package in PACKAGES
     for option in cls.Config.options()

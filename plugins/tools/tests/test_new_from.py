@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from few import FEW
 
 from ganzoo_core.errors import SettingError
 from ganzoo_core.registry import registry
@@ -160,7 +161,7 @@ def test_a_setting_still_chooses_the_loss(build_on):
         trained("child", kind="none")
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] * (n not in FEW)) for n in VARIANTS])
 def test_what_is_built_on_each_variant_trains(build_on, name):
     build_on(name)
     assert any("discriminator/child" in record for record in trained("child").records)
