@@ -114,7 +114,7 @@ def build_on(plugin_site, in_tmp):
     plugin_site.install("ganzoo-bases", {"ganzoo_bases.py": BASES, "ganzoo_base_losses.py": LOSSES})
     for name, folder in EXAMPLES.items():
         if name not in registry().variants():
-            package = f"ganzoo_{name}"
+            package = f"ganzoo_{name}".replace("-", "_")
             plugin_site.install(f"ganzoo-{name}", sources(folder, package), {name: package})
 
     def build(name: str) -> None:
