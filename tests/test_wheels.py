@@ -131,7 +131,7 @@ def test_each_variant_keeps_every_promise(environment: Environment, name: str) -
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
 def test_each_example_passes_its_own_tests(environment: Environment, folder: Path) -> None:
     """Its author's tests, as far as `check` has not run them."""
-    suite = f"not Test{folder.name.removeprefix('ganzoo-')}"
+    suite = f"not Test{folder.name.removeprefix('ganzoo-').removeprefix('my-')}"
     flags = ("-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib", "-k", suite)
     run(environment.python, "-m", "pytest", *flags, "-c", os.devnull, "--rootdir", folder, folder / "tests",
         cwd=environment.folder)  # fmt: skip
