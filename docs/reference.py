@@ -47,7 +47,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Layers", "ganzoo_core.dropout", ("Dropout",)),
     ("Building blocks", "ganzoo_core.blocks", (
             "Residual", "residual_block", "PatchDiscriminator", "ImagePool", "UNet", "instance_norm", "normal_weights",
-            "halvings",
+            "halvings", "one_hot",
         )),
     ("Data in memory", "ganzoo_core", ("Dataset",)),
     ("Seeds and noise", "ganzoo_core.seeds", ("derive_seed", "uniform", "normal")),

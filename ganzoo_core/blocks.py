@@ -1,4 +1,4 @@
-"""Building blocks of networks that make pictures of pictures: a residual block, a U-Net, a PatchGAN, an image pool."""
+"""Building blocks of networks: one-hot labels, a residual block, a U-Net, a PatchGAN, an image pool."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ def halvings(height: int, width: int, least: int = 1) -> int:
     while height % 2 == width % 2 == 0 and min(height, width) >= 2 * least:
         height, width, count = height // 2, width // 2, count + 1
     return count
+
+
+def one_hot(labels: Tensor | None, num_classes: int, like: Tensor) -> Tensor:
+    """(N, num_classes) of labels (N,), of the type and on the device of `like`.
+
+    By comparison, since `F.one_hot` reads the labels on the host to check them, which a CUDA graph can't.
+    """
+    assert labels is not None  # a conditional variant's data has labels: `check_data` has seen to it
+    return (labels[:, None] == torch.arange(num_classes, device=like.device)).to(like.dtype)
 
 
 class Residual(nn.Sequential):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from few import FEW
 
 from ganzoo_core import Dataset, DataSpec, Input
 from ganzoo_core.errors import DataError, SettingError
@@ -26,7 +27,7 @@ STEPS = 4  # the fourth is the first to move the averaged weights
 BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_steps": 1}
 # Where one more, or half of it, is no value that is allowed or that acts on small pictures.
 OTHER: dict[tuple[str, str], Any] = {
-    ("r3gan", "width"): 56,
+    ("r3gan", "width"): 40,
     ("r3gan", "group_width"): 4,
     ("sngan", "attention_side"): 8,
     ("projection", "attention_side"): 8,
@@ -40,7 +41,7 @@ OTHER: dict[tuple[str, str], Any] = {
 
 # `steps` says how long to train; all others must make another generator, or another way there.
 LISTED = [
-    pytest.param(name, option, id=f"{name}-{option.name}")
+    pytest.param(name, option, marks=[pytest.mark.long] * (name not in FEW), id=f"{name}-{option.name}")
     for name, (cls, plugin) in registry().variants().items()
     if plugin.package in PACKAGES
     for option in cls.Config.options()
@@ -50,7 +51,7 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, voxels, images with texts, or images of that size and a source of each, two classes of random numbers."""
+    """Points, voxels, images with texts, or images of that size and a labelled source of each, of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
@@ -67,7 +68,9 @@ def data(name: str) -> Dataset:
     side = int(name)
     samples, source = torch.randint(0, 256, (2, 32, 1, side, side), generator=rng, dtype=torch.uint8)
     column = Input(name="source", kind="image", shape=(1, side, side))
-    return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column,)), samples, labels, {"source": source})
+    its_label = Input(name="source_labels", kind="numbers", shape=(2,))
+    extra = {"source": source, "source_labels": torch.eye(2)[labels.flip(0)]}
+    return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column, its_label)), samples, labels, extra)
 
 
 def other(variant: str, option: Option) -> Any:

@@ -16,6 +16,7 @@ from ganzoo_core.blocks import (
     halvings,
     instance_norm,
     normal_weights,
+    one_hot,
     residual_block,
 )
 from ganzoo_core.errors import ContractError
@@ -33,6 +34,11 @@ def test_halvings(sides: tuple[int, int], times: int) -> None:
 
 def test_halvings_stay_at_the_least_side() -> None:
     assert halvings(64, 64, least=4) == 4 and halvings(64, 64, least=5) == 3
+
+
+def test_one_hot_is_of_the_kind_of_another_tensor() -> None:
+    code = one_hot(torch.tensor([2, 0]), 3, torch.zeros(1, dtype=torch.bfloat16))
+    assert code.tolist() == [[0, 0, 1], [1, 0, 0]] and code.dtype == torch.bfloat16
 
 
 def test_a_residual_adds_what_its_layers_make() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from click.testing import CliRunner
+from few import FEW
 from ganzoo_toy import Toy, ToyConfig
 from ganzoo_toy.networks import CountingLoss, ToyDiscriminator, ToyGenerator
 from staged import Staged, StagedGenerator, StagedLoss
@@ -33,14 +34,13 @@ NAMES = sorted(registry().variants())
 
 cases_of = functools.cache(cases)
 LONG = (game_rules.steady, game_rules.stateless, game_rules.in_place, run_rules.portable, run_rules.splits)
-QUICK = {"vanilla", "acgan", "wgan-gp", "pix2pix"}  # a game each: plain, with classes, with a penalty, with inputs
 
 
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
         pytest.param(
-            name, rule, marks=[pytest.mark.long] * (name not in QUICK or rule in LONG), id=f"{name}-{rule.__name__}"
+            name, rule, marks=[pytest.mark.long] * (name not in FEW or rule in LONG), id=f"{name}-{rule.__name__}"
         )
         for name in NAMES
         for rule in RULES

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganzoo_acgan import AcganConfig
 from ganzoo_core import DataSpec, Discriminator, Generator
+from ganzoo_core.blocks import one_hot
 
 
 class Verdict(NamedTuple):
@@ -40,10 +41,7 @@ class AcganGenerator(Generator):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples (N, C, H, W) in [-1, 1] from z (N, latent_dim) and labels (N,)."""
-        assert labels is not None  # the data has labels: `check_data` has seen to it
-        # One-hot by comparison, since F.one_hot reads the labels on the host to check them.
-        code = labels[:, None] == torch.arange(self.num_classes, device=z.device)  # (N, num_classes)
-        return self.layers(torch.cat([z, code.to(z.dtype)], dim=1))
+        return self.layers(torch.cat([z, one_hot(labels, self.num_classes, z)], dim=1))
 
 
 class AcganDiscriminator(Discriminator):

@@ -16,15 +16,15 @@ _LEAST_SIDE = 8
 class R3ganConfig(ganzoo.Config):
     """Appendix D's Adam for CIFAR-10, without its schedules but that of gamma; narrow networks."""
 
-    steps: int = 3000
+    steps: int = 2000
     latent_dim: int = 64
     beta1: float = 0.0
     beta2: float = 0.99
     ema_decay: float = 0.99
-    width: int = option(48, "channels of every level; the paper: 768 for CIFAR-10", minimum=1)
+    width: int = option(32, "channels of every level; the paper: 768 for CIFAR-10", minimum=1)
     group_width: int = option(8, "channels of a group of the 3x3 convolutions; the paper: 16", minimum=1)
     expansion: int = option(2, "how much wider a block is inside", minimum=1)
-    blocks: int = option(2, "residual blocks of a level", minimum=1)
+    blocks: int = option(1, "residual blocks of a level; the paper: 2", minimum=1)
     gamma: float = option(1.0, "weight of R1 and R2, halved, at the start", minimum=0)
     last_gamma: float = option(0.1, "the same at the end, along half a cosine", minimum=0)
 

@@ -52,10 +52,10 @@ def test_gamma_goes_along_half_a_cosine(progress, gamma):
 
 
 def test_a_block_starts_as_nothing():
-    block, x = Block(R3ganConfig(), 6), torch.randn(2, 48, 8, 8)
+    block, x = Block(R3ganConfig(), 6), torch.randn(2, 32, 8, 8)
     assert torch.equal(block(x), x)
     assert [tuple(p.shape) for p in block.parameters()] == [
-        (96, 48, 1, 1), (96, 1, 1), (96, 8, 3, 3), (96, 1, 1), (48, 96, 1, 1),
+        (64, 32, 1, 1), (64, 1, 1), (64, 8, 3, 3), (64, 1, 1), (32, 64, 1, 1),
     ]  # fmt: skip
 
 
@@ -70,12 +70,12 @@ def test_convolutions_keep_the_variance_through_an_activation():
 def test_networks_mirror_each_other():
     config = R3ganConfig()
     generator, discriminator = R3ganGenerator(config, COLOUR), R3ganDiscriminator(config, COLOUR)
-    assert generator.basis.shape == (48, 4, 4) and len(generator.levels) == len(discriminator.levels) == 4
-    blocks = 8 * (48 * 96 * 2 + 96 * 8 * 9 + 2 * 96)
-    assert sum(p.numel() for p in generator.parameters()) == blocks + 48 * 16 + 64 * 48 + 48 * 3
-    assert sum(p.numel() for p in discriminator.parameters()) == blocks + 48 * 16 + 48 + 48 * 3
+    assert generator.basis.shape == (32, 4, 4) and len(generator.levels) == len(discriminator.levels) == 4
+    blocks = 4 * (32 * 64 * 2 + 64 * 8 * 9 + 2 * 64)
+    assert sum(p.numel() for p in generator.parameters()) == blocks + 32 * 16 + 64 * 32 + 32 * 3
+    assert sum(p.numel() for p in discriminator.parameters()) == blocks + 32 * 16 + 32 + 32 * 3
     grey = R3ganGenerator(config, GREY)
-    assert grey.basis.shape == (48, 7, 7) and grey(torch.randn(2, 64)).shape == (2, 1, 28, 28)
+    assert grey.basis.shape == (32, 7, 7) and grey(torch.randn(2, 64)).shape == (2, 1, 28, 28)
 
 
 def test_z_scales_the_basis():

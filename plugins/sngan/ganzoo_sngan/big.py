@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core import DataSpec, Generator, Turn
-from ganzoo_core.blocks import halvings
+from ganzoo_core.blocks import halvings, one_hot
 from ganzoo_core.losses import Hinge
 from ganzoo_sngan import BigganConfig
 from ganzoo_sngan.layers import plain, spectral
-from ganzoo_sngan.networks import UpBlocks, one_hot
+from ganzoo_sngan.networks import UpBlocks
 
 
 class BigganGenerator(Generator):

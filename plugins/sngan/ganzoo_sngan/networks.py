@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo_core import DataSpec, Discriminator, Generator
-from ganzoo_core.blocks import halvings
+from ganzoo_core.blocks import halvings, one_hot
 from ganzoo_sngan import SnganConfig
 from ganzoo_sngan.layers import Attention, CodedNorm, DownBlock, UpBlock, Wrap, convolution, plain, spectral
 
@@ -93,12 +93,6 @@ class ResnetDiscriminator(Discriminator):
         if self.classes is None:
             return logits
         return logits + (self.classes(one_hot(labels, self.num_classes, features)) * features).sum(1)
-
-
-def one_hot(labels: Tensor | None, num_classes: int, like: Tensor) -> Tensor:
-    """(N, num_classes), by comparison, since F.one_hot reads the labels on the host to check them."""
-    assert labels is not None  # the data has labels: `check_data` has seen to it
-    return (labels[:, None] == torch.arange(num_classes, device=like.device)).to(like.dtype)
 
 
 def attention_place(sides: list[tuple[int, int]], at_most: int) -> int | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core import DataSpec, Discriminator, Generator
-from ganzoo_core.blocks import instance_norm, residual_block
+from ganzoo_core.blocks import instance_norm, one_hot, residual_block
 from ganzoo_stargan import StarganConfig
 
 affine_norm = partial(instance_norm, affine=True)
@@ -44,8 +44,8 @@ class StarganGenerator(Generator):
 
     def forward(self, z: Tensor, labels: Tensor, *, source: Tensor) -> Tensor:
         """Images `source` (N, C, H, W) in [-1, 1] as ones of the classes `labels` (N,)."""
-        planes = (labels[:, None] == torch.arange(self.num_classes, device=labels.device)).to(source.dtype)
-        planes = planes[:, :, None, None].expand(-1, -1, source.shape[2], source.shape[3])
+        planes = one_hot(labels, self.num_classes, source)[:, :, None, None]
+        planes = planes.expand(-1, -1, source.shape[2], source.shape[3])
         changes = self.layers(torch.cat([source, planes], dim=1))
         return torch.tanh(changes + source if self.skip else changes)
 

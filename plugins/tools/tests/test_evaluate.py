@@ -482,3 +482,36 @@ def test_training_improves_every_figure_of_quality(tmp_path, monkeypatch):
     for name in (name for name, (_, better) in TITLES.items() if better == "higher" and name in found[0]):
         assert found[0][name].mean <= found[1][name].mean <= found[2][name].mean, name
         assert found[0][name].mean < found[2][name].mean, name
+
+
+def test_a_folder_of_pictures_is_judged(tmp_path, in_tmp):
+    """Pictures of digits are nearer to digits than noise is; nothing is written beside them."""
+    images = Digits().load(tmp_path).samples[:100, 0].numpy()
+    for name, pictures in (("digits", images), ("noise", np.random.default_rng(0).integers(0, 256, images.shape))):
+        Path(name).mkdir()
+        for number, picture in enumerate(pictures.astype(np.uint8)):
+            Image.fromarray(picture).save(f"{name}/{number}.png")
+    found = {}
+    for name in ("digits", "noise"):
+        result = invoke(name, "--data", "digits", "-n", "90", "--json")
+        assert result.exit_code == 0, result.output
+        found[name] = json.loads(result.stdout)
+        assert sorted(os.listdir(name)) == sorted(f"{number}.png" for number in range(100))
+    for name, judged in found.items():
+        assert judged["variant"] == name and judged["conditions"]["samples"] == judged["conditions"]["real"] == 90
+        assert judged["left_out"]["accuracy"] == "pictures have no discriminator"
+        assert sum(judged["classes"]["share"]) == pytest.approx(1)
+        assert judged["figures"].keys() >= QUALITY
+    near, far = (found[name]["figures"] for name in ("digits", "noise"))
+    assert near["fid"]["mean"] < far["fid"]["mean"] / 3
+    assert near["nearest_train"]["mean"] < far["nearest_train"]["mean"] / 3
+    assert invoke("digits", "--data", "digits", "-n", "90").stdout.startswith("digits against digits\n")
+
+
+def test_a_folder_of_pictures_needs_data_of_pictures(in_tmp):
+    Path("made").mkdir()
+    assert invoke("made", "--data", "digits").stderr.startswith("Error: made holds no run")
+    Image.new("L", (8, 8)).save("made/a.png")
+    assert "Error: made holds pictures: name the data set to hold them against, with --data" in invoke("made").stderr
+    assert "can't be held against ring8, which is of points" in invoke("made", "--data", "ring8").stderr
+    assert "evaluate needs at least 20 samples of each kind" in invoke("made", "--data", "digits").stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from few import FEW
 
 from ganzoo_core.errors import SettingError
 from ganzoo_core.registry import registry
@@ -14,7 +15,7 @@ from ganzoo_tools.scaffold.package import new_package
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = {path.name.partition("-")[2]: path for path in ROOT.glob("examples/ganzoo-*")}
-VARIANTS = sorted({*registry().variants(), "infogan", "lsgan"} - {"toy", "toy-conditional"})
+VARIANTS = sorted({*registry().variants(), "infogan", "my-lsgan"} - {"toy", "toy-conditional"})
 
 # Variants whose loss is more than two methods.
 BASES = """
@@ -113,7 +114,7 @@ def build_on(plugin_site, in_tmp):
     plugin_site.install("ganzoo-bases", {"ganzoo_bases.py": BASES, "ganzoo_base_losses.py": LOSSES})
     for name, folder in EXAMPLES.items():
         if name not in registry().variants():
-            package = f"ganzoo_{name}"
+            package = f"ganzoo_{name}".replace("-", "_")
             plugin_site.install(f"ganzoo-{name}", sources(folder, package), {name: package})
 
     def build(name: str) -> None:
@@ -160,7 +161,7 @@ def test_a_setting_still_chooses_the_loss(build_on):
         trained("child", kind="none")
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] * (n not in FEW)) for n in VARIANTS])
 def test_what_is_built_on_each_variant_trains(build_on, name):
     build_on(name)
     assert any("discriminator/child" in record for record in trained("child").records)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,20 +56,31 @@ def command(
 
     SOURCE is a run folder or a generator.safetensors. Beside each metric stands its floor: what real data scores. The
     result is saved in the run folder as evaluation.json, with a picture of the samples nearest to the training data.
-    """
-    from ganzoo_tools.evaluation.evaluation import evaluate
 
-    found = evaluate(
-        source, data=data, data_dir=data_dir, n=count, seeds=seeds, features=features, device=device,
-        options=dict(pairs),
-    )  # fmt: skip
+    SOURCE may also be a folder of pictures that anybody made, with --data for what to hold them against; nothing is
+    saved then.
+    """
+    from ganzoo_core.datasets import data_folder
+    from ganzoo_tools.evaluation.evaluation import evaluate
+    from ganzoo_tools.evaluation.pictures import evaluate_pictures, holds_pictures
+
+    path = Path(source).expanduser()
+    if holds_pictures(path):
+        found = evaluate_pictures(
+            path, data=data, data_dir=data_folder(data_dir), n=count, features=features, device=device,
+            options=dict(pairs),
+        )  # fmt: skip
+    else:
+        found = evaluate(
+            source, data=data, data_dir=data_dir, n=count, seeds=seeds, features=features, device=device,
+            options=dict(pairs),
+        )  # fmt: skip
     if as_json:
         print_json(found.to_dict())
     else:
         _print(found)
-    folder = Path(os.path.expanduser(source))
-    if folder.is_dir():
-        note(f"kept in {found.save(folder)}")
+    if (path / "run.json").exists():
+        note(f"kept in {found.save(path)}")
 
 
 def _print(found: Evaluation) -> None:
@@ -79,7 +89,9 @@ def _print(found: Evaluation) -> None:
         (name, _text(f.mean), _text(f.spread), *[_text(f.error)] * bool(found.caution), _text(f.floor), better)
         for name, f, better in found.rows()
     ]
-    print_line(f"{found.variant} at step {found.step:,}", f"against {found.conditions['data']}")
+    print_line(
+        found.variant + (f" at step {found.step:,}" if found.step else ""), f"against {found.conditions['data']}"
+    )
     print_table(columns, rows)
     if found.classes is not None:
         click.echo()

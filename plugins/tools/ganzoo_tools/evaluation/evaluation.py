@@ -79,7 +79,7 @@ def evaluate(
     return Evaluation(
         variant=generator.variant.name,
         step=generator.step,
-        conditions=_conditions(reals, evaluator.n, seeds),
+        conditions=conditions(reals, evaluator.n, seeds),
         figures={
             name: MetricValue(tuple(v), floor.get(name), evaluator.error(name)) for name, v in evaluator.figures.items()
         },
@@ -239,7 +239,8 @@ def _check_fit(generator: TrainedGenerator, reals: Reference) -> None:
         )
 
 
-def _conditions(reals: Reference, n: int, seeds: int) -> dict[str, Any]:
+def conditions(reals: Reference, n: int, seeds: int) -> dict[str, Any]:
+    """What the metrics of n samples for each of so many seeds depend on besides the generator."""
     held = reals.held_out
     return {
         "data": reals.spec.name,

@@ -1,0 +1,1 @@
+"""Every picture variant on equal terms: see `__main__`."""

@@ -1,0 +1,193 @@
+"""The leaderboard: every variant that makes pictures of noise, for the same minutes on each data set.
+
+    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.leaderboard --out FOLDER [--boards cifar10,mnist] [--seeds 3]
+
+All are trained on one core with their own defaults, and judged after an eighth, a quarter, a half and all of their
+time, as `ganzoo compare` does it. Runs are kept below FOLDER. What was measured is added to results.jsonl beside this
+file, of which docs/leaderboard.md is made; what is there is not measured again, so that it can be stopped, and gone on
+with on another day. First all are trained with seed 0, then with seed 1. `--only-page` writes the page again.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+import ganzoo_core as ganzoo
+from ganzoo_core.datasets import data_folder
+from ganzoo_core.errors import DataError, GanzooError
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.storage.files import write_atomically
+from ganzoo_tools.comparison.race import STAGES, race
+from ganzoo_tools.evaluation.results import Evaluation
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.jsonl"
+PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
+MARK = "dcgan"  # whose last FID is the quality that others are timed to
+FIGURES = ("fid", "kid", "precision", "recall", "coverage")
+Row = dict[str, Any]
+
+INTRODUCTION = """# Leaderboard
+
+Every variant that makes pictures of noise, with its own defaults, for the same time on one core (`OMP_NUM_THREADS=1`;
+a server's processor with other work beside it), and its FID after an eighth, a quarter, a half and all of that time.
+Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over seeds, and from which to
+which. What is blank has not been run yet. The last line is what real pictures score. A click on a head sorts by it.
+
+<!-- not run: hours of training, on data that is not ours to give -->
+```bash
+GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.leaderboard --out runs/leaderboard
+```
+
+A plugin of yours that is installed stands on it from the next call on. Five minutes are few: a GAN that learns slowly
+and gets far, as `r3gan` does, stands low here.
+"""
+
+
+def boards() -> dict[str, dict[str, Any]]:
+    """The data sets by name."""
+    return tomllib.loads((HERE / "boards.toml").read_text(encoding="utf-8"))
+
+
+def contestants(given: dict[str, Any]) -> list[str]:
+    """The installed variants that make such pictures of noise, and of a label where they like, but of nothing else."""
+    spec = ganzoo.DataSpec(given["data"], tuple(given["shape"]), tuple(map(str, range(given["classes"]))))
+    found = []
+    for name, (variant, _) in registry().variants().items():
+        try:
+            variant().check_data(spec)
+            if not variant().inputs(spec):
+                found.append(name)
+        except DataError:
+            continue
+    return sorted(found)
+
+
+def measure(board: str, given: dict[str, Any], variant: str, seed: int, minutes: float, out: Path, n: int) -> list[Row]:
+    """Train one variant with one seed, and say what it was at each stage."""
+    home = out / board
+    data = given["data"].format(data=data_folder(None))
+    race([variant], data=data, minutes=minutes, seeds=seed + 1, out=home, n=n, texts=given.get("settings", {}))
+    folder = RunFolder.open(home / f"{variant}-seed{seed}")
+    rows = []
+    for share in STAGES:
+        seconds = 60 * minutes * share
+        found = Evaluation.read(folder.path / "stages" / f"{seconds:g}s" / "evaluation.json")
+        figures = {name: found.figures[name].mean for name in FIGURES if name in found.figures}
+        floors = {name: found.figures[name].floor for name in figures}
+        row = {"board": board, "variant": variant, "seed": seed, "seconds": seconds, "steps": found.step}
+        rows.append(
+            row | {"samples": n, "torch": torch.__version__.split("+")[0], "figures": figures, "floors": floors}
+        )
+    return rows
+
+
+def read(path: Path) -> list[Row]:
+    """The lines of a results file; none where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def figure(values: list[float], form: str = ".3g") -> str:
+    """The mean of seeds, and from which to which where there are several."""
+    if not values:
+        return ""
+    mean, least, most = (format(f(values), form) for f in (statistics.mean, min, max))
+    return mean if len(values) == 1 else f"{mean} ({least} to {most})"
+
+
+def table(rows: Iterable[Row], names: Iterable[str]) -> str:
+    """One board: a line for each variant, the least FID at the end first; blank what was not measured."""
+    rows = list(rows)
+    ends = sorted({row["seconds"] for row in rows})
+    last = ends[-1]
+
+    def values(variant: str, seconds: float, name: str) -> list[float]:
+        chosen = (row for row in rows if row["variant"] == variant and row["seconds"] == seconds)
+        return [row["figures"][name] for row in sorted(chosen, key=lambda r: r["seed"]) if name in row["figures"]]
+
+    def final(variant: str) -> tuple[bool, float]:
+        found = values(variant, last, "fid")
+        return not found, statistics.mean(found) if found else 0.0
+
+    measured = [name for name in names if not final(name)[0]]
+    goal = statistics.mean(values(MARK, last, "fid")) if MARK in measured else None
+    head = ["Variant", "Seeds", *(f"FID, {end:g} s" for end in ends), "KID", "Precision", "Recall", "Coverage", "Steps"]
+    head += [f"Seconds to {MARK}'s last FID"] if goal is not None else []
+    lines = [head, ["---"] * len(head)]
+    for name in sorted(names, key=final):
+        done = [row for row in rows if row["variant"] == name and row["seconds"] == last]
+        line = [f"`{name}`", str(len(done)) if done else ""]
+        line += [figure(values(name, end, "fid")) for end in ends]
+        line += [figure(values(name, last, which)) for which in FIGURES[1:]]
+        line += [figure([row["steps"] for row in done], ",.0f")]
+        if goal is not None:
+            soon = [end for end in ends if (f := values(name, end, "fid")) and statistics.mean(f) <= goal]
+            line += [f"{soon[0]:g}" if soon else ""]
+        lines.append(line)
+    floors = next(row["floors"] for row in rows if row["seconds"] == last)
+    real = ["real pictures", "", *[""] * (len(ends) - 1), f"{floors['fid']:.3g}"]
+    real += [f"{floors[name]:.3g}" for name in FIGURES[1:]]
+    lines.append(real + [""] * (len(head) - len(real)))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def page(rows: list[Row], every: dict[str, list[str]]) -> str:
+    """docs/leaderboard.md. `every`: the variants of each board, measured or not."""
+    parts = [INTRODUCTION]
+    for board, given in boards().items():
+        chosen = [row for row in rows if row["board"] == board]
+        parts.append(f"## {given['title']}\n")
+        parts.append((table(chosen, every[board]) if chosen else "Nothing was run on this yet.") + "\n")
+    return "\n".join(parts)
+
+
+@click.command(help=__doc__)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/leaderboard"), show_default=True)
+@click.option("--boards", "chosen", default="cifar10,mnist,emoji", show_default=True)
+@click.option("--variants", help="Only these, by comma; by default all.")
+@click.option("--minutes", default=5.0, show_default=True)
+@click.option("--seeds", default=3, show_default=True)
+@click.option("-n", "samples", default=10_000, show_default=True, help="Samples to judge.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=False)
+@click.option("--page", "to", type=click.Path(path_type=Path), default=PAGE, show_default=False)
+@click.option("--only-page", is_flag=True, help="Train nothing.")
+def main(
+    out: Path,
+    chosen: str,
+    variants: str | None,
+    minutes: float,
+    seeds: int,
+    samples: int,
+    results: Path,
+    to: Path,
+    only_page: bool,
+) -> None:
+    """Train what is not in the results yet, and write the page."""
+    every = {board: contestants(given) for board, given in boards().items()}
+    for seed in range(0 if only_page else seeds):
+        for board in chosen.split(","):
+            for name in variants.split(",") if variants else every[board]:
+                if any((r["board"], r["variant"], r["seed"]) == (board, name, seed) for r in read(results)):
+                    continue
+                try:
+                    rows = measure(board, boards()[board], name, seed, minutes, out, samples)
+                except GanzooError as error:
+                    click.echo(f"{board}, {name}, seed {seed} is left out: {error}", err=True)
+                    continue
+                with results.open("a") as file:
+                    file.writelines(json.dumps(row) + "\n" for row in rows)
+                write_atomically(to, page(read(results), every).encode())
+    write_atomically(to, page(read(results), every).encode())
+
+
+if __name__ == "__main__":
+    main()
