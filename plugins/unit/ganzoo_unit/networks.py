@@ -46,10 +46,10 @@ class SharedLatent(Generator):
     def forward(self, z: Tensor, labels: Tensor, *, source: Tensor, noise: Tensor | None = None) -> Tensor:
         """Images `source` (N, C, H, W) in [-1, 1] as ones of the classes `labels` (N,).
 
-        Of codes from q(z|x) = N(mean, 1) where there is `noise` from N(0, 1), as in training; else of the means.
+        While training of codes from q(z|x) = N(mean, 1), by `noise` from N(0, 1); else of the means.
         """
         mean = self.encode(labels, source, of_other=True)
-        return self.decode(labels, mean if noise is None else mean + noise)
+        return self.decode(labels, mean + noise if self.training and noise is not None else mean)
 
 
 class ContentAndStyle(Generator):

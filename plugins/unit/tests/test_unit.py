@@ -55,8 +55,8 @@ def test_codes_have_noise_of_variance_1_while_training_alone() -> None:
     generator.first_decoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     batch = {"real": torch.rand(8, 1, 16, 16), "labels": torch.arange(8) // 4}
     batch = Unit(UnitConfig(generator_channels=4)).derive(batch, torch.Generator().manual_seed(0), None)
-    generator(torch.empty(8, 0), batch["labels"], source=batch["source"], noise=batch["noise"])
-    generator(torch.empty(8, 0), batch["labels"], source=batch["source"])
+    for is_training in (True, False):
+        generator.train(is_training)(torch.empty(8, 0), batch["labels"], source=batch["source"], noise=batch["noise"])
     noise = seen[0] - seen[1]
     torch.testing.assert_close(noise, batch["noise"], rtol=0, atol=1e-5)
     assert abs(noise.std().item() - 1) < 0.1
