@@ -50,7 +50,7 @@ LISTED = [
 
 @cache
 def data(name: str) -> Dataset:
-    """Points, voxels, images with texts, or images of that size and a source of each, two classes of random numbers."""
+    """Points, voxels, images with texts, or images of that size and a labelled source of each, of random numbers."""
     rng = torch.Generator().manual_seed(0)
     labels = torch.arange(32) % 2
     if name == "points":
@@ -67,7 +67,9 @@ def data(name: str) -> Dataset:
     side = int(name)
     samples, source = torch.randint(0, 256, (2, 32, 1, side, side), generator=rng, dtype=torch.uint8)
     column = Input(name="source", kind="image", shape=(1, side, side))
-    return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column,)), samples, labels, {"source": source})
+    its_label = Input(name="source_labels", kind="numbers", shape=(2,))
+    extra = {"source": source, "source_labels": torch.eye(2)[labels.flip(0)]}
+    return Dataset(DataSpec(name, (1, side, side), ("a", "b"), columns=(column, its_label)), samples, labels, extra)
 
 
 def other(variant: str, option: Option) -> Any:

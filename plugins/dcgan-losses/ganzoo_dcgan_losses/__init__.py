@@ -36,6 +36,13 @@ class WganDivConfig(SmallConfig):
     power: float = option(6.0, "p, the power of the slope that is penalised", minimum=1)
 
 
+class Lsgan(Dcgan):
+    """Squares pull samples towards D's boundary that a logarithm would leave far behind it."""
+
+    name, title, paper, year = "lsgan", "Least Squares Generative Adversarial Networks", "arXiv:1611.04076", 2016
+    Loss = "ganzoo_core.losses:LeastSquares"
+
+
 class HingeGan(Dcgan):
     """D stops to care for samples that it tells by a margin; G raises the logits of its own."""
 
@@ -84,4 +91,4 @@ class SoftmaxGan(Dcgan):
 @hookimpl
 def ganzoo_variants() -> list[type[ganzoo.Variant]]:
     """Offer them all."""
-    return [HingeGan, Ragan, Dragan, WganDiv, Bgan, SoftmaxGan]
+    return [Lsgan, HingeGan, Ragan, Dragan, WganDiv, Bgan, SoftmaxGan]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ganzoo_dcgan_losses import Bgan, Dragan, DraganConfig, HingeGan, Ragan, SoftmaxGan, WganDiv, WganDivConfig
+from ganzoo_dcgan_losses import Bgan, Dragan, DraganConfig, HingeGan, Lsgan, Ragan, SoftmaxGan, WganDiv, WganDivConfig
 from ganzoo_dcgan_losses.loss import (
     BatchSoftmax,
     BoundarySeeking,
@@ -17,7 +17,7 @@ from ganzoo_dcgan_losses.loss import (
 )
 
 from ganzoo_core.errors import SettingError
-from ganzoo_core.losses import Hinge
+from ganzoo_core.losses import Hinge, LeastSquares
 
 LOG3 = math.log(3)
 
@@ -61,6 +61,17 @@ def test_relativistic_average_by_hand():
     )
     real, fake = [1 / 20, 1 / 4], [(1 / 2 - 1) / 2, (9 / 10 - 1) / 2]
     close(game.fake_logits.grad, [part - sum(real) / 2 for part in fake])
+
+
+def test_least_squares_by_hand():
+    """Logits 1 and 3 of real samples, 0 and 2 of fake ones: halves of the mean squares to 1, to 0, and to 1."""
+    game = Game([1.0, 3.0], [0.0, 2.0])
+    assert told(LeastSquares().for_discriminator(game.turn)) == {"real": 1.0, "fake": 1.0}
+    close(game.real_logits.grad, [0.0, 1.0])
+    close(game.fake_logits.grad, [0.0, 1.0])
+    game = Game([1.0, 3.0], [0.0, 2.0])
+    assert told(LeastSquares().for_generator(game.turn)) == {"adversarial": 0.5}
+    close(game.fake_logits.grad, [-0.5, 0.5])
 
 
 def test_boundary_seeking_by_hand():
@@ -128,7 +139,7 @@ def test_wasserstein_divergence_takes_the_slope_of_each_sample():
 
 
 def test_each_variant_has_its_loss_and_the_small_networks_where_slopes_are_held():
-    assert type(HingeGan().loss()) is Hinge
+    assert type(HingeGan().loss()) is Hinge and type(Lsgan().loss()) is LeastSquares
     made = {cls.name: type(cls().loss()) for cls in (Ragan, Dragan, WganDiv, Bgan, SoftmaxGan)}
     assert made == {
         "ragan": RelativisticAverage,

@@ -15,7 +15,7 @@ class Lsgan(Dcgan):
     The networks and the optimizer are dcgan's, not the paper's.
     """
 
-    name = "lsgan"
+    name = "my-lsgan"
     title = "Least Squares Generative Adversarial Networks"
     paper = "arXiv:1611.04076"
     year = 2016
@@ -24,5 +24,5 @@ class Lsgan(Dcgan):
 
 @ganzoo.hookimpl
 def ganzoo_variants() -> list[type[ganzoo.Variant]]:
-    """Offer lsgan."""
+    """Offer my-lsgan."""
     return [Lsgan]

@@ -1,4 +1,4 @@
-"""lsgan: the conformance suite, the loss by hand, and that nothing but the loss differs from dcgan."""
+"""my-lsgan: the conformance suite, the loss by hand, and that nothing but the loss differs from dcgan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from ganzoo_dcgan import Dcgan
-from ganzoo_lsgan import Lsgan
+from ganzoo_my_lsgan import Lsgan
 
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
@@ -15,7 +15,7 @@ from ganzoo_core.testing import VariantSuite
 
 
 class TestLsgan(VariantSuite):
-    variant = "lsgan"
+    variant = "my-lsgan"
 
 
 def test_the_loss_by_hand() -> None:
@@ -37,5 +37,5 @@ def test_the_networks_are_dcgans() -> None:
 
 
 def test_it_refuses_in_its_own_name() -> None:
-    with pytest.raises(DataError, match="lsgan takes images whose sides are multiples of 4"):
+    with pytest.raises(DataError, match="my-lsgan takes images whose sides are multiples of 4"):
         Lsgan().check_data(DataSpec("odd", (1, 30, 28)))
