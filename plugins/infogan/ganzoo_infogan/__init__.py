@@ -29,7 +29,7 @@ class CodesConfig(ganzoo.Config):
 class InfoganConfig(CodesConfig):
     """Appendix C.1's numbers for MNIST, its learning rates among them; steps and batch size are ours."""
 
-    steps: int = 2000
+    steps: int = 1500
     latent_dim: int = 62
     continuous: int = option(2, "continuous codes in [-1, 1], the next coordinates of the latent", minimum=1)
     info_weight: float = option(1.0, "lambda, the weight of the mutual information (equation 6)", minimum=0)
@@ -40,7 +40,7 @@ class InfoganConfig(CodesConfig):
 class ClusterganConfig(CodesConfig):
     """The authors' latent, weights and Adam for MNIST; learning rates and n_critic for minutes on a CPU."""
 
-    steps: int = 1000
+    steps: int = 800
     latent_dim: int = 30
     generator_lr: float = 5e-4
     discriminator_lr: float = 5e-4
