@@ -42,9 +42,11 @@ class SharedCode(TwoDomains):
 
 @dataclass(frozen=True, kw_only=True)
 class UnitConfig(SharedCodeConfig):
-    """The paper's weights; of its four residual blocks the one that is shared, and one of each domain's own."""
+    """The paper's weights, the adversarial one apart; of its four residual blocks the shared one and one more."""
 
-    adversarial_weight: float = option(10.0, "lambda_0, the weight of the adversarial term (equation 5)", minimum=0)
+    adversarial_weight: float = option(
+        100.0, "lambda_0, the weight of the adversarial term (equation 5); the paper: 10", minimum=0
+    )
     kl_weight: float = option(0.1, "lambda_1, the weight of KL(q(z|x) || N(0, 1)) (equation 3)", minimum=0)
     reconstruction_weight: float = option(100.0, "lambda_2, the weight of reconstruction (equation 3)", minimum=0)
     cycle_kl_weight: float = option(0.1, "lambda_3, the weight of both KL terms of a cycle (equation 7)", minimum=0)

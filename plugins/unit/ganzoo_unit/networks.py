@@ -24,9 +24,7 @@ class SharedLatent(Generator):
         colours, width, blocks = data.shape[0], config.generator_channels, config.residual_blocks
         block = lambda: residual_block(4 * width, padding_mode="reflect")  # noqa: E731
         self.encoders = PerClass(nn.Sequential(*residual_encoder(colours, width, blocks)) for _ in range(2))
-        # Normalised, codes could not outgrow their noise, whose deviation is 1.
-        self.last_encoder = residual_block(4 * width, nn.Identity, padding_mode="reflect")
-        self.first_decoder = block()
+        self.last_encoder, self.first_decoder = block(), block()
         self.decoders = PerClass(
             nn.Sequential(*(block() for _ in range(blocks)), *residual_decoder(colours, width)) for _ in range(2)
         )

@@ -101,15 +101,15 @@ def test_the_generators_terms_by_hand() -> None:
     turn = known_turn()
     terms = SharedLatentLoss(UnitConfig()).for_generator(turn)
     assert {name: term.item() for name, term in terms.items()} == pytest.approx({
-        "adversarial": 10 * (math.log(2) + math.log(4 / 3)) / 2,
+        "adversarial": 100 * (math.log(2) + math.log(4 / 3)) / 2,
         "kl": 0.2 * (1 + 25) / 4,
         "reconstruction": 100 * (2 + 3) / 2,
         "cycle_kl": 0.1 * (4 + 9) / 4,
         "cycle": 100 * (1 + 7) / 2,
     })  # fmt: skip
     sum(terms.values()).backward()
-    # d/dlogit: -10 (1 - sigmoid) / 2. d/dfake: the KL's own value / 2, and the cycle's sign / 2.
-    torch.testing.assert_close(turn.fake_logits.grad, torch.tensor([-2.5, -1.25]))
+    # d/dlogit: -100 (1 - sigmoid) / 2. d/dfake: the KL's own value / 2, and the cycle's sign / 2.
+    torch.testing.assert_close(turn.fake_logits.grad, torch.tensor([-25.0, -12.5]))
     torch.testing.assert_close(turn.fake.grad, torch.tensor([[0.1 + 50], [0.15 + 50]]))
     assert turn.generator.e.grad.item() == pytest.approx(0.2 * 6 / 2 + 100 + 0.1 * 5 / 2 + 100)
 
