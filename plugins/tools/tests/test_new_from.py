@@ -15,7 +15,7 @@ from ganzoo_tools.scaffold.package import new_package
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = {path.name.partition("-")[2]: path for path in ROOT.glob("examples/ganzoo-*")}
-VARIANTS = sorted({*registry().variants(), "infogan", "my-lsgan"} - {"toy", "toy-conditional"})
+VARIANTS = sorted({*registry().variants(), "my-lsgan"} - {"toy", "toy-conditional"})
 
 # Variants whose loss is more than two methods.
 BASES = """

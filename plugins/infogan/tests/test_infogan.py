@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+import ganzoo_infogan
 import pytest
 import torch
-from ganzoo_infogan import Infogan, InfoganConfig
+from ganzoo_infogan import Clustergan, Infogan, InfoganConfig
 from ganzoo_infogan.loss import MutualInformation
 from ganzoo_infogan.networks import Codes, Verdict
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
-from ganzoo_core.testing import VariantSuite
+from ganzoo_core.testing import train_steps
 
 GREY = DataSpec("grey", (1, 28, 28))
-
-
-class TestInfogan(VariantSuite):
-    variant = "infogan"
+PAPER = Path(ganzoo_infogan.__file__).parent / "infogan" / "paper.toml"
 
 
 def test_a_latent_is_a_category_then_codes_then_noise() -> None:
@@ -36,7 +35,8 @@ def test_a_latent_is_a_category_then_codes_then_noise() -> None:
 
 
 def test_the_networks_of_appendix_c1() -> None:
-    generator, judge = Infogan().generator(GREY), Infogan().discriminator(GREY)
+    paper = Infogan(InfoganConfig.from_dict(tomllib.loads(PAPER.read_text())))
+    generator, judge = paper.generator(GREY), paper.discriminator(GREY)
     weights = [tuple(p.shape) for p in generator.parameters() if p.ndim > 1]
     assert weights == [(1024, 74), (6272, 1024), (128, 64, 4, 4), (64, 1, 4, 4)]
     weights = [tuple(p.shape) for p in judge.parameters() if p.ndim > 1]
@@ -82,25 +82,26 @@ def test_q_is_on_the_generators_side() -> None:
     assert [p.optimizer.param_groups[0]["lr"] for p in (first, second)] == [2e-4, 1e-3]
 
 
-def test_what_it_cannot_halve_is_refused() -> None:
-    with pytest.raises(DataError) as error:
-        Infogan().check_data(DataSpec("odd", (1, 30, 28)))
-    assert str(error.value) == (
-        "infogan takes images whose sides are multiples of 4, at least 8, but odd is 30x28; use another image size"
-    )
+@pytest.mark.parametrize("variant", [Infogan(), Clustergan()])
+def test_what_they_cannot_halve_is_refused(variant: ganzoo.Variant) -> None:
+    for height, width in [(30, 28), (28, 30), (4, 28)]:
+        with pytest.raises(DataError) as error:
+            variant.check_data(DataSpec("odd", (1, height, width)))
+        assert str(error.value) == (
+            f"{variant.name} takes images whose sides are multiples of 4, at least 8, but odd is {height}x{width}; "
+            "use another image size"
+        )
+    with pytest.raises(DataError, match=f"{variant.name} takes images or points or curves, but cubes holds voxels"):
+        variant.check_data(DataSpec("cubes", (1, 8, 8, 8), kind="voxels"))
 
 
-def unread(folder: Path, info_weight: float) -> float:
+def unread(info_weight: float) -> float:
     """The category's term on points after training, as if lambda were 1: log 8 where Q has to guess."""
-    run = ganzoo.train(
-        "infogan", data="ring8", steps=300, categories=8, continuous=1, latent_dim=2, log_every=300,
-        info_weight=info_weight, device="cpu", out=folder,
-    )  # fmt: skip
-    (record,) = (record for record in run.records() if "generator/category" in record)
-    return record["generator/category"] / info_weight
+    settings = {"categories": 8, "continuous": 1, "latent_dim": 2, "widths": (64, 64), "info_weight": info_weight}
+    return train_steps("infogan", "ring8", 200, **settings).records[-1]["generator/category"] / info_weight
 
 
-def test_its_codes_come_to_be_read(tmp_path: Path) -> None:
+def test_its_codes_come_to_be_read() -> None:
     """Without lambda only Q gains by it, and the generator has no reason to tell."""
-    assert unread(tmp_path / "told", 1.0) < 0.3 * math.log(8)
-    assert unread(tmp_path / "untold", 1e-6) > 0.6 * math.log(8)
+    assert unread(1.0) < 0.3 * math.log(8)
+    assert unread(1e-6) > 0.6 * math.log(8)
