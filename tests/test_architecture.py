@@ -311,7 +311,7 @@ def variant_names() -> set[str]:
         for node in ast.walk(tree(package / "__init__.py")):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name":
                 names.add(ast.literal_eval(node.value))
-    return names
+    return names - {"unit"}  # a word that the core needs for lengths and numbers
 
 
 def docstrings(module: ast.Module) -> set[int]:
