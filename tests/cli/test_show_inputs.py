@@ -39,7 +39,7 @@ def test_data_that_lacks_what_it_takes_is_said_to(takers, in_tmp: Path, monkeypa
     """Where its own data set is not here, the settings are shown, and what the data must have."""
     assert "generator on toy-pairs" in show("translator")
     monkeypatch.setattr(registry().dataset("toy-pairs")[0], "is_local", lambda self, folder: False)
-    for pairs in ("digit-pairs", "digit-pens"):  # which would suit
+    for pairs in ("digit-pairs", "digit-pens", "textured-digits", "textured-mnist"):  # which would suit
         monkeypatch.setattr(registry().dataset(pairs)[0], "shape", None)
     result = CliRunner().invoke(main, ["show", "translator"])
     assert result.exit_code == 0 and "updates of the generator" in result.stdout
