@@ -28,6 +28,7 @@ TAKERS = ROOT / "tests" / "takers"
 for helpers in (ROOT / "tests", ROOT / "plugins" / "folder" / "tests", TAKERS):
     sys.path.insert(0, str(helpers))  # for `forks`, `clocks`, `engines`, `folders` and `ganzoo_takers`
 sys.path.insert(0, str(TOY_PLUGIN))  # importlib.metadata finds its entry point there
+sys.path.append(str(ROOT))  # for `benchmarks`; last, so that an installed ganzoo is the one that is tested
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests' networks are tiny: a second thread only waits
 
 # A background shell leaves some signals ignored; the runs that the tests signal must hear them.
