@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
 import os
@@ -210,7 +209,7 @@ def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):
     (tmp_path / "cache" / "ganzoo" / "classifiers").write_text("no folder either")
     with caplog.at_level(logging.WARNING, "ganzoo"):
         keeping.cached_classifier(dataset, tmp_path / "data")
-    assert "the classifier can't be kept in" in caplog.text and "it will be trained again" in caplog.text
+    assert "the classifier can't be kept in" in caplog.text and "it will be made again" in caplog.text
 
 
 def an_evaluation(**changes) -> Evaluation:
@@ -311,7 +310,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(folders, digits):
         evaluate(run, n=300, reals=digits)
     with pytest.raises(SettingError, match="seeds must be at least 1, but is 0"):
         evaluate(run, seeds=0)
-    with pytest.raises(SettingError, match="features must be inception, or left out, but is 'vgg'"):
+    with pytest.raises(SettingError, match="features must be inception, inception:FILE, or left out, but is 'vgg'"):
         evaluate(run, features="vgg")
     with pytest.raises(DataError, match="needs at least 20 samples of each kind, but ring8 holds 50000 and n is 19"):
         evaluate(run, n=19)
@@ -374,89 +373,6 @@ def test_a_generator_that_gives_no_numbers_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ganzoo_tools.evaluation.evaluation.generate", lambda *_, **__: nothing)
     with pytest.raises(DataError, match="the generator gives numbers that are not finite; its training failed"):
         evaluate(folder, n=100, seeds=1)
-
-
-@pytest.fixture
-def inception_weights(monkeypatch):
-    """Inception's weights drawn at random, for its real ones are 100 MB."""
-    from torchvision.models import Inception_V3_Weights, inception_v3
-
-    torch.manual_seed(0)
-    monkeypatch.setenv("TORCH_HOME", "/nowhere")
-    state = inception_v3(init_weights=False).state_dict()
-    monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", lambda self, **options: dict(state))
-
-
-def test_inception_gives_2048_features_of_grey_and_colour_images(inception_weights):
-    for channels in (1, 3):
-        extractor = extractors.of_inception(DataSpec("x", (channels, 8, 8)), CPU)
-        values = torch.rand(2, channels, 8, 8)
-        assert extractor(values).shape == (2, 2048) and extractor.resize == "299x299 bilinear, antialiased"
-        assert extractor.fitted(extractor(values)) is extractor, "its numbers are left as they are"
-
-
-def test_inception_is_refused_in_a_sentence(monkeypatch):
-    from torchvision.models import Inception_V3_Weights
-
-    def no_network(self, **options):
-        assert options == {"progress": False, "check_hash": True, "weights_only": True}
-        raise OSError("no route")
-
-    monkeypatch.setenv("TORCH_HOME", "/nowhere")
-    monkeypatch.setattr(Inception_V3_Weights, "get_state_dict", no_network)
-    with pytest.raises(DataError, match=r"weights, which are not here and could not be fetched \(no route\); put the"):
-        extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
-    with pytest.raises(DataError, match="take grey or colour images, but cut-out holds images of 4 channels"):
-        extractors.of_inception(DataSpec("cut-out", (4, 8, 8)), CPU)
-    with pytest.raises(DataError, match="features inception take grey or colour images, but ring8 holds points"):
-        extractors.of_inception(DataSpec("ring8", (2,), kind="points"), CPU)
-
-
-def named_by_digest(folder: Path, data: bytes) -> Path:
-    """A file of weights as torchvision's servers have it."""
-    folder.mkdir(parents=True)
-    path = folder / f"made-{hashlib.sha256(data).hexdigest()[:8]}.pth"
-    path.write_bytes(data)
-    return path
-
-
-@pytest.fixture
-def served(tmp_path, monkeypatch):
-    """Another file in the place of Inception's: b'cos.system...' is a pickle that would make a folder."""
-    from torchvision.models import Inception_V3_Weights
-
-    evil = b"cos\nmkdir\n(S'%s'\ntR." % str(tmp_path / "evil").encode()
-    file = named_by_digest(tmp_path / "server", evil)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(Inception_V3_Weights.IMAGENET1K_V1.value, "url", file.as_uri())
-    return file
-
-
-def test_weights_that_are_code_are_not_run(served, tmp_path, capsys):
-    kept = tmp_path / "torch" / "hub" / "checkpoints" / served.name
-    for _ in ("fetched", "kept"):
-        with pytest.raises(DataError, match=rf"{kept} holds no weights \(\w+\); remove it"):
-            extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
-    assert kept.read_bytes() == served.read_bytes() and not (tmp_path / "evil").exists()
-    output = capsys.readouterr()
-    assert output.out == "" and "Downloading" in output.err
-
-
-@pytest.mark.parametrize("place", ["kept", "fetched"])
-def test_weights_of_another_digest_are_not_opened(served, tmp_path, place):
-    kept = tmp_path / "torch" / "hub" / "checkpoints" / served.name
-    kept.parent.mkdir(parents=True)
-    changed = served.read_bytes() + b" "
-    (kept if place == "kept" else served).write_bytes(changed)
-    wanted, found = served.stem[-8:], hashlib.sha256(changed).hexdigest()[:8]
-    words = {
-        "kept": f"{kept} is damaged: its SHA-256 must begin with {wanted}, but begins with {found}; remove it, and",
-        "fetched": f'could not be fetched (invalid hash value (expected "{wanted}", got "{found}',
-    }
-    with pytest.raises(DataError) as caught:
-        extractors.of_inception(DataSpec("x", (3, 8, 8)), CPU)
-    assert words[place] in str(caught.value)
-    assert kept.exists() == (place == "kept") and not (tmp_path / "evil").exists()
 
 
 @pytest.mark.slow

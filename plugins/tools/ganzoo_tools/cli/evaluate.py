@@ -37,7 +37,10 @@ def ganzoo_commands(cli: click.Group) -> None:
     "--seeds", type=click.IntRange(1, 1000), default=3, show_default=True, metavar="N",
     help="Number of sampling seeds; metrics are given with their spread over them.",
 )  # fmt: skip
-@click.option("--features", type=click.Choice(["inception"]), help="Use Inception v3 features instead (images).")
+@click.option(
+    "--features", metavar="inception[:FILE]",
+    help="Take features of TensorFlow's Inception, as papers do (images); its weights are fetched once, or FILE.",
+)  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute.")
 @set_option
 @json_option

@@ -61,8 +61,10 @@ def evaluate(
     """
     if seeds < 1:
         raise SettingError(f"seeds must be at least 1, but is {seeds}")
-    if features not in (None, "inception"):
-        raise SettingError(f"features must be inception, or left out, but is {features!r}")
+    if features is not None:
+        from ganzoo_tools.evaluation.inception import weights_file
+
+        weights_file(features)  # it says so at once where that is none
     generator = load(source, device)
     folder = RunFolder.open(Path(source).expanduser()) if Path(source).expanduser().is_dir() else None
     if reals is None:

@@ -1,18 +1,22 @@
-"""The classifier of a data set, trained once and cached."""
+"""The classifier of a data set, and a slow extractor's features of it: made once and cached."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import cache_folder
 from ganzoo_core.errors import FileError
 from ganzoo_core.storage import tensor_files
 from ganzoo_tools.evaluation.classifier import Classifier, channels_of, train_classifier
+
+if TYPE_CHECKING:
+    from ganzoo_tools.evaluation.extractors import Extractor
 
 CLASSIFIER_VERSION = 1  # raise it where the classifier or its training changes: kept ones are then made anew
 _log = logging.getLogger("ganzoo")
@@ -34,17 +38,45 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
                 _log.warning("%s; the classifier is trained again", error)
     _log.info("training a classifier of %s to judge with, once", dataset.spec.name)
     model = train_classifier(dataset)
+    _keep(homes, name, "classifier", header, model.state_dict())
+    return model
+
+
+def cached_features(dataset: Dataset, rows: Tensor, extractor: Extractor, data_dir: Path) -> Tensor:
+    """What a slow extractor gives (N, D) of these rows (N,) of a data set, made once and kept as a classifier is.
+
+    Rows are kept by how many they are: an evaluation always takes the same ones.
+    """
+    header: dict[str, Any] = {"data": dataset.spec.name, "data_digest": dataset.digest, "extractor": extractor.digest}
+    homes = [data_dir / "features", cache_folder() / "features"]
+    name = f"{dataset.digest}-{extractor.digest}-{len(rows)}.safetensors"
+    for path in (home / name for home in homes):
+        if path.is_file():
+            try:
+                found = tensor_files.load(path, "features")[1].get("features")
+                if found is not None and len(found) == len(rows):
+                    return found.to(extractor.device)
+                _log.warning("%s holds no features of %s samples; they are made again", path, f"{len(rows):,}")
+            except FileError as error:
+                _log.warning("%s; the features are made again", error)
+    _log.info("taking %s features of %s real samples, once", extractor.name, f"{len(rows):,}")
+    features = extractor(dataset.batch(rows)["real"])
+    _keep(homes, name, "features", header, {"features": features.cpu()})
+    return features
+
+
+def _keep(homes: list[Path], name: str, what: str, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Save tensors in the first folder that takes them."""
     for number, home in enumerate(homes):
         try:
             home.mkdir(parents=True, exist_ok=True)
-            tensor_files.save(home / name, "classifier", header, model.state_dict())
+            tensor_files.save(home / name, what, header, tensors)
         except (OSError, FileError):
             continue
         if number:
-            _log.warning("the classifier can't be kept in %s; it is kept in %s", homes[0], home)
-        return model
-    _log.warning("the classifier can't be kept in %s; it will be trained again", " or ".join(map(str, homes)))
-    return model
+            _log.warning("the %s can't be kept in %s; it is kept in %s", what, homes[0], home)
+        return
+    _log.warning("the %s can't be kept in %s; it will be made again", what, " or ".join(map(str, homes)))
 
 
 def _read(path: Path, dataset: Dataset) -> Classifier:

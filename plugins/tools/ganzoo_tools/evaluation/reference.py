@@ -19,7 +19,7 @@ from ganzoo_tools.evaluation.class_report import classes_present, confusion_matr
 from ganzoo_tools.evaluation.classifier import Classifier, in_pieces
 from ganzoo_tools.evaluation.extractors import Extractor
 from ganzoo_tools.evaluation.few import DRAWS, FEW, LEAST, drawn_quality, quality
-from ganzoo_tools.evaluation.keeping import cached_classifier
+from ganzoo_tools.evaluation.keeping import cached_classifier, cached_features
 from ganzoo_tools.evaluation.prdc import nearest, nearest_distances
 from ganzoo_tools.evaluation.solids import loose_voxels
 
@@ -49,7 +49,8 @@ class Reference:
 
     `all`: all training samples; `subset`: at most n of them, which FID and the like compare with; `held_out`: at
     most n outside the training data, if there are any, else `no_held_out` says why not; `rows`: the data sets and
-    rows (N,) of `subset` and `held_out`. Raises `DataError` for too few samples.
+    rows (N,) of `subset` and `held_out`; `data_dir`: where a slow extractor's features are kept. Raises `DataError` for
+    too few samples.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Reference:
         extractor: Extractor,
         classifier: Classifier | None = None,
         no_held_out: str = "",
+        data_dir: Path | None = None,
     ) -> None:
         if min(len(train), n) < LEAST:
             raise DataError(
@@ -73,8 +75,15 @@ class Reference:
             len(train),
         )
         rows = _shuffled(len(train))
-        whole = train.batch(rows[:n] if extractor.slow else rows)  # the first n are the chosen ones
-        features = extractor(whole["real"])
+        rows_taken = rows[:n] if extractor.slow else rows  # the first n are the chosen ones
+        whole = train.batch(rows_taken)
+
+        def features_of(data: Dataset, chosen: Tensor, values: Tensor) -> Tensor:
+            if not extractor.slow or data_dir is None:
+                return extractor(values)
+            return cached_features(data, chosen, extractor, data_dir)
+
+        features = features_of(train, rows_taken, whole["real"])
         self.extractor = extractor.fitted(features)
         self.all = SampleSet(whole["real"], self.extractor.scaled(features), whole.get("labels"))
         self.subset = self.all.part(slice(n))
@@ -83,7 +92,8 @@ class Reference:
         if held_out is not None:
             self.rows["held_out"] = held_out, _shuffled(len(held_out))[:n]
             some = held_out.batch(self.rows["held_out"][1])
-            self.held_out = SampleSet(some["real"], self.extractor(some["real"]), some.get("labels"))
+            found = features_of(held_out, self.rows["held_out"][1], some["real"])
+            self.held_out = SampleSet(some["real"], self.extractor.scaled(found), some.get("labels"))
         self.no_held_out = no_held_out
         self._classifier = classifier
 
@@ -200,13 +210,15 @@ def load_reals(
     labelled = train.labels is not None and train.spec.num_classes > 0
     pixels = train.spec.has_pixels
     classifier = cached_classifier(train, data_dir).to(device) if labelled and pixels else None
-    if features == "inception":
-        extractor = extractors.of_inception(train.spec, device)
+    if features is not None:
+        from ganzoo_tools.evaluation.inception import of_inception, weights_file
+
+        extractor = of_inception(train.spec, device, weights_file(features))
     elif classifier is not None and len(train) >= FEW:  # of fewer it has learned each by heart, and tells any others
         extractor = extractors.of_classifier(classifier, train.digest, device)
     else:
         extractor = extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device)
-    return Reference(train, held_out, n, extractor, classifier, reason)
+    return Reference(train, held_out, n, extractor, classifier, reason, data_dir)
 
 
 def _shuffled(size: int) -> Tensor:
