@@ -32,6 +32,8 @@ def test_the_page_is_made_of_the_results() -> None:
     every = {name: sorted({*leaderboard.contestants(given)} - TOYS) for name, given in leaderboard.boards().items()}
     made = leaderboard.page(leaderboard.read(leaderboard.RESULTS), every)
     assert leaderboard.PAGE.read_text(encoding="utf-8") == made, "python -m benchmarks.leaderboard --only-page"
+    known = leaderboard.advice(leaderboard.read(leaderboard.RESULTS))
+    assert leaderboard.ADVICE.read_text(encoding="utf-8") == known, "python -m benchmarks.leaderboard --only-page"
 
 
 def test_a_table_says_means_ranges_and_blanks() -> None:

@@ -4,8 +4,9 @@
 
 All are trained on one core with their own defaults, and judged after an eighth, a quarter, a half and all of their
 time, as `ganzoo compare` does it. Runs are kept below FOLDER. What was measured is added to results.jsonl beside this
-file, of which docs/leaderboard.md is made; what is there is not measured again, so that it can be stopped, and gone on
-with on another day. First all are trained with seed 0, then with seed 1. `--only-page` writes the page again.
+file, of which docs/leaderboard.md is made, and what `ganzoo advise` knows; what is there is not measured again, so that
+it can be stopped, and gone on with on another day. First all are trained with seed 0, then with seed 1. `--only-page`
+writes the page again.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ganzoo_tools.evaluation.results import Evaluation
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
+ADVICE = HERE.parents[1] / "plugins" / "tools" / "ganzoo_tools" / "advice" / "leaderboard.json"
 PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
 MARK = "dcgan"  # whose last FID is the quality that others are timed to
 FIGURES = ("fid", "kid", "precision", "recall", "coverage")
@@ -150,6 +152,22 @@ def page(rows: list[Row], every: dict[str, list[str]]) -> str:
     return "\n".join(parts)
 
 
+def advice(rows: list[Row]) -> str:
+    """What `ganzoo advise` knows: of each board its title, and by variant and seconds the mean FID and of how many."""
+    found: dict[str, Any] = {}
+    for board, given in boards().items():
+        values: dict[str, dict[str, list[float]]] = {}
+        for row in (row for row in rows if row["board"] == board):
+            stages = values.setdefault(row["variant"], {})
+            stages.setdefault(f"{row['seconds']:g}", []).append(row["figures"]["fid"])
+        fids = {
+            name: {end: [round(statistics.mean(some), 3), len(some)] for end, some in stages.items()}
+            for name, stages in sorted(values.items())
+        }
+        found[board] = {"title": given["title"], "fid": fids}
+    return json.dumps(found) + "\n"
+
+
 @click.command(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/leaderboard"), show_default=True)
 @click.option("--boards", "chosen", default="cifar10,mnist,emoji", show_default=True)
@@ -187,6 +205,8 @@ def main(
                     file.writelines(json.dumps(row) + "\n" for row in rows)
                 write_atomically(to, page(read(results), every).encode())
     write_atomically(to, page(read(results), every).encode())
+    if results == RESULTS:
+        write_atomically(ADVICE, advice(read(results)).encode())
 
 
 if __name__ == "__main__":

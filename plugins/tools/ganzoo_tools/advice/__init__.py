@@ -1,0 +1,1 @@
+"""Which variant to take for some data, and why."""
