@@ -29,6 +29,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from few import FEW
 from markdown_it import MarkdownIt
 from PIL import Image
 
@@ -248,9 +249,15 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 def _timed(page: Path) -> Any:
-    """A page, marked long where it checks many variants, trains a large one, or gives very many commands."""
-    long = ("docs/write-a-plugin.md", "docs/experiments.md", "plugins/dcgan/README.md", "README.md")
-    return pytest.param(page, marks=pytest.mark.long) if str(page.relative_to(ROOT)) in long else page
+    """A page, marked long where it checks many variants, trains a large one, or gives very many commands.
+
+    So is the page of a variant that is not of the few, and of a plugin without any of these.
+    """
+    long = ("docs/write-a-plugin.md", "docs/experiments.md", "docs/translate.md", "README.md")
+    name = str(page.relative_to(ROOT))
+    variant = page.stem if page.parent.name == "variants" else page.parent.name if name.startswith("plugins/") else None
+    is_long = name in long or variant not in {None, "tools", "folder", *FEW}
+    return pytest.param(page, marks=pytest.mark.long) if is_long else page
 
 
 @pytest.mark.parametrize("page", map(_timed, PAGES), ids=lambda page: str(page.relative_to(ROOT)))

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "explore_the_zoo.py"
 
 
+@pytest.mark.long
 def test_explore_the_zoo(in_tmp: Path, subprocess_env: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "2"],

@@ -409,6 +409,7 @@ def refusal(tensors: dict[str, Tensor]) -> str:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.long
 def test_each_tensor_of_a_checkpoint_is_missed_where_it_is(damage):
     whole = small_checkpoint()
     names = [name for name in whole if damage != "not finite" or whole[name].is_floating_point()]
@@ -419,6 +420,7 @@ def test_each_tensor_of_a_checkpoint_is_missed_where_it_is(damage):
         refusal(tensors)
 
 
+@pytest.mark.long
 def test_tensors_of_a_checkpoint_in_each_others_place():
     """Of another shape or dtype they are noticed; of the same, it is the checkpoint of another run."""
     whole = small_checkpoint()
@@ -449,6 +451,7 @@ def test_the_command_line_shows_one_line(folder, tmp_path):
         assert "this is a bug" not in result.stderr
 
 
+@pytest.mark.long
 def test_memory_stays_bounded(folder, tmp_path):
     """The peak of a process that reads all the malformed files and giant settings is hardly above that of one good."""
     for name, data in MALFORMED.items():

@@ -14,6 +14,7 @@ from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_voxels import shapes
 
 
+@pytest.mark.long
 def test_a_run_on_voxels_is_evaluated(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=20))
     monkeypatch.setattr(shapes, "SIZES", {"train": 240, "test": 60})

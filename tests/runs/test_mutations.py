@@ -133,6 +133,7 @@ def check_lines(home: Path, every: int) -> None:
             ends_well(command, line)
 
 
+@pytest.mark.long
 def test_lines_of_metrics_with_one_other_value(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home, tmp_path / "home")
     check_lines(tmp_path / "home", every=37)

@@ -185,6 +185,7 @@ def test_a_file_of_any_name(file):
     assert "is damaged" not in call("report", "run").stderr
 
 
+@pytest.mark.long
 def test_check_of_a_file(monkeypatch):
     shutil.copy(EXAMPLE, "my_gan.py")
     found = call("check", "my_gan.py:MyGan")

@@ -134,6 +134,7 @@ def check_some(whole: Path, names: list[str], tmp_path: Path, every: int) -> Non
         shutil.rmtree(tmp_path / str(number))
 
 
+@pytest.mark.long
 def test_some_strange_forms(whole: Path, names: list[str], tmp_path: Path) -> None:
     check_some(whole, names, tmp_path, every=53)  # which divides no count, so that each form and command has its turn
 

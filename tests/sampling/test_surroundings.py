@@ -69,7 +69,9 @@ def plain(tmp_path_factory) -> tuple[bytes, ...]:
 
 
 @pytest.mark.filterwarnings("ignore:Anomaly Detection")
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (number % 3 > 0)) for number, name in enumerate(PROGRAMS)]
+)
 def test_a_run_and_its_samples_are_those_of_a_plain_program(name, plain, tmp_path):
     with PROGRAMS[name]():
         before = state()

@@ -114,6 +114,7 @@ def test_the_data_is_another_entry_points_of_the_same_module(install):
     assert names(cases("picky")) == ["dots"]
 
 
+@pytest.mark.long
 def test_a_data_set_of_fewer_is_repeated(install):
     install(load="self.options = Options(dots=5)")
     found = cases("picky").tried[0].dataset
@@ -240,6 +241,7 @@ def test_a_suite_whose_variant_takes_nothing(monkeypatch):
         Nothing().test_terms()
 
 
+@pytest.mark.long
 def test_the_command_tries_the_data_that_is_named(install):
     install()
     result = command("toy", "--data", "dots", "--set", "dots=40", "--json")
@@ -248,6 +250,7 @@ def test_the_command_tries_the_data_that_is_named(install):
     assert [rule["rule"] for rule in told["rules"]] == [rule.__name__ for rule in RULES]
 
 
+@pytest.mark.long
 def test_the_command_tells_what_it_left_out(install, in_tmp):
     install(is_local="return False", check_data="return")
     result = command("picky")

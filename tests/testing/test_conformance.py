@@ -518,6 +518,7 @@ class _Only:
         return self.case.variant_class, self.case.plugin
 
 
+@pytest.mark.long
 def test_a_heavy_import_is_caught(plugin_site):
     plugin_site.install(
         "ganzoo-heavy",
@@ -672,6 +673,7 @@ class Silent(NonSaturating):
         return {}
 
 
+@pytest.mark.long
 def test_what_nothing_made_show_is_not_counted_as_kept(monkeypatch):
     found = broken(loss=lambda self: Silent())
     for rule in (game_rules.gradients, game_rules.moves):

@@ -21,6 +21,7 @@ def case(variant: type[Variant]) -> Case:
 
 
 @pytest.mark.parametrize("variant", [Translator, Noisy, Upscaler, Domains, Writer])
+@pytest.mark.long
 def test_every_rule_holds(variant: type[Variant], takers) -> None:
     for rule in RULES:
         if rule not in (rules.data, rules.light_import):  # of no one case; in a process of its own

@@ -232,6 +232,7 @@ SMALL = {
 }
 
 
+@pytest.mark.long
 def test_it_learns_digits_and_draws_each_class_in_many_ways():
     dataset = digits()
     right, variety = asked(AcganConfig(**SMALL), dataset, 400)

@@ -122,6 +122,7 @@ def rectangles(count: int = 64) -> Dataset:
     return Dataset(GREY, filled, extra={"source": outlined})
 
 
+@pytest.mark.long
 def test_the_latent_says_which_answer_is_made():
     """Of one source light rectangles are made, and dark ones."""
     data = rectangles(256)

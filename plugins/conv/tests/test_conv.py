@@ -137,6 +137,7 @@ def covered(real: torch.Tensor, training: Training) -> float:
     return float((nearest < radii).float().mean())
 
 
+@pytest.mark.long
 def test_it_learns_digits():
     """Samples lie near real digits and spread over them: 500 others of the real ones cover 0.66, untrained ones 0."""
     dataset = digits()

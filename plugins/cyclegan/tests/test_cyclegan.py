@@ -241,6 +241,7 @@ def test_weights_of_nothing_switch_terms_off() -> None:
     assert list(CycleConsistency(CycleganConfig(cycle_weight=0.0)).for_generator(turn)) == ["adversarial"]
 
 
+@pytest.mark.long
 def test_it_learns_to_come_back(tmp_path: Path) -> None:
     run = ganzoo.train(
         "cyclegan", steps=60, log_every=1, batch_size=8, generator_channels=8, device="cpu", out=tmp_path / "run"

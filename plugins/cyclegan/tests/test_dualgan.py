@@ -72,6 +72,7 @@ def test_critics_move_three_times_and_are_clipped() -> None:
     assert max(p.abs().max().item() for p in training.networks.generator.parameters()) > 0.06
 
 
+@pytest.mark.long
 def test_it_learns_to_come_back() -> None:
     records = train_steps("dualgan", "outlined-digits", 60, batch_size=8, generator_channels=8).records
     assert records[-1]["generator/cycle"] < 0.5 * records[0]["generator/cycle"]

@@ -134,6 +134,7 @@ def test_weights_come_from_the_config() -> None:
     assert list(terms) == ["adversarial", "class"] and terms["class"].item() == pytest.approx(3 * math.log(4 / 3))
 
 
+@pytest.mark.long
 def test_it_learns_classes_and_the_way_back() -> None:
     records = train_steps("stargan", "coloured-digits", 30, batch_size=8, generator_channels=8).records
     assert records[-1]["discriminator/class"] < 0.5 * records[0]["discriminator/class"]

@@ -44,6 +44,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     return out, result
 
 
+@pytest.mark.long
 def test_a_race_prints_a_table_with_spread_and_rank(raced: tuple[Path, Result]) -> None:
     out, result = raced
     lines = result.stdout.splitlines()
@@ -58,6 +59,7 @@ def test_a_race_prints_a_table_with_spread_and_rank(raced: tuple[Path, Result]) 
     assert f"page: {out / 'comparison.html'}" in result.stderr
 
 
+@pytest.mark.long
 def test_every_run_had_its_time_and_was_judged_on_the_way(raced: tuple[Path, Result]) -> None:
     folders = sorted(path.name for path in raced[0].iterdir() if path.is_dir())
     assert folders == ["toy-conditional-seed0", "toy-conditional-seed1", "toy-seed0", "toy-seed1"]
@@ -73,6 +75,7 @@ def test_every_run_had_its_time_and_was_judged_on_the_way(raced: tuple[Path, Res
         assert "D right on training data" in (folder.path / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_what_is_done_is_not_done_again(raced: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this was done already")
@@ -153,6 +156,7 @@ def test_all_are_those_that_can_use_the_data(tmp_path: Path) -> None:
         race._plans(["toy-conditional"], {"data": "sine"}, {}, tmp_path)
 
 
+@pytest.mark.long
 def test_a_folder_keeps_what_it_was_trained_with(raced: tuple[Path, Result]) -> None:
     arguments = ("--variants", "toy", "--data", "ring8", "-n", "100", "--out", raced[0])
     result = invoke(*arguments, "--minutes", "0.001")
@@ -259,6 +263,7 @@ def test_the_page_escapes_names_and_asks_the_network_for_nothing(tmp_path: Path)
     assert all("alt=" in image for image in re.findall("<img [^>]*>", page))
 
 
+@pytest.mark.long
 def test_the_page_shows_curves_cost_and_how_to_make_it_again(raced: tuple[Path, Result]) -> None:
     page = (raced[0] / "comparison.html").read_text()
     assert len(page) < 2_000_000

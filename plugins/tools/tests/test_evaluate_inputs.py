@@ -162,6 +162,7 @@ def test_they_are_compared_with_others(trained: Path) -> None:
     assert page.count("of its run’s examples") + page.count("of its run&#39;s examples") == 2
 
 
+@pytest.mark.long
 def test_they_make_as_many_samples_as_those_they_are_compared_with(
     takers, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

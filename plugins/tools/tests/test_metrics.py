@@ -56,6 +56,7 @@ def test_fid_of_fewer_samples_than_features_is_that_of_all_directions(monkeypatc
     assert found == pytest.approx(fid(real, fake), rel=1e-5)
 
 
+@pytest.mark.long
 def test_the_error_of_few_samples_is_how_much_sets_of_them_differ() -> None:
     """Sets of 40 points of two Gaussians: the mean of the told errors against the spread over 60 sets."""
     found = [drawn_quality(normal(40, 4, seed), normal(40, 4, 1000 + seed) + 1, 20) for seed in range(60)]
@@ -64,6 +65,7 @@ def test_the_error_of_few_samples_is_how_much_sets_of_them_differ() -> None:
         assert told == pytest.approx(statistics.stdev(values[name] for values, _ in found), rel=0.3)
 
 
+@pytest.mark.long
 def test_other_real_samples_score_what_a_perfect_generator_does() -> None:
     real = statistics.fmean(drawn_quality(normal(40, 4, seed), None, 20)[0]["fid"] for seed in range(30))
     perfect = (drawn_quality(normal(40, 4, seed), normal(40, 4, 1000 + seed), 20) for seed in range(30))

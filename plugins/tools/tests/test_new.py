@@ -244,6 +244,7 @@ def test_a_package_is_clean(arguments, in_tmp):
     python("ruff", "format", "--no-cache", "--check", ".", cwd=folder, env=dict(os.environ))
 
 
+@pytest.mark.long
 def test_a_packages_types_are_right(in_tmp):
     """Under the house's own rules, whose cache of torch's types this shares; also where networks take a column."""
     options = ["--config-file", ROOT / "pyproject.toml", "--cache-dir", ROOT / ".mypy_cache"]

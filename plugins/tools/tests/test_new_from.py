@@ -136,6 +136,7 @@ def trained(name: str, **settings):
 
 
 @pytest.mark.parametrize("name", ["counting", "opening", "skipping", "either", "threefold"])
+@pytest.mark.long
 def test_what_is_built_on_it_keeps_its_loss_whole(build_on, name):
     build_on(name)
     child, parent = trained("child"), trained(name)

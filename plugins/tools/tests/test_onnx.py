@@ -134,6 +134,7 @@ def exported(variant: str) -> tuple[ganzoo.TrainedGenerator, Any]:
 
 @needs_onnx
 @pytest.mark.parametrize("variant", ["translator", "upscaler"])
+@pytest.mark.long
 def test_images_are_taken_by_name_and_in_any_size(takers, in_tmp, variant):
     generator, session = exported(variant)
     (one,), (taken,) = generator.inputs, session.get_inputs()
@@ -147,6 +148,7 @@ def test_images_are_taken_by_name_and_in_any_size(takers, in_tmp, variant):
 
 
 @needs_onnx
+@pytest.mark.long
 def test_labels_and_texts_stand_beside_noise(takers, in_tmp):
     generator, session = exported("domains")
     assert {i.name: i.type for i in session.get_inputs()} == {"labels": "tensor(int64)", "source": "tensor(float)"}

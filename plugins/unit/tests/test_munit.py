@@ -128,6 +128,7 @@ def squares(count: int = 128) -> Dataset:
     return Dataset(DataSpec("squares", (1, 16, 16), ("outlined", "filled")), images, labels)
 
 
+@pytest.mark.long
 def test_the_latent_says_which_answer_is_made() -> None:
     """Of one outline squares of different greys are made."""
     data = squares()

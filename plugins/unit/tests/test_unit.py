@@ -142,6 +142,7 @@ def test_a_batch_in_parts_gives_the_numbers_of_the_whole() -> None:
     assert whole.records[-1] == pytest.approx(parts.records[-1], rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.long
 def test_it_learns_to_come_back() -> None:
     records = train_steps("unit", "outlined-digits", 60, batch_size=8, generator_channels=8).records
     assert records[-1]["generator/cycle"] < 0.5 * records[0]["generator/cycle"]

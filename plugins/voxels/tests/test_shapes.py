@@ -63,6 +63,7 @@ def test_parts_by_hand():
     assert cone[0].sum(axis=(0, 2)).tolist() == [4, 4, 12, 16]  # from the top down
 
 
+@pytest.mark.long
 def test_splits_share_hardly_a_shape(tmp_path: Path):
     source = Shapes3d()
     train, test = source.load(tmp_path), source.load(tmp_path, "test")
