@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ganzoo_core.training.run import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
-_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "callbacks", "progress", "texts", "processes")
+_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "start", "callbacks", "progress", "texts", "processes")
 _LARGEST_TOML = 1 << 20
 _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for ever
 
@@ -61,6 +61,11 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
     "--resume", type=UserPath(path_type=Path), metavar="DIR", shell_complete=complete.runs,
     help="Resume the run in this folder.",
 )  # fmt: skip
+@click.option(
+    "--from", "start", metavar="SOURCE", shell_complete=complete.sources,
+    help="Begin with the weights of a run folder, a generator.safetensors or a variant that ships some, as far as they "
+    "fit by name and shape.",
+)  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip
@@ -76,6 +81,7 @@ def command(
     snapshots: str | None,
     out: Path | None,
     resume: Path | None,
+    start: str | None,
     processes: int,
     quiet: bool,
     dry_run: bool,
@@ -116,7 +122,7 @@ def command(
     progress = Progress()
     try:
         run = train(
-            variant, data_dir=data_dir, out=out, resume=resume, epochs=epochs,
+            variant, data_dir=data_dir, out=out, resume=resume, start=start, epochs=epochs,
             callbacks=() if quiet else (progress,), texts=texts, **values,
         )  # fmt: skip
     finally:

@@ -42,7 +42,7 @@ class RunMetadata:
     `data_size`: the number of samples; `data_digest` tells them from others, `data_notes` how they were made.
     `parameters`: how many each network has. `environment`: versions, platform, device, precision, threads, processes.
     `seconds`: how long the run was to train, where its time ends it. `changes`: from which step on a resume changed
-    what, a table each.
+    what, a table each. `began_with`: whose weights it began with, as `training.begin` says it.
     """
 
     ganzoo: str
@@ -60,6 +60,7 @@ class RunMetadata:
     seconds: float | None = None
     changes: tuple[dict[str, Any], ...] = ()
     data_notes: tuple[str, ...] = ()
+    began_with: dict[str, Any] | None = None
 
     @classmethod
     def begin(
@@ -134,6 +135,7 @@ class RunMetadata:
 
     def resumed_as(self, new: Self, step: int) -> Self:
         """What is `new`, and from which step on what differs from this: settings, versions, machine."""
+        new = replace(new, began_with=self.began_with)
         before, after = self.to_dict(), new.to_dict()
         change = {name: _difference(before.get(name), after[name]) for name in after if before.get(name) != after[name]}
         changes = (*self.changes, {"step": step, **change}) if change else self.changes
@@ -187,8 +189,12 @@ _RULES: dict[str, Rule] = {
     "seconds": (_is_time, "a number above 0"),
     "environment": (table(_is_never, **_ENVIRONMENT), f"a table of {', '.join(_ENVIRONMENT)}"),
     "changes": (list_of(lambda change: isinstance(change, dict)), "a list of tables"),
+    "began_with": (
+        table(_is_never, source=is_text, sha256=is_text, step=is_count, taken=is_positive, left=list_of(is_text)),
+        "a table of source, sha256, step, taken and left",
+    ),
 }
 _DIMENSIONS = {"images": 3, "voxels": 4}  # which what draws them counts on
-_FIXED = {"variant", "data", "changes"}  # no resume changes these
-_OPTIONAL = {"seconds", "changes", "data_notes"}
+_FIXED = {"variant", "data", "changes", "began_with"}  # no resume changes these
+_OPTIONAL = {"seconds", "changes", "data_notes", "began_with"}
 _CHANGE: dict[str, Rule] = {"step": (is_count, "a whole number")} | {k: r for k, r in _RULES.items() if k not in _FIXED}

@@ -103,7 +103,7 @@ def load(
     """
     own.known(variant)
     with contextlib.ExitStack() as stack:
-        path = stack.enter_context(resources.as_file(_find(source)))
+        path = stack.enter_context(resources.as_file(find_weights(source)))
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         made, plugin, spec = _described(file)
         options = _options(made, texts or {}, sampling)
@@ -118,7 +118,7 @@ def load(
         return TrainedGenerator(module.eval(), made, spec, file.header["step"], where, inputs, examples)
 
 
-def _find(source: str | Path) -> Path | Traversable:
+def find_weights(source: str | Path) -> Path | Traversable:
     """The file of weights that a source names: a path on disk takes precedence over a variant of that name."""
     path = Path(os.path.expanduser(source))
     if path.is_dir():

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.examples import choose_examples, read_examples, save_examples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.storage.names import one_line, shell_word
+from ganzoo_core.training.begin import begin_again, begin_with
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.estimate import Estimate, estimate
 from ganzoo_core.training.failures import explained
@@ -51,6 +53,7 @@ def train(
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
+    start: str | Path | None = None,
     epochs: int | None = None,
     seconds: float | None = None,
     callbacks: Sequence[Callback] = (),
@@ -64,9 +67,10 @@ def train(
     Dataset, samples (N, C, H, W) or (N, D), a pair (samples, labels), or a data set of torch or of Hugging Face. A
     resume asks for a class or for data of one's own again. `settings` are any of the run's, the variant's or the data
     set's: `steps=20_000, generator_lr=1e-4`; `texts`: settings as unparsed strings, as given to `--set`. On resume only
-    these, and `steps`, may differ from the original run. `seconds` limits the wall time of training, earlier processes
-    included; `steps` then limits it too only if given. `progress` shows the run in a notebook. Raises `Interrupted`
-    after a signal, once all is saved, and other `GanzooError`s.
+    these, and `steps`, may differ from the original run. `start`: a run folder, a generator.safetensors or a variant
+    that ships weights, with which a new run begins as far as they fit (`training.begin`). `seconds` limits the wall
+    time of training, earlier processes included; `steps` then limits it too only if given. `progress` shows the run in
+    a notebook. Raises `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
     """
     name, brought = own.known(variant)
     if data is not None:
@@ -86,12 +90,15 @@ def train(
     if progress and in_notebook():
         callbacks = [*callbacks, NotebookProgress()]
     if resume is not None:
+        if start is not None and not begun_run():
+            raise SettingError("--from and --resume exclude each other: a resumed run has its own weights")
         path = _resume(Path(resume), name, out, data_dir, settings, texts, seconds, callbacks, processes)
         return Run(path, own.class_of(variant))
     plan, dataset = _planned(name, data_dir, epochs, settings, texts, processes)
     engine = Engine(plan.variant, dataset, plan.run, processes)
+    began_with = None if start is None else begin_with(engine, start)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
-        folder.write_metadata(_metadata(plan, dataset, engine, seconds))
+        folder.write_metadata(replace(_metadata(plan, dataset, engine, seconds), began_with=began_with))
         examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
         Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
@@ -175,6 +182,8 @@ def _resume(
         if step:
             engine.restore(step, tensors, folder.checkpoint)
             tensors.clear()  # the engine has its own: a run need not hold them twice
+        elif metadata.began_with is not None:  # it was stopped before its first checkpoint
+            begin_again(engine, metadata.began_with, path)
         folder.truncate_records(step)
         folder.write_metadata(metadata.resumed_as(_metadata(plan, dataset, engine, seconds), step))
         examples = _examples(plan, dataset, engine, folder, data_dir)
