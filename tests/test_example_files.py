@@ -1,4 +1,4 @@
-"""The variants of examples/*.py, each in one file: every promise, and a run resumed at each step and border."""
+"""Games with phases and seldom players, of plugins and of examples/*.py: every promise, and resumed at each border."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ganzoo_core.training.engine import Engine
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = {
-    "progan": ("Progan", {"level_steps": 2, "width": 4, "batch_size": 4, "latent_dim": 8}),
-    "stylegan2": ("Stylegan2", {"width": 4, "batch_size": 4, "latent_dim": 8}),
-    "srgan": ("Srgan", {"pretraining_steps": 3, "width": 4, "blocks": 1, "batch_size": 4}),
-    "my_gan": ("MyGan", {"batch_size": 4}),
+    "progan": ("ganzoo_progan", "Progan", {"level_steps": 2, "width": 4, "batch_size": 4, "latent_dim": 8}),
+    "stylegan2": ("ganzoo_progan", "Stylegan2", {"width": 4, "batch_size": 4, "latent_dim": 8}),
+    "srgan": ("srgan", "Srgan", {"pretraining_steps": 3, "width": 4, "blocks": 1, "batch_size": 4}),
+    "my_gan": ("my_gan", "MyGan", {"batch_size": 4}),
 }
-FILES = [pytest.param(file, marks=[pytest.mark.long] * (file != "my_gan")) for file in SMALL]
+GAMES = [pytest.param(game, marks=[pytest.mark.long] * (game != "my_gan")) for game in SMALL]
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +38,10 @@ def _beside(monkeypatch):
     registry_module.registry.cache_clear()
 
 
-def small(file: str) -> type[ganzoo.Variant]:
-    """The variant of a file with networks that take no time."""
-    name, settings = SMALL[file]
-    variant = getattr(importlib.import_module(file), name)
+def small(game: str) -> type[ganzoo.Variant]:
+    """The variant of a plugin or a file with networks that take no time."""
+    module, name, settings = SMALL[game]
+    variant = getattr(importlib.import_module(module), name)
     fields = [(key, type(value), value) for key, value in settings.items()]
     config = dataclasses.make_dataclass("Small", fields, bases=(variant.Config,), frozen=True, kw_only=True)
     made = type(name, (variant,), {"Config": config, "__module__": variant.__module__, "__doc__": variant.__doc__})
@@ -55,9 +55,9 @@ def images(n: int = 32) -> Dataset:
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule is not rules.data], ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("file", FILES)
-def test_every_promise_is_kept(file, rule, in_tmp):
-    variant = small(file)
+@pytest.mark.parametrize("game", GAMES)
+def test_every_promise_is_kept(game, rule, in_tmp):
+    variant = small(game)
     case = Case(variant, registry_module.registry().variant(variant.name)[1], images())
     try:
         assert _failure(rule, [case]) is None
@@ -65,9 +65,9 @@ def test_every_promise_is_kept(file, rule, in_tmp):
         assert rule is rules.light_import  # which is about packages
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_run_resumed_at_any_step_ends_where_the_uninterrupted_one_ends(file, tmp_path):
-    variant, steps, path = small(file), 12, tmp_path / "checkpoint.safetensors"
+@pytest.mark.parametrize("game", GAMES)
+def test_a_run_resumed_at_any_step_ends_where_the_uninterrupted_one_ends(game, tmp_path):
+    variant, steps, path = small(game), 12, tmp_path / "checkpoint.safetensors"
 
     def engine() -> Engine:
         return Engine(variant(variant.Config(steps=steps)), images(), RunSettings(device="cpu", precision="fp32"))
