@@ -11,7 +11,10 @@ from ganzoo_core.dataspec import DataSpec
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What callbacks know about a run. `settings`: all settings by name; `first_step`: above 0 after a resume."""
+    """What callbacks know about a run. `settings`: all settings by name; `first_step`: above 0 after a resume.
+
+    `seconds_left`: how much longer it may train, where time ends it; `total_steps` is then hardly what it comes to.
+    """
 
     folder: Path
     variant: str
@@ -21,6 +24,7 @@ class RunInfo:
     parameters: dict[str, int]
     first_step: int
     total_steps: int
+    seconds_left: float | None = None
 
 
 class Callback:

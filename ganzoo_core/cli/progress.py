@@ -82,7 +82,7 @@ class Progress(Callback):
         run_progress = self.run_progress
         self._line_s = self._clock()
         self._shown_step = run_progress.step
-        parts = [f"step {run_progress.step:,}/{run_progress.run.total_steps:,}", figures(run_progress.record)]
+        parts = [f"step {run_progress.reached}", figures(run_progress.record)]
         if run_progress.left_s is not None:
             parts.append(f"{duration(run_progress.left_s)} left")
         note("  ".join(part for part in parts if part))
@@ -118,7 +118,11 @@ def header(run: RunInfo) -> list[str]:
         "data": f"{run.data.name} ({shape_text(run.data.shape)}{classes})",
         "device": run.device,
         "parameters": sizes,
-        "steps": f"{start}to {run.total_steps:,}" if start else f"{run.total_steps:,}",
+        "steps": start + _end(run) if start else _end(run).removeprefix("to "),
         "writes to": visible(run.folder),
     }
     return [f"{name:<10}  {one_line(text)}" for name, text in rows.items()]
+
+
+def _end(run: RunInfo) -> str:
+    return f"to {run.total_steps:,}" if run.seconds_left is None else f"as many as {duration(run.seconds_left)} allow"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import textwrap
@@ -33,7 +34,18 @@ if TYPE_CHECKING:
     from ganzoo_core.training.run import Run
 
 # What `train` takes beside settings: a settings file may not smuggle it in.
-_NO_SETTINGS = ("variant", "data_dir", "out", "resume", "start", "callbacks", "progress", "texts", "processes")
+_NO_SETTINGS = (
+    "variant",
+    "data_dir",
+    "out",
+    "resume",
+    "start",
+    "seconds",
+    "callbacks",
+    "progress",
+    "texts",
+    "processes",
+)
 _LARGEST_TOML = 1 << 20
 _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for ever
 
@@ -44,6 +56,9 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 @data_dir_option
 @click.option("--steps", type=int, metavar="N", help="Updates of the generator.")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the data, instead of --steps.")
+@click.option(
+    "--minutes", type=float, metavar="M", help="Minutes of training, after which it ends, whatever its steps."
+)
 @click.option("--batch-size", type=int, metavar="N", help="Samples per update.")
 @click.option("--seed", type=int, metavar="N", help="The seed of all randomness.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
@@ -76,6 +91,7 @@ def command(
     variant: str | None,
     data_dir: Path | None,
     epochs: int | None,
+    minutes: float | None,
     pairs: tuple[tuple[str, str], ...],
     config: Path | None,
     snapshots: str | None,
@@ -104,7 +120,13 @@ def command(
     values, texts, epochs = merge(_read_toml(_settings_file(config, variant)) if config else {}, texts, flags, epochs)
     if epochs is not None and resume is not None:
         raise click.UsageError("--epochs counts from the start; say with --steps how far --resume goes")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise click.UsageError(f"--minutes must be above 0 and finite, but is {minutes:g}")
+    if minutes is not None and epochs is not None:
+        raise click.UsageError("--minutes and --epochs exclude each other; give one of them")
     if dry_run:
+        if minutes is not None:
+            raise click.UsageError("--dry-run says how long the steps take; leave out --minutes")
         _check_dry_run(resume, processes)
         _tell(variant, data_dir, epochs, texts, values, as_json)
         return
@@ -123,6 +145,7 @@ def command(
     try:
         run = train(
             variant, data_dir=data_dir, out=out, resume=resume, start=start, epochs=epochs,
+            seconds=None if minutes is None else 60 * minutes,
             callbacks=() if quiet else (progress,), texts=texts, **values,
         )  # fmt: skip
     finally:
@@ -237,7 +260,7 @@ def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
     if on_terminal():
         draw(run.sample())
     info = run_progress.run
-    done = info.total_steps - info.first_step
+    done = run_progress.step - info.first_step
     note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
     if run_progress.record:
         note(textwrap.fill(figures(run_progress.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
@@ -249,7 +272,7 @@ def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
         note(f"report     {visible(page)}")
     folder = shell_word(run.folder)
     note(f"\nnext       {sample_command(info.variant)} {folder}{_label(info)}")
-    note(f"           {run_command(info.variant)} --resume {folder} --steps {2 * info.total_steps}")
+    note(f"           {run_command(info.variant)} --resume {folder} --steps {2 * run_progress.step}")
 
 
 def _label(run: RunInfo) -> str:

@@ -73,14 +73,8 @@ class RunPanel:
     def _figures(self) -> list[RenderableType]:
         """What stands in a line each."""
         progress = self.progress
-        total, step = progress.run.total_steps, progress.step
-        lines = [
-            _line(
-                "",
-                ProgressBar(total=total, completed=step, complete_style="cyan", finished_style="cyan"),
-                f"{step:,}/{total:,}",
-            )
-        ]
+        bar = ProgressBar(total=1.0, completed=progress.share, complete_style="cyan", finished_style="cyan")
+        lines = [_line("", bar, progress.reached)]
         for player, loss in losses_of(progress.record).items():
             lines.append(_line(f"{player[0].upper()} loss", Sparkline(progress.losses[player]), figure(loss)))
         if (share := accuracy_of(progress.record)) is not None:

@@ -62,8 +62,22 @@ class RunProgress:
         return self._clock() - self._started_s
 
     @property
+    def share(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        if self.run.seconds_left is not None:
+            return min(1.0, self.elapsed_s / max(self.run.seconds_left, 1e-9))
+        return self.step / self.run.total_steps
+
+    @property
+    def reached(self) -> str:
+        """The step, and of how many, where that is known."""
+        return f"{self.step:,}" if self.run.seconds_left is not None else f"{self.step:,}/{self.run.total_steps:,}"
+
+    @property
     def left_s(self) -> float | None:
         """The estimated remaining time; None before the first record and after the last."""
+        if self.run.seconds_left is not None:
+            return max(0.0, self.run.seconds_left - self.elapsed_s) or None
         done, left = self.step - self.run.first_step, self.run.total_steps - self.step
         if not (done and left):
             return None

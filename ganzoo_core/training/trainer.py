@@ -233,6 +233,7 @@ class Trainer:
             parameters=self.engine.parameter_counts(),
             first_step=self.engine.step,
             total_steps=self.total_steps,
+            seconds_left=None if self.seconds is None else max(0.0, self.seconds - self._earlier_s),
         )
 
 

@@ -134,8 +134,24 @@ def test_run_passes_on_what_is_asked_for(engine: Engine, tmp_path: Path):
         "epochs": None,
         "out": Path("there"),
         "resume": None,
+        "start": None,
+        "seconds": None,
         "data_dir": Path("data"),
     }
+    ganzoo("run", "cgan", "--minutes", "2.5", "--from", "runs/a")
+    assert (engine.asked["seconds"], engine.asked["start"]) == (150, "runs/a")
+
+
+def test_a_run_that_time_ends_says_what_it_came_to(engine: Engine):
+    engine.info = info(total_steps=10**9, seconds_left=150.0)
+    lines = ganzoo("run", "cgan", "--minutes", "2.5").stderr.splitlines()
+    assert "steps       as many as 2 min 30 s allow" in lines
+    assert any(line.startswith("step 100  loss") for line in lines)
+    assert "cgan on digits: 100 steps in 0 s" in lines and lines[-1].endswith("--steps 200")
+    engine.info = info(total_steps=10**9, seconds_left=150.0, first_step=40)
+    lines = ganzoo("run", "--resume", "x", "--minutes", "2.5").stderr.splitlines()
+    assert "steps       from step 40 as many as 2 min 30 s allow" in lines
+    assert "cgan on digits: 60 steps in 0 s" in lines
 
 
 def test_run_resumes_without_a_variant(engine: Engine):
@@ -166,6 +182,10 @@ def test_flags_win_over_set_and_set_over_the_file(file, texts, flags, epochs, ex
     [
         ([], "name a VARIANT, to begin with cgan (`ganzoo list` shows all), or --resume DIR"),
         (["cgan", "--steps", "1", "--epochs", "1"], "--steps and --epochs exclude each other; give one of them"),
+        (["cgan", "--minutes", "1", "--epochs", "1"], "--minutes and --epochs exclude each other; give one of them"),
+        (["cgan", "--minutes", "1", "--dry-run"], "--dry-run says how long the steps take; leave out --minutes"),
+        (["cgan", "--minutes", "0"], "--minutes must be above 0 and finite, but is 0"),
+        (["cgan", "--minutes", "nan"], "--minutes must be above 0 and finite, but is nan"),
         (["--resume", "x", "--epochs", "1"], "--epochs counts from the start; say with --steps how far --resume goes"),
         (["cgan", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda', 'mps'"),
         (["cgan", "--set", "=3"], "it must be KEY=VALUE, such as batch_size=128, but is '=3'"),

@@ -161,6 +161,18 @@ def test_samples_stand_below_and_on_a_wide_terminal_beside(tmp_path: Path) -> No
     assert "▀" not in "".join(lines_of(panel, console(80)))
 
 
+def test_time_that_ends_a_run_is_what_its_bar_is_of() -> None:
+    now = 0.0
+    made = RunProgress(info(total_steps=10**9, seconds_left=50.0), clock=lambda: now)
+    made.add({"step": 100})
+    for moment, share, left in ((0.0, 0.0, 50.0), (20.0, 0.4, 30.0), (60.0, 1.0, None)):
+        now = moment
+        assert (made.share, made.left_s, made.reached) == (share, left, "100")
+    of_steps = RunProgress(info())
+    of_steps.add({"step": 250})
+    assert (of_steps.share, of_steps.reached) == (0.25, "250/1,000")
+
+
 def test_a_picture_that_is_gone_is_left_out(tmp_path: Path) -> None:
     panel = RunPanel(course(), conditional=False)
     panel.show(tmp_path / "gone.png")
