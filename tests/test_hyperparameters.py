@@ -29,6 +29,8 @@ BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_ste
 OTHER: dict[tuple[str, str], Any] = {
     ("r3gan", "width"): 40,
     ("r3gan", "group_width"): 4,
+    ("progan", "full_side"): 16,
+    ("stylegan2", "full_side"): 16,
     ("sngan", "attention_side"): 8,
     ("projection", "attention_side"): 8,
     ("sagan", "attention_side"): 0,
