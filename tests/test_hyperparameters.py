@@ -24,7 +24,7 @@ PACKAGES = {
 }
 STEPS = 4  # the fourth is the first to move the averaged weights
 # What is given of these where a variant has it.
-BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_steps": 1}
+BASE = {"batch_size": 8, "pretraining_steps": 2, "reading_steps": 1, "stage1_steps": 1, "labelled": 0.5}
 # Where one more, or half of it, is no value that is allowed or that acts on small pictures.
 OTHER: dict[tuple[str, str], Any] = {
     ("r3gan", "width"): 40,
