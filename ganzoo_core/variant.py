@@ -195,6 +195,15 @@ class Variant(ABC):
             )
         self.inputs(data)
 
+    def check_sides(self, data: DataSpec, *, multiple: int, least: int) -> None:
+        """For `check_data`: raise `DataError` unless both sides of images are multiples, and at least `least`."""
+        _, height, width = data.shape
+        if height % multiple or width % multiple or min(height, width) < least:
+            raise DataError(
+                f"{self.name} takes images whose sides are multiples of {multiple}, at least {least}, "
+                f"but {data.name} is {height}x{width}; use another image size"
+            )
+
 
 _Rule = tuple[str, Callable[[Any], bool]]
 _KINDS = get_args(Kind)

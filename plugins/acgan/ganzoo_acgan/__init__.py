@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
-from ganzoo_core.errors import DataError
 
 GANZOO_API = 2
 
@@ -45,12 +44,7 @@ class Acgan(ganzoo.Variant):
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for unlabelled data, and for images that can't be halved twice."""
         super().check_data(data)
-        _, height, width = data.shape
-        if height % 4 or width % 4 or min(height, width) < 16:
-            raise DataError(
-                f"acgan takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=4, least=16)
 
 
 @hookimpl

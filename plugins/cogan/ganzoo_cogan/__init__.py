@@ -47,12 +47,7 @@ class Cogan(ganzoo.Variant):
         super().check_data(data)
         if data.num_classes < 2:
             raise DataError(f"cogan couples two domains or more, but {data.name} has one class; add another")
-        _, height, width = data.shape
-        if height % 4 or width % 4 or min(height, width) < 16:
-            raise DataError(
-                f"cogan takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=4, least=16)
 
 
 @hookimpl

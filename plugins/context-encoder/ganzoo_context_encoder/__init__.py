@@ -98,12 +98,8 @@ class ContextEncoder(ganzoo.Variant):
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for images that do not halve twice, or that have opacity of their own."""
         super().check_data(data)
-        channels, height, width = data.shape
-        if height % 4 or width % 4 or min(height, width) < 16:
-            raise DataError(
-                f"{self.name} takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=4, least=16)
+        channels = data.shape[0]
         if channels not in (1, 3):
             raise DataError(
                 f"{self.name} takes images of 1 or 3 channels, as what is transparent is the hole, "

@@ -78,11 +78,8 @@ class Dcgan(ganzoo.Variant):
                 f"{self.name} with arch=paper takes square images of {', '.join(map(str, PAPER_SIDES))} pixels a side, "
                 f"but {data.name} is {height}x{width}; use arch=small or another image size"
             )
-        if not self.is_paper(data) and (height % 4 or width % 4 or min(height, width) < 16):
-            raise DataError(
-                f"{self.name} takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        if not self.is_paper(data):
+            self.check_sides(data, multiple=4, least=16)
 
 
 def _is_paper_size(data: DataSpec) -> bool:

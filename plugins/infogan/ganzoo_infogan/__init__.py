@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
-from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
     from ganzoo_core import Networks, Player
@@ -62,12 +61,8 @@ class Coded(ganzoo.Variant):
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for images that can't be halved twice."""
         super().check_data(data)
-        if data.kind == "images" and (data.shape[1] % 4 or data.shape[2] % 4 or min(data.shape[1:]) < 8):
-            _, height, width = data.shape
-            raise DataError(
-                f"{self.name} takes images whose sides are multiples of 4, at least 8, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        if data.kind == "images":
+            self.check_sides(data, multiple=4, least=8)
 
 
 class Infogan(Coded):

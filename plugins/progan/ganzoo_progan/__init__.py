@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, Phase, hookimpl, option
-from ganzoo_core.errors import DataError
 from ganzoo_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,12 +72,7 @@ class ByLevels(ganzoo.Variant):
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for images that can't be halved to 4 or more."""
         super().check_data(data)
-        _, height, width = data.shape
-        if height % 2 or width % 2 or min(height, width) < _LEAST_SIDE:
-            raise DataError(
-                f"{self.name} takes images whose sides are even, at least {_LEAST_SIDE}, best 4 times a power of two, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=2, least=_LEAST_SIDE)
 
 
 class Progan(ByLevels):

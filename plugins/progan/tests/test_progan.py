@@ -309,7 +309,7 @@ def test_penalties_are_seldom_and_rates_follow():
 @pytest.mark.parametrize("shape", [(1, 7, 28), (1, 28, 27), (3, 6, 8)])
 def test_sides_that_do_not_fit(variant, shape):
     message = (
-        f"{variant.name} takes images whose sides are even, at least 8, best 4 times a power of two, but odd is "
+        f"{variant.name} takes images whose sides are multiples of 2, at least 8, but odd is "
         f"{shape[1]}x{shape[2]}; use another image size"
     )
     with pytest.raises(DataError, match=message):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
-from ganzoo_core.errors import DataError
 
 GANZOO_API = 2
 _LEAST_SIDE = 8
@@ -51,12 +50,7 @@ class R3gan(ganzoo.Variant):
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for images that can't be halved to 4 or more."""
         super().check_data(data)
-        _, height, width = data.shape
-        if height % 2 or width % 2 or min(height, width) < _LEAST_SIDE:
-            raise DataError(
-                f"{self.name} takes images whose sides are multiples of 2, at least {_LEAST_SIDE}, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=2, least=_LEAST_SIDE)
 
 
 @hookimpl

@@ -52,12 +52,7 @@ class Sgan(ganzoo.Variant):
                 f"sgan classifies, but {data.name} has no labels; choose labelled data (`ganzoo data`), of which "
                 f"labelled says how much is used"
             )
-        _, height, width = data.shape
-        if height % 4 or width % 4 or min(height, width) < 16:
-            raise DataError(
-                f"sgan takes images whose sides are multiples of 4, at least 16, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=4, least=16)
 
 
 @hookimpl

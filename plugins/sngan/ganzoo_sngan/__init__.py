@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
-from ganzoo_core.errors import DataError
 from ganzoo_core.settings import Settings
 
 GANZOO_API = 2
@@ -83,12 +82,7 @@ class Sngan(ganzoo.Variant):
     def check_data(self, data: DataSpec) -> None:
         """Raise `DataError` for images that can't be halved twice to 2 or more."""
         super().check_data(data)
-        _, height, width = data.shape
-        if height % 4 or width % 4 or min(height, width) < _LEAST_SIDE:
-            raise DataError(
-                f"{self.name} takes images whose sides are multiples of 4, at least {_LEAST_SIDE}, "
-                f"but {data.name} is {height}x{width}; use another image size"
-            )
+        self.check_sides(data, multiple=4, least=_LEAST_SIDE)
 
 
 class Projection(Sngan):
