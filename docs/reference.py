@@ -52,7 +52,10 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Data in memory", "ganzoo_core", ("Dataset",)),
     ("Seeds and noise", "ganzoo_core.seeds", ("derive_seed", "uniform", "normal")),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
-    ("Training and using", "ganzoo_core", ("train", "Run", "Report", "load", "TrainedGenerator", "Samples")),
+    (
+        "Training and using", "ganzoo_core",
+        ("train", "dry_run", "Estimate", "Run", "Report", "load", "TrainedGenerator", "Samples"),
+    ),
     ("Tests for plugins", "ganzoo_core.testing", ("VariantSuite", "check", "Result", "train_steps", "Training")),
     (
         "Errors",

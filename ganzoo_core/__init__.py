@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_core.sampling.samples import Samples
     from ganzoo_core.sampling.trained_generator import TrainedGenerator
+    from ganzoo_core.training.estimate import Estimate
     from ganzoo_core.training.run import Report, Run
-    from ganzoo_core.training.train import train
+    from ganzoo_core.training.train import dry_run, train
 
 __version__ = VERSION
 
@@ -38,10 +39,12 @@ _LAZY = {
     "Networks": "interfaces",
     "Player": "interfaces",
     "Turn": "interfaces",
+    "Estimate": "training.estimate",
     "Report": "training.run",
     "Run": "training.run",
     "Samples": "sampling.samples",
     "TrainedGenerator": "sampling.trained_generator",
+    "dry_run": "training.train",
     "load": "sampling.generator_file",
     "train": "training.train",
 }
@@ -54,6 +57,7 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "Discriminator",
+    "Estimate",
     "Frozen",
     "GanzooError",
     "Generator",
@@ -69,6 +73,7 @@ __all__ = [
     "TrainedGenerator",
     "Turn",
     "Variant",
+    "dry_run",
     "hookimpl",
     "load",
     "option",

@@ -51,6 +51,7 @@ CALLS = {
     "sample": ["RUN", "-o", "x.png"],
     "evaluate": ["RUN", "-n", "100", "--seeds", "1"],
     "explore": ["RUN", "-o", "y.png"],
+    "advise": ["ring8"],
     "compare": ["--variants", "vanilla", "--data", "ring8", "--out", "race"],
 }
 

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ganzoo_core import dry_run
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
@@ -21,7 +22,6 @@ from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import find_source, named_source, resolve
 from ganzoo_core.storage.names import shell_word
-from ganzoo_core.training.train import dry_run
 
 FEW = 5_000  # pictures: below, the board of few pictures is nearer
 LARGE = 64  # pixels a side; a folder's pictures are 32 by default
@@ -100,7 +100,7 @@ def advise(
     if augment is not None:
         settings["augment"] = augment
     chosen = " ".join(f"--set {shell_word(f'{key}={value}')}" for key, value in settings.items())
-    command = f"ganzoo run {variant} --data {shell_word(data)} {chosen}"
+    command = f"ganzoo run {shell_word(variant)} --data {shell_word(data)} {chosen}"
     return Advice(variant, settings, command, reasons, board, measured)
 
 
