@@ -253,7 +253,7 @@ def _timed(page: Path) -> Any:
 
     So is the page of a variant that is not of the few, and of a plugin without any of these.
     """
-    long = ("docs/write-a-plugin.md", "docs/experiments.md", "docs/translate.md", "README.md")
+    long = ("docs/write-a-plugin.md", "docs/experiments.md", "docs/translate.md", "docs/images.md", "README.md")
     name = str(page.relative_to(ROOT))
     variant = page.stem if page.parent.name == "variants" else page.parent.name if name.startswith("plugins/") else None
     is_long = name in long or variant not in {None, "tools", "folder", *FEW}

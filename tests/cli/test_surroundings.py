@@ -139,6 +139,7 @@ def digits_run(mother: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.long
 def test_sample_killed_while_it_fills_a_folder(
     number: int, is_new: bool, in_tmp: Path, forks: Forks, digits_run: Path
 ) -> None:

@@ -61,6 +61,7 @@ def files(folder: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in Path(folder).rglob("*")}
 
 
+@pytest.mark.long
 def test_two_and_four_processes_give_the_numbers_of_one(in_tmp, forks):
     train(forks, 1, *PLAIN, "--out", "one")
     train(forks, 2, *PLAIN, "--out", "two")
@@ -104,6 +105,7 @@ def test_shared_batch_norm_gives_the_losses_of_one(in_tmp, forks):
         torch.testing.assert_close(means[1][name], means[0][name], rtol=1e-2, atol=1e-3, msg=name)
 
 
+@pytest.mark.long
 def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     process = start(forks, 2, *ENDLESS, "--out", "run")
     wait_for_records(20)

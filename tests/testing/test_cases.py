@@ -194,6 +194,7 @@ def test_a_fault_on_some_data_leaves_the_rest_to_be_tried(install):
     assert result_on(parts, found).failure is None
 
 
+@pytest.mark.long
 def test_the_suite_skips_where_data_is_missing_and_fails_where_none_will_do(install, plugin_site, in_tmp):
     install(is_local="return False")
     tests = in_tmp / "test_picky.py"
@@ -278,6 +279,7 @@ def test_what_the_command_refuses(install, typed):
     assert result.stderr.splitlines()[-1] == f"Error: {message}"
 
 
+@pytest.mark.long
 def test_data_that_the_variant_refuses_is_a_sentence(install):
     install()
     result = command("picky", "--data", "digits")

@@ -703,6 +703,7 @@ def test_a_game_in_stages_keeps_every_promise(plugin_site, rule):
     assert (result.failure, result.not_shown) == (None, None)
 
 
+@pytest.mark.long
 def test_check_prints_a_table_and_exits_0():
     result = CliRunner().invoke(main, ["check", "toy"])
     assert result.exit_code == 0, result.stdout

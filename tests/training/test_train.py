@@ -556,6 +556,7 @@ def test_a_torn_last_line_of_the_metrics_is_left_out(in_tmp):
     assert [r["step"] for r in run.records() if "d_real" in r] == [5, 10, 15, 20, 25]
 
 
+@pytest.mark.long
 def test_older_checkpoints_are_kept(in_tmp):
     run = train(steps=6, keep=2, checkpoint_every_s=0)
     kept = sorted((run.folder / "checkpoints").iterdir())
@@ -568,6 +569,7 @@ def test_older_checkpoints_are_kept(in_tmp):
     assert not (train(steps=6).folder / "checkpoints").exists()
 
 
+@pytest.mark.long
 def test_a_run_without_its_checkpoint(in_tmp):
     whole, run = train(), train()
     (run.folder / "checkpoint.safetensors").unlink()

@@ -51,6 +51,7 @@ def test_unlabelled_data_is_refused():
         Cgan().check_data(DataSpec("bare", (2,), (), "points"))
 
 
+@pytest.mark.long
 def test_it_learns_to_do_as_asked():
     """The share of points nearest to the mode asked for: an eighth by chance, whatever the labels of the fakes."""
     config = CganConfig(

@@ -187,6 +187,7 @@ def train(folder: Path, steps: int) -> None:
     ganzoo.train("cyclegan", steps=steps, pool_size=3, device="cpu", out=folder, **SMALL)
 
 
+@pytest.mark.long
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(tmp_path: Path) -> None:
     """The pool is full when it stops at 5, and swaps before that and after."""
     train(tmp_path / "whole", 10)
@@ -224,6 +225,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(two[name], tensor, rtol=2e-3, atol=2e-3, msg=name)
 
 
+@pytest.mark.long
 def test_a_picture_of_ones_own_is_translated_at_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ganzoo_folder", reason="pictures are read by ganzoo-folder, which is not installed")
     monkeypatch.chdir(tmp_path)

@@ -160,6 +160,7 @@ def test_what_it_cannot_take_is_refused_in_a_sentence() -> None:
         SganConfig(labelled=0.0)
 
 
+@pytest.mark.long
 def test_it_learns_the_classes_of_unlabelled_digits() -> None:
     """From the labels of a tenth; without the class term it can only guess."""
     data = digits()

@@ -28,6 +28,7 @@ FIDS = {
 @pytest.fixture(autouse=True)
 def known(monkeypatch, tmp_path):
     monkeypatch.setattr(advice, "boards", lambda: FIDS)
+    monkeypatch.setattr("ganzoo_core.training.estimate._TIMED_S", 0.01)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
 

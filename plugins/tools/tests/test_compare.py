@@ -128,6 +128,7 @@ def test_a_stop_while_judging_is_a_sentence_too(tmp_path: Path, monkeypatch: pyt
     assert result.exit_code == 1 and "call the same again, and it goes on" in result.stderr
 
 
+@pytest.mark.long
 def test_a_variant_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = ganzoo.train
 

@@ -95,6 +95,7 @@ def test_error_against_the_target_is_worked_out_by_hand() -> None:
     assert target_figures(torch.zeros(3, 2), torch.ones(3, 2)) == {"target_error": 1.0}, "points are no pictures"
 
 
+@pytest.mark.long
 def test_a_copy_of_the_input_is_measured_beside(takers, in_tmp: Path) -> None:
     """By hand, and in an evaluation: of the first input that is shaped as the target."""
     target = torch.tensor([0.0, 0.5]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
@@ -154,6 +155,7 @@ def test_data_of_other_words_is_refused(takers, in_tmp: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_they_are_compared_with_others(trained: Path) -> None:
     other = trained_as("upscaler")
     result = CliRunner().invoke(main, ["compare", str(trained), str(other)])

@@ -63,6 +63,7 @@ def test_a_conditional_generator_makes_what_pytorch_makes(run, in_tmp):
 
 
 @needs_onnx
+@pytest.mark.long
 def test_an_unconditional_generator_takes_latents_alone(in_tmp):
     import onnxruntime
 
@@ -169,6 +170,7 @@ def test_labels_and_texts_stand_beside_noise(takers, in_tmp):
 
 
 @needs_onnx
+@pytest.mark.long
 def test_dropout_that_stays_on_is_refused(takers, in_tmp):
     with pytest.raises(GanzooError, match="such as dropout that stays on. An ONNX model can't draw the same ones"):
         exported("noisy-translator")
