@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def cache_folder() -> Path:
 
 def _temporary_folder() -> Path:
     """A folder of this user's own, made where all may write: one that somebody else put there is not taken."""
+    if sys.platform == "win32":
+        return Path(tempfile.gettempdir()) / "ganzoo"  # that is each user's own there
     folder = Path(tempfile.gettempdir()) / f"ganzoo-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
