@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from ganzoo_core import DataSpec
 from ganzoo_core.drawing.pictures import picture
-from ganzoo_core.testing import train_steps
+from ganzoo_core.testing import Training, train_steps
 
 
 def error(made: Tensor, right: Tensor) -> float:
@@ -33,16 +34,22 @@ def error(made: Tensor, right: Tensor) -> float:
     return float((made - right).abs().mean() / 2)
 
 
-def one_run(variant: str, seed: int, settings: dict) -> tuple[dict, Tensor]:
-    """The errors of one training, and pictures (N, 1, 28, 28) to show."""
+def trained(variant: str, seed: int, settings: dict) -> tuple[Training, dict]:
+    """A training on outlined digits, and what it was and took."""
     started = time.process_time()
     steps = settings.pop("steps", None)
     training = train_steps(variant, "outlined-digits", 0, seed=seed, **settings)
     training.train(steps or training.variant.config.steps)
     spent_s = time.process_time() - started
+    return training, {"variant": variant, "seed": seed, "steps": training.step, "cpu_s": spent_s}
+
+
+def one_run(variant: str, seed: int, settings: dict) -> tuple[dict, Tensor]:
+    """The errors of one training, and pictures (N, 1, 28, 28) to show."""
+    training, found = trained(variant, seed, settings)
+    shown = []
     filled = filled_digits()[::4]
     pair = {"filled": filled * 2 - 1, "outlined": outlines(filled) * 2 - 1}
-    found, shown = {"variant": variant, "seed": seed, "steps": training.step, "cpu_s": spent_s}, []
     for source, target in (("filled", "outlined"), ("outlined", "filled")):
         made = training.sample(len(filled), inputs={"source": pair[source]}, labels=[target]).values
         shown += [pair[source][:16], made[:16]]
@@ -59,6 +66,17 @@ def one_run(variant: str, seed: int, settings: dict) -> tuple[dict, Tensor]:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("outlines.jsonl"), show_default=True)
 def main(variants: tuple[str, ...], seeds: str, assignments: tuple[str, ...], out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
+    measure(variants, seeds, assignments, out, one_run)
+
+
+def measure(
+    variants: tuple[str, ...],
+    seeds: str,
+    assignments: tuple[str, ...],
+    out: Path,
+    one_run: Callable[[str, int, dict], tuple[dict, Tensor]],
+) -> None:
+    """A line of `out` and a picture for each variant and seed that has none yet, and a table of all."""
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     table = Table("variant", "figure", "seeds", "mean", "least", "most")
     for variant in variants:

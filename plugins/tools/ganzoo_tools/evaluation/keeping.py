@@ -53,10 +53,7 @@ def cached_features(dataset: Dataset, rows: Tensor, extractor: Extractor, data_d
     for path in (home / name for home in homes):
         if path.is_file():
             try:
-                found = tensor_files.load(path, "features")[1].get("features")
-                if found is not None and len(found) == len(rows):
-                    return found.to(extractor.device)
-                _log.warning("%s holds no features of %s samples; they are made again", path, f"{len(rows):,}")
+                return _features(path, len(rows)).to(extractor.device)
             except FileError as error:
                 _log.warning("%s; the features are made again", error)
     _log.info("taking %s features of %s real samples, once", extractor.name, f"{len(rows):,}")
@@ -77,6 +74,13 @@ def _keep(homes: list[Path], name: str, what: str, header: dict[str, Any], tenso
             _log.warning("the %s can't be kept in %s; it is kept in %s", what, homes[0], home)
         return
     _log.warning("the %s can't be kept in %s; it will be made again", what, " or ".join(map(str, homes)))
+
+
+def _features(path: Path, count: int) -> Tensor:
+    found = tensor_files.load(path, "features")[1].get("features")
+    if found is None or len(found) != count:
+        raise FileError(f"{path} holds no features of {count:,} samples")
+    return found
 
 
 def _read(path: Path, dataset: Dataset) -> Classifier:
