@@ -33,6 +33,9 @@ class DcganConfig(ganzoo.Config):
     generator_channels: int = option(
         128, "arch=paper: channels before the image, doubled at each layer towards the latent (figure 1)", minimum=1
     )
+    small_channels: int = option(
+        64, "arch=small: channels before the image; twice as many before these, 16 times in the linear layer", minimum=1
+    )
     discriminator_channels: int = option(
         64, "arch=paper: channels after the discriminator's first layer, doubled at each next", minimum=1
     )
@@ -55,7 +58,7 @@ class Dcgan(ganzoo.Variant):
         c = self.config
         if self.is_paper(data):
             return PaperGenerator(c.latent_dim, c.generator_channels, data.shape)
-        return SmallGenerator(c.latent_dim, data.shape)
+        return SmallGenerator(c.latent_dim, c.small_channels, data.shape)
 
     def discriminator(self, data: DataSpec) -> Discriminator:
         """Section 3's strided stack, or the small net with two convolutions and max pooling."""

@@ -10,25 +10,26 @@ from ganzoo_core import Discriminator, Generator
 
 
 class SmallGenerator(Generator):
-    """Two linear layers and two transposed convolutions. Numbers in comments are those of 28x28 grey images."""
+    """Two linear layers and two transposed convolutions. Comments: at 28x28 grey, 64 channels before the image."""
 
-    def __init__(self, latent_dim: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, latent_dim: int, channels: int, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         colours, height, width = shape
-        seed = (128, height // 4, width // 4)  # (128, 7, 7)
+        hidden = 16 * channels  # 1024
+        seed = (2 * channels, height // 4, width // 4)  # (128, 7, 7)
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim, 1024),
-            nn.BatchNorm1d(1024),
+            nn.Linear(latent_dim, hidden),
+            nn.BatchNorm1d(hidden),
             nn.ReLU(),
-            nn.Linear(1024, math.prod(seed)),  # 6272
+            nn.Linear(hidden, math.prod(seed)),  # 6272
             nn.BatchNorm1d(math.prod(seed)),
             nn.ReLU(),
             nn.Unflatten(1, seed),
-            nn.ConvTranspose2d(128, 64, kernel_size=4, stride=2, padding=1),  # (64, 14, 14)
-            nn.BatchNorm2d(64),
+            nn.ConvTranspose2d(2 * channels, channels, kernel_size=4, stride=2, padding=1),  # (64, 14, 14)
+            nn.BatchNorm2d(channels),
             nn.ReLU(),
-            nn.ConvTranspose2d(64, colours, kernel_size=4, stride=2, padding=1),  # (1, 28, 28)
+            nn.ConvTranspose2d(channels, colours, kernel_size=4, stride=2, padding=1),  # (1, 28, 28)
             nn.Tanh(),
         )
 

@@ -167,6 +167,15 @@ def test_arch_chooses_both_networks(side: int, arch: str, kind: type):
     assert discriminator(samples).shape == (2,)
 
 
+def test_the_small_generator_is_as_wide_as_it_is_told():
+    shapes = [
+        tuple(layer.weight.shape)
+        for layer in narrow(small_channels=16).generator(spec(28)).modules()
+        if isinstance(layer, nn.Linear | nn.ConvTranspose2d)
+    ]
+    assert shapes == [(256, 100), (32 * 7 * 7, 256), (32, 16, 4, 4), (16, 3, 4, 4)]
+
+
 def test_what_it_cannot_make_is_refused_in_a_sentence():
     with pytest.raises(DataError, match="dcgan takes images, but ring holds points; `ganzoo data` lists data sets"):
         Dcgan().check_data(DataSpec("ring", (2,), kind="points"))
