@@ -15,7 +15,7 @@ from ganzoo_core.variant import Variant
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """List every variant, and the plugins that are broken."""
+    """List every variant: whether it needs labels, and comes with trained weights. Then the plugins that are broken."""
     zoo = registry()
     variants = [describe(cls, plugin) for cls, plugin in zoo.variants().values()]
     broken = [
@@ -44,11 +44,10 @@ def describe(cls: type[Variant], plugin: Plugin) -> dict[str, Any]:
 
 def _print(variants: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None:
     if variants:
-        rows = [
-            (v["name"], str(v["year"]), v["paper"], v["conditional"], f"{v['package']} {v['version']}")
-            for v in variants
-        ]
-        print_table(("variant", "year", "paper", "conditional", "package"), rows)
+        rows = [(v["name"], str(v["year"]), v["paper"], v["conditional"], v["weights"], v["package"]) for v in variants]
+        print_table(("variant", "year", "paper", "labels", "weights", "package"), rows)
+        if any(v["weights"] for v in variants):
+            print_line("weights:", "trained ones come with it: ganzoo sample VARIANT")
     else:
         print_line("No variants are installed;", "each is a package of its own: pip install ganzoo-NAME.")
     if broken:

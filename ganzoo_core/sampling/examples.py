@@ -47,9 +47,19 @@ def save_examples(folder: Path, inputs: Sequence[Input], examples: dict[str, Ten
     tensor_files.save(folder / EXAMPLES, "inputs", {"inputs": [one.to_dict() for one in inputs]}, examples)
 
 
-def read_examples(folder: Path, inputs: Sequence[Input], spec: DataSpec) -> dict[str, Tensor]:
-    """What `save_examples` wrote there. Raises `FileError` where that is missing, damaged, or of other inputs."""
-    path = folder / EXAMPLES
+def examples_beside(weights: Path) -> Path:
+    """Where a file of weights that is in no run folder has examples: NAME.inputs.safetensors beside it."""
+    return weights.with_suffix(".inputs.safetensors")
+
+
+def copy_examples(run: Path, weights: Path) -> None:
+    """Put a run's examples beside weights that leave it, images of float16. Raises `FileError` where it has none."""
+    header, columns = tensor_files.load(run / EXAMPLES, "inputs")
+    tensor_files.save(examples_beside(weights), "inputs", {"inputs": header.get("inputs", [])}, columns, halved=True)
+
+
+def read_examples(path: Path, inputs: Sequence[Input], spec: DataSpec) -> dict[str, Tensor]:
+    """What a file of examples holds. Raises `FileError` where that is missing, damaged, or of other inputs."""
     shapes = {one.name: (one.shape, _DTYPES[one.kind]) for one in inputs}
     allowed = {"real": (spec.shape, torch.float32), "labels": ((), torch.int64), **shapes}
     with tensor_files.opened(path, "inputs") as file:

@@ -30,7 +30,7 @@ from ganzoo_core.runs import own
 from ganzoo_core.runs.plan import make_variant
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device, to_device
-from ganzoo_core.sampling.examples import EXAMPLES, read_examples
+from ganzoo_core.sampling.examples import EXAMPLES, examples_beside, read_examples
 from ganzoo_core.sampling.inputs import taken_inputs
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
@@ -85,6 +85,17 @@ def export(
     tensor_files.save(path, "generator", describe(plugin, variant, spec, step, inputs, phase), module.state_dict())
 
 
+def write_halved(source: str | Path, path: Path) -> None:
+    """Write the weights of a source again as float16, half as many bytes; loaded they are float32.
+
+    Raises `FileError` as `load` does, and where a number is too large for float16.
+    """
+    with resources.as_file(find_weights(source)) as weights:
+        header, tensors = tensor_files.load(weights, "generator")
+        kept = {name: value for name, value in header.items() if name not in ("kind", "format_version", "digest")}
+        tensor_files.save(path, "generator", kept, tensors, halved=True)
+
+
 @undisturbed()
 def load(
     source: str | Path,
@@ -111,8 +122,9 @@ def load(
         module.sampling = options
         _begin_phase(file, made, module, spec)
         inputs = _inputs(file, made, plugin, module, spec)
-        kept = Path(os.path.expanduser(source))
-        examples = read_examples(kept, inputs, spec) if inputs and (kept / EXAMPLES).exists() else {}
+        named = Path(os.path.expanduser(source))
+        kept = named / EXAMPLES if named.is_dir() else examples_beside(path)
+        examples = read_examples(kept, inputs, spec) if inputs and kept.exists() else {}
         where = pick_device(device)
         to_device(module, where)
         return TrainedGenerator(module.eval(), made, spec, file.header["step"], where, inputs, examples)

@@ -38,14 +38,20 @@ _DTYPES = {
 }
 
 
-def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def save(path: Path, kind: str, header: dict[str, Any], tensors: dict[str, Tensor], *, halved: bool = False) -> None:
     """Write tensors and header to `path` atomically.
 
-    `kind` is "generator", "checkpoint" or "inputs". The header gets a digest over itself and every tensor. Raises
-    `FileError` if the file can't be written.
+    `kind` is "generator", "checkpoint" or "inputs". The header gets a digest over itself and every tensor. `halved`:
+    numbers of float32 are stored as float16, and are float32 again where they are read. Raises `FileError` if the file
+    can't be written, or a number is too large for float16.
     """
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     header = {"kind": kind, "format_version": FORMAT_VERSION, **header}
+    if halved:
+        header["halved"] = sorted(name for name, tensor in tensors.items() if tensor.dtype == torch.float32)
+        tensors |= {name: tensors[name].half() for name in header["halved"]}
+        for name in header["halved"]:
+            check_finite(path, name, tensors[name])
     header["digest"] = digest(header, tensors)
     write_atomically(path, safetensors.torch.save(tensors, {_HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
@@ -71,7 +77,7 @@ class TensorFile:
             raise FileError(
                 f"{self.path} is damaged: its tensors do not match the digest in its header; fetch it again"
             )
-        return tensors
+        return tensors | {name: tensors[name].float() for name in self.header.get("halved", ())}
 
 
 @contextlib.contextmanager
@@ -95,7 +101,9 @@ def opened(path: Path, kind: str) -> Iterator[TensorFile]:
             raise FileError(
                 f"{path} is no whole safetensors file ({shorten(error)}); was it truncated in a copy?"
             ) from error
-        yield TensorFile(path, _checked_header(path, kind, metadata), shapes, dtypes, file)
+        header = _checked_header(path, kind, metadata)
+        dtypes |= dict.fromkeys(_halved(path, header, dtypes), torch.float32)
+        yield TensorFile(path, header, shapes, dtypes, file)
 
 
 def read_header(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
@@ -200,6 +208,14 @@ def _checked_header(path: Path, kind: str, metadata: dict[str, str]) -> dict[str
             f"install the ganzoo that wrote it"
         )
     return header
+
+
+def _halved(path: Path, header: dict[str, Any], dtypes: Mapping[str, torch.dtype | None]) -> list[str]:
+    """The tensors that were of float32 before they were stored as float16. Raises `FileError` for others."""
+    names = header.get("halved", [])
+    if not isinstance(names, list) or any(not isinstance(n, str) or dtypes.get(n) != torch.float16 for n in names):
+        raise FileError(f"{path} is damaged: halved must name tensors of float16 in it")
+    return names
 
 
 def digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:

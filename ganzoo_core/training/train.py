@@ -25,7 +25,7 @@ from ganzoo_core.runs import checkpoints, own
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.sampling.examples import choose_examples, read_examples, save_examples
+from ganzoo_core.sampling.examples import EXAMPLES, choose_examples, read_examples, save_examples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.storage.names import one_line, shell_word
 from ganzoo_core.training.begin import begin_again, begin_with
@@ -199,7 +199,7 @@ def _examples(
     if not engine.inputs:
         return {}
     try:
-        return read_examples(folder.path, engine.inputs, dataset.spec)
+        return read_examples(folder.path / EXAMPLES, engine.inputs, dataset.spec)
     except FileError:  # a run that begins, or whose inputs were cleared away
         try:
             held_out = plan.source.load(data_folder(None if data_dir is None else Path(data_dir)), "test")

@@ -330,7 +330,7 @@ def test_list_shows_strange_texts_as_they_are(zoo: list[FakeEntryPoint]):
     result = ganzoo("list", COLUMNS="100")
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
-    assert "[red]<script>�[31m" in result.stdout and "ganzoo-[red] 1.2.3" in result.stdout
+    assert "[red]<script>�[31m" in result.stdout and "ganzoo-[red]" in result.stdout
     assert "tiny" in result.stdout and "arXiv:0000.00001" in result.stdout
     assert "ImportError: no module named 'quantum'; [bold]install it" in result.stdout
 

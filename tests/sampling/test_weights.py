@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, PluginError
+from ganzoo_core.sampling.examples import copy_examples
+from ganzoo_core.sampling.generator_file import write_halved
 from ganzoo_core.storage import tensor_files
 
 SHIP = """
@@ -135,6 +138,12 @@ def test_a_package_ships_weights(shipping, trained, in_tmp):
         assert (result.exit_code, result.stdout) == (0, f"{command}.png\n"), result.stderr
     listed = {v["name"]: v["weights"] for v in json.loads(invoke("list", "--json").stdout)["variants"]}
     assert listed["ship"] is True and listed["toy"] is False
+    lines = invoke("list").stdout.splitlines()
+    assert {line.split()[0]: line.split()[4] for line in lines[1:] if line.startswith(("ship ", "toy "))} == {
+        "ship": "yes",
+        "toy": "no",
+    }
+    assert lines[-1] == "weights: trained ones come with it: ganzoo sample VARIANT"
     assert json.loads(invoke("show", "ship", "--json").stdout)["weights"] is True
     assert "comes with trained weights: ganzoo sample ship\n" in invoke("show", "ship").stdout
     assert "trained weights" not in invoke("show", "toy").stdout
@@ -190,3 +199,38 @@ def test_a_command_imports_the_plugin_it_needs(plugin_site, in_tmp, command, imp
     result = invoke(*command)
     assert (result.exit_code == 0) == (command[0] != "sample"), result.stderr
     assert plugin_site.imported() == imported
+
+
+def test_half_as_many_bytes_and_float32_again(trained, tmp_path):
+    write_halved(trained, tmp_path / "half.safetensors")
+    stored = load_file(tmp_path / "half.safetensors")
+    assert {t.dtype for t in load_file(trained).values() if t.is_floating_point()} == {torch.float32}
+    assert {t.dtype for t in stored.values() if t.is_floating_point()} == {torch.float16}
+    whole, half = ganzoo.load(trained), ganzoo.load(tmp_path / "half.safetensors")
+    for name, tensor in half.module.state_dict().items():
+        assert tensor.dtype == whole.module.state_dict()[name].dtype
+        assert torch.equal(tensor, whole.module.state_dict()[name].half().to(tensor.dtype))
+    values = half.sample(70).values
+    assert not torch.equal(values, whole.sample(70).values)
+    assert torch.allclose(values, whole.sample(70).values, atol=0.01)
+
+
+def test_a_run_may_begin_with_halved_weights(trained, tmp_path):
+    write_halved(trained, tmp_path / "half.safetensors")
+    run = ganzoo.train(
+        "toy", data="ring8", steps=1, device="cpu", out=tmp_path / "run", start=tmp_path / "half.safetensors"
+    )
+    began = json.loads((run.folder / "run.json").read_text())["began_with"]
+    assert began["taken"] == len(ganzoo.load(trained).module.state_dict())
+
+
+def test_examples_beside_the_weights_are_taken(in_tmp, takers):
+    run = ganzoo.train("translator", data="toy-pairs", steps=1, device="cpu", out="run")
+    write_halved("run", Path("lone.safetensors"))
+    assert "makes samples of an input, which it does not carry along" in invoke("sample", "lone.safetensors").stderr
+    copy_examples(Path("run"), Path("lone.safetensors"))
+    result = invoke("sample", "lone.safetensors")
+    assert (result.exit_code, result.stdout) == (0, "samples-seed0.png\n"), result.stderr
+    whole, lone = run.generator(), ganzoo.load("lone.safetensors")
+    assert lone.examples.keys() == whole.examples.keys()
+    assert torch.allclose(lone.examples["source"], whole.examples["source"], atol=1e-3)

@@ -28,6 +28,29 @@ def test_what_goes_in_comes_out_bit_for_bit(tmp_path):
         assert torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype
 
 
+def test_halved_numbers_are_float32_again(tmp_path):
+    numbers = {"a": torch.tensor([1.0, 1 / 3]), "b": torch.tensor([1, 2]), "h": torch.tensor([0.5], dtype=torch.half)}
+    tensor_files.save(tmp_path / "x", "generator", {"step": 7}, numbers, halved=True)
+    with tensor_files.opened(tmp_path / "x", "generator") as file:
+        assert file.header["halved"] == ["a"] and file.dtypes["a"] == torch.float32
+        tensors = file.tensors()
+    assert {name: tensor.dtype for name, tensor in tensors.items()} == {n: t.dtype for n, t in numbers.items()}
+    assert tensors["a"].tolist() == torch.tensor([1.0, 1 / 3]).half().tolist()
+
+
+def test_what_float16_cannot_hold_is_not_written(tmp_path):
+    with pytest.raises(FileError, match="x is of no use: a holds numbers that are not finite"):
+        tensor_files.save(tmp_path / "x", "generator", {}, {"a": torch.tensor([1e5])}, halved=True)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("halved", ["a", [1], ["b"], ["nowhere"]])
+def test_only_numbers_of_float16_were_halved(tmp_path, halved):
+    save(tmp_path / "x", {"halved": halved})
+    with pytest.raises(FileError, match="x is damaged: halved must name tensors of float16 in it"):
+        tensor_files.load(tmp_path / "x", "generator")
+
+
 def test_equal_content_gives_equal_bytes(tmp_path):
     header = {f"key{i}": i for i in range(20)}
     a, b = save(tmp_path / "a", header), save(tmp_path / "b", dict(reversed(header.items())))

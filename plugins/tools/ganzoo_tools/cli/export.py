@@ -1,4 +1,4 @@
-"""`ganzoo export`: a trained generator for programs that have no PyTorch."""
+"""`ganzoo export`: a trained generator for programs that have no PyTorch, and for other people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath, sampling_option
-from ganzoo_core.cli.output import note
+from ganzoo_core.cli.output import note, print_path
 from ganzoo_core.hookspecs import hookimpl
 
 GANZOO_API = 2
@@ -23,16 +23,36 @@ def ganzoo_commands(cli: click.Group) -> None:
 @click.command("export")
 @click.argument("source", shell_complete=complete.sources)
 @click.option(
-    "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.onnx", required=True,
-    help="The ONNX model to write.",
+    "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE", required=True,
+    help="An ONNX model (.onnx), or weights for others to use (.safetensors), with a card and a picture beside them.",
+)  # fmt: skip
+@click.option("--limits", default="", metavar="TEXT", help=".safetensors: what it is bad at, for the card.")
+@click.option(
+    "--examples", is_flag=True,
+    help=".safetensors: put the inputs that the run keeps beside the weights; they are pictures or texts of its data.",
 )  # fmt: skip
 @sampling_option
-def command(source: str, output: Path, pairs: tuple[tuple[str, str], ...]) -> None:
-    """Export a trained generator as an ONNX model.
+def command(source: str, output: Path, limits: str, examples: bool, pairs: tuple[tuple[str, str], ...]) -> None:
+    """Export a trained generator as an ONNX model, or as weights for others to use.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. The model is checked
-    against PyTorch before it is written; its path is printed on stdout. Needs pip install "ganzoo-tools[onnx]".
+    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. An ONNX model is checked
+    against PyTorch before it is written; it needs pip install "ganzoo-tools[onnx]".
+
+    Weights are stored as float16. SOURCE is then a run folder, of which the card says what it was trained on, how, and
+    how good it is. In a package's folder as weights/VARIANT.safetensors they come with it: `ganzoo sample VARIANT`.
+
+    The paths of what was written are printed on stdout.
     """
+    if output.suffix.lower() == ".safetensors":
+        if pairs:
+            raise click.UsageError("weights are the same for all options of sampling; leave out --set")
+        from ganzoo_tools.shipping import ship
+
+        for path in ship(Path(source).expanduser(), output, limits=limits, examples=examples):
+            print_path(path)
+        return
+    if limits or examples:
+        raise click.UsageError("--limits and --examples are for weights: -o FILE.safetensors")
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.onnx import export_onnx
 
