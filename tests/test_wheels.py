@@ -106,6 +106,12 @@ def test_each_variant_is_shown_and_trains_and_samples(environment: Environment, 
     assert list((out / "tensorboard").glob("events.*")), "ganzoo-tensorboard is installed and should have written"
 
 
+def test_trained_weights_come_with_the_wheels(environment: Environment) -> None:
+    for name in ("vanilla", "dcgan"):
+        environment.ganzoo("sample", name, "-n", "16", "-o", environment.folder / f"{name}.npz")
+        assert np.load(environment.folder / f"{name}.npz")["images"].shape == (16, 1, 28, 28)
+
+
 @pytest.mark.parametrize("name", OLD)
 def test_a_plugin_of_version_0_1_trains_and_samples_as_it_is(environment: Environment, name: str) -> None:
     out = environment.folder / name

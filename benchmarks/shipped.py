@@ -1,0 +1,176 @@
+"""The weights that come with the zoo: trained, judged, and put into the plugins' folders, with their cards.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.shipped --out FOLDER [VARIANTS...]
+
+shipped.toml beside this file says for each variant which settings are not its defaults, and what its generator is bad
+at. Runs are kept below FOLDER; what is trained and judged there is not done again. Then docs/shipped.md and the picture
+on it are made of all weights, which `--only-page` does alone. `--halves` says how far the FID of what is stored, in
+float16, is from that of the run, in float32, beside its spread over sampling seeds.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from PIL import Image, ImageOps
+
+import ganzoo_core as ganzoo
+from ganzoo_core.drawing.pictures import captioned, cells, montage, png_bytes
+from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.sampling.samples import Samples
+from ganzoo_core.storage import tensor_files
+from ganzoo_core.storage.files import write_atomically
+from ganzoo_tools.evaluation.evaluation import evaluate
+from ganzoo_tools.evaluation.results import Evaluation, evaluation_file
+from ganzoo_tools.shipping import ship
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+PICTURE = DOCS / "img" / "shipped.png"
+_SIDE = 122  # of a variant's tile on the picture
+_ACROSS = 7  # tiles
+
+INTRODUCTION = """# Weights that come with it
+
+Nothing need be trained to begin with:
+
+    ganzoo sample cgan
+    ganzoo explore cgan
+    ganzoo run cgan --from cgan --steps 200
+
+`ganzoo list` says which variants come with weights; of those that make pictures of pictures, some examples come along.
+Below are sixteen samples of each, drawn of the weights as they are stored: float16, in the folder `weights` of the
+variant's package, with a card that says what they were trained on, by which command, how good they are, and what they
+are bad at. Where the second and the fourth row are made of those above them, the first and the third were given.
+
+![Sixteen samples of each variant that comes with weights](img/shipped.png)
+
+All of it is digits of the UCI data set that scikit-learn has (CC BY 4.0), or drawn by code. Weights of
+CIFAR-10 are left out, as its pictures were collected from the web and come with no licence.
+
+"""
+OUTRODUCTION = """
+The command that trains a variant stands on its card; `python -m benchmarks.shipped` did it for all, one run each with
+seed 0. FID is by `ganzoo evaluate`, on features of a classifier of the same data; [how to read it](evaluate.md).
+
+[Weights of yours](weights.md#weights-inside-a-plugin) can come with a plugin just so.
+"""
+
+
+def wanted() -> dict[str, dict[str, Any]]:
+    """What shipped.toml says, by variant."""
+    return tomllib.loads((HERE / "shipped.toml").read_text(encoding="utf-8"))
+
+
+def folder_of(plugin: Plugin) -> Path:
+    """Where the repository keeps the weights of a plugin."""
+    (package,) = (HERE.parent / "plugins").glob(f"*/{plugin.module.partition('.')[0]}")
+    return package / "weights"
+
+
+def train_and_ship(variant: str, given: dict[str, Any], out: Path) -> None:
+    """Train a variant, judge it, and put its weights into its plugin, as far as that is not done."""
+    run = out / variant
+    if not (run / "generator.safetensors").exists():
+        if (run / "run.json").exists():
+            ganzoo.train(resume=run, progress=False)
+        else:
+            texts = {name: str(value) for name, value in given.get("set", {}).items()}
+            ganzoo.train(variant, out=run, texts=texts, progress=False)
+    if not (run / evaluation_file(None)).exists():
+        evaluate(run).save(run)
+    weights = folder_of(registry().variant(variant)[1]) / f"{variant}.safetensors"
+    weights.parent.mkdir(exist_ok=True)
+    ship(run, weights, limits=given["limits"], examples=bool(ganzoo.load(run).inputs))
+
+
+def halves(variant: str, out: Path) -> str:
+    """FID of a run's weights and of those that are stored, each with its spread."""
+    whole = Evaluation.read(out / variant / evaluation_file(None)).figures["fid"]
+    path = folder_of(registry().variant(variant)[1]) / f"{variant}.safetensors"
+    half = evaluate(path).figures["fid"]
+    return (
+        f"{variant}: {whole.mean:.4g} ± {whole.spread:.2g} in float32, {half.mean:.4g} ± {half.spread:.2g} in float16"
+    )
+
+
+def shipped() -> Iterator[tuple[str, Path]]:
+    """Each variant of the repository that has weights, and where they are."""
+    for name, (_, plugin) in registry().variants().items():
+        path = folder_of(plugin) / f"{name}.safetensors" if plugin.package in _own() else None
+        if path is not None and path.exists():
+            yield name, path
+
+
+def _own() -> set[str]:
+    files = (HERE.parent / "plugins").glob("*/pyproject.toml")
+    return {tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"] for path in files}
+
+
+def tile(samples: Samples) -> Image.Image:
+    """Sixteen samples, or eight beneath the pictures that they were made of, as a square."""
+    given = [column for one, column in samples.inputs if one.kind == "image"]
+    if given:
+        top, bottom = cells(given[0][:8]), cells(samples.values[:8])
+        size = bottom[0].size
+        top = [one.resize(size, Image.Resampling.NEAREST) for one in top]
+        rows = [top[:4], bottom[:4], top[4:], bottom[4:]]
+    else:
+        made = cells(samples.values[:16])
+        rows = [made[k : k + 4] for k in range(0, 16, 4)]
+    return ImageOps.pad(montage(rows, 2, "white"), (_SIDE, _SIDE), color="white")
+
+
+def picture() -> Image.Image:
+    """A tile for each variant with weights."""
+    tiles = []
+    for name, path in shipped():
+        generator = ganzoo.load(path)
+        labels = None
+        if generator.variant.conditional and not generator.inputs:
+            labels = [k % generator.spec.num_classes for k in range(16)]
+        samples = generator.sample(16, labels=labels)
+        tiles.append(captioned(tile(samples), name))
+    tiles += [Image.new("RGB", tiles[0].size, "white")] * (-len(tiles) % _ACROSS)
+    return montage([tiles[k : k + _ACROSS] for k in range(0, len(tiles), _ACROSS)], 8, "white")
+
+
+def page() -> str:
+    """docs/shipped.md."""
+    lines = ["| Variant | Data | Steps | MB | FID (real data) |", "|---|---|---|---|---|"]
+    for name, path in shipped():
+        header, _ = tensor_files.read_header(path, "generator")
+        lines_of_card = path.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+        fid = next((line for line in lines_of_card if line.startswith("| FID |")), "")
+        value, floor = [part.strip() for part in fid.split("|")[2:4]] if fid else ("", "")
+        size = path.stat().st_size / 1e6
+        fid = f"{value} ({floor})" if value else ""
+        lines.append(f"| `{name}` | {header['data']['name']} | {header['step']:,} | {size:.2f} | {fid} |")
+    return INTRODUCTION + "\n".join(lines) + "\n" + OUTRODUCTION
+
+
+@click.command()
+@click.argument("variants", nargs=-1)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/shipped"), help="Where runs are kept.")
+@click.option("--only-page", is_flag=True, help="Write docs/shipped.md and its picture again, and train nothing.")
+@click.option("--halves", "is_compared", is_flag=True, help="Compare what is stored with the runs, and train nothing.")
+def main(variants: tuple[str, ...], out: Path, only_page: bool, is_compared: bool) -> None:
+    """Train, judge and ship the variants of shipped.toml, or those named, and write the page."""
+    chosen = {name: given for name, given in wanted().items() if not variants or name in variants}
+    if is_compared:
+        for variant in chosen:
+            click.echo(halves(variant, out))
+        return
+    for variant, given in () if only_page else chosen.items():
+        train_and_ship(variant, given, out)
+        click.echo(variant)
+    write_atomically(DOCS / "shipped.md", page().encode())
+    write_atomically(PICTURE, png_bytes(picture().quantize(64, dither=Image.Dither.NONE)))
+
+
+if __name__ == "__main__":
+    main()

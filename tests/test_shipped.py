@@ -1,0 +1,77 @@
+"""The weights that come with the zoo: small, complete, described, and of what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganzoo_core as ganzoo
+from benchmarks import shipped
+from ganzoo_core.registry import registry
+from ganzoo_core.storage import tensor_files
+from ganzoo_tools.evaluation.evaluation import evaluate
+
+WEIGHTS = dict(shipped.shipped())
+MOST_EACH, MOST = 2_500_000, 25_000_000  # bytes
+QUICK = {"cgan", "dcgan"}  # judged in every test run, the others in the long one
+
+
+def figure(card: Path, title: str) -> tuple[float, float]:
+    """A figure of a card, and what real data has."""
+    (line,) = (line for line in card.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {title} |"))
+    value, real = line.split("|")[2:4]
+    return float(value.split("±")[0]), float(real or "nan")
+
+
+def test_they_are_small_and_many() -> None:
+    sizes = {name: path.stat().st_size for name, path in WEIGHTS.items()}
+    beside = sum(file.stat().st_size for path in WEIGHTS.values() for file in path.parent.glob("*.inputs.safetensors"))
+    assert len(WEIGHTS) >= 20 and max(sizes.values()) <= MOST_EACH
+    assert sum(sizes.values()) + beside <= MOST
+    assert WEIGHTS.keys() == shipped.wanted().keys()
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_they_are_found_and_make_different_samples(name: str, in_tmp: Path) -> None:
+    generator = ganzoo.load(name)
+    samples = generator.sample(16)
+    assert samples.values.shape[1:] == generator.spec.shape and bool(torch.isfinite(samples.values).all())
+    assert len(samples.values.flatten(1).unique(dim=0)) == 16
+    assert generator.step == generator.variant.config.steps
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_they_are_of_the_command_on_their_card(name: str) -> None:
+    header, _ = tensor_files.read_header(WEIGHTS[name], "generator")
+    variant = registry().variant(name)[0]
+    config = variant.Config()
+    for key, text in shipped.wanted()[name].get("set", {}).items():
+        config = variant.Config.from_dict(config.to_dict() | {key: variant.Config.parse(key, str(text))})
+    assert header["config"] == config.to_dict()
+    assert header["data"]["name"] == variant.default_data
+    card = WEIGHTS[name].with_suffix(".md").read_text(encoding="utf-8")
+    words = "".join(f" --set {key}={value}" for key, value in shipped.wanted()[name].get("set", {}).items())
+    assert f"| Trained by | `ganzoo run {name}{words}` |" in card and "seed 0" in card
+    assert card.rstrip().endswith(shipped.wanted()[name]["limits"])
+    assert WEIGHTS[name].with_suffix(".png").exists()
+    licence = registry().dataset(header["data"]["name"])[0].origin
+    assert licence in card and ("CC BY 4.0" in licence or "drawn" in licence or "made on this machine" in licence)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.long) for name in WEIGHTS]
+)
+def test_they_are_as_good_as_their_card_says(name: str) -> None:
+    card = WEIGHTS[name].with_suffix(".md")
+    found = evaluate(name, seeds=1)
+    said, real = figure(card, "FID")
+    assert found.figures["fid"].mean == pytest.approx(said, rel=0.15, abs=0.15 + 0.5 * real)
+    if "read_as_asked" in found.figures:
+        assert found.figures["read_as_asked"].mean == pytest.approx(figure(card, "read as asked")[0], abs=0.03)
+
+
+def test_the_page_is_made_of_them() -> None:
+    page = (shipped.DOCS / "shipped.md").read_text(encoding="utf-8")
+    assert page == shipped.page(), "python -m benchmarks.shipped --only-page"
