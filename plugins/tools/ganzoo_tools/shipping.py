@@ -11,7 +11,6 @@ from ganzoo_core.registry import registry
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import find_source, resolve
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling.examples import EXAMPLES, copy_examples, examples_beside
 from ganzoo_core.sampling.generator_file import load, write_halved
 from ganzoo_core.sampling.samples import Samples
@@ -19,6 +18,8 @@ from ganzoo_core.storage.files import behind_link, write_atomically
 from ganzoo_core.storage.names import shell_word
 from ganzoo_tools.evaluation.results import Evaluation, evaluation_file
 
+# Settings that change no sample, or are said otherwise.
+_NO_MATTER = ("data", "device", "compile", "cuda_graph", "snapshots", "log_every", "checkpoint_every_s", "keep")
 _ROWS = 32  # samples on a card's picture, where no class or input says how many
 
 
@@ -84,9 +85,8 @@ def command_of(run: RunMetadata) -> str:
     words = ["ganzoo", "run", run.variant, *(["--data", shell_word(data)] if data != defaults["data"] else [])]
     if data != defaults["data"]:
         defaults |= find_source(run.settings["data"])[0].Options().to_dict()
-    told = RunSettings.names() - {"seed", "precision", "accumulate", "balance"}  # which change no sample, or are told
     for name, value in run.settings.items():
-        if name not in told and typed(value) != typed(defaults.get(name)):
+        if name not in _NO_MATTER and typed(value) != typed(defaults.get(name)):
             words += ["--set", shell_word(f"{name}={typed(value)}")]
     if run.began_with:
         words += ["--from", shell_word(Path(run.began_with["source"]).name)]

@@ -55,6 +55,10 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="Use the latent of the first sample of this seed.",
 )  # fmt: skip
 @click.option(
+    "--latent", "start", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.json",
+    help="Begin with the latent in a file, of `ganzoo project` or of the page, in place of that of the seed.",
+)  # fmt: skip
+@click.option(
     "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE",
     help="A picture (.png), an animation (.gif) or arrays (.npz); by default explore-seed<N>.png or the like, in the "
     "run folder where SOURCE is one.",
@@ -72,6 +76,7 @@ def command(
     all_labels: bool,
     label: str | None,
     seed: int,
+    start: Path | None,
     output: Path | None,
     browser: bool | None,
     pairs: tuple[tuple[str, str], ...],
@@ -80,8 +85,8 @@ def command(
 
     SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights.
 
-    On a terminal, with no options but --label, --seed and --set, a page to walk through the latents opens in the
-    browser. Its address is printed on stdout; it works on this machine only, until Ctrl-C.
+    On a terminal, with no options but --label, --seed, --latent and --set, a page to walk through the latents opens in
+    the browser. Its address is printed on stdout; it works on this machine only, until Ctrl-C.
 
     Otherwise a file is written, and its path printed on stdout: a row per position, a column per value, with the
     unchanged sample beside them; or the result of --interpolate or --labels.
@@ -95,22 +100,24 @@ def command(
             "--positions, --values, --interpolate, --labels and -o"
         )
     if browser is not None or (not asks_for_file and _is_interactive()):
-        _serve(source, label, seed, dict(pairs), opens=browser is not False)
+        _serve(source, label, seed, dict(pairs), start, opens=browser is not False)
         return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.exploration import walks
+    from ganzoo_tools.exploration.latents import read_latent
 
     generator = load(source, texts=dict(pairs))
+    z = None if start is None else read_latent(start, generator)
     if steps is not None:
         name = "interpolation"
-        found = walks.interpolation(generator, steps, spherical=spherical is not False, label=label, seed=seed)
+        found = walks.interpolation(generator, steps, spherical=spherical is not False, label=label, seed=seed, start=z)
     elif all_labels:
         name = "labels"
-        found = walks.across_labels(generator, seed=seed)
+        found = walks.across_labels(generator, seed=seed, start=z)
     else:
         name = "explore"
-        found = walks.coordinates(generator, asked_positions, asked_values, label=label, seed=seed)
+        found = walks.coordinates(generator, asked_positions, asked_values, label=label, seed=seed, start=z)
     path = output or default_output(Path(source), seed, name)
     found.save(path)
     if on_terminal():
@@ -123,15 +130,18 @@ def _is_interactive() -> bool:
     return sys.stdout.isatty()
 
 
-def _serve(source: str, label: str | None, seed: int, texts: dict[str, str], *, opens: bool) -> None:
+def _serve(
+    source: str, label: str | None, seed: int, texts: dict[str, str], start: Path | None, *, opens: bool
+) -> None:
     """Serve the page until Ctrl-C."""
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.exploration.door import door
-    from ganzoo_tools.exploration.latents import Explorer
+    from ganzoo_tools.exploration.latents import Explorer, read_latent
     from ganzoo_tools.exploration.server import ExploreServer
 
     try:
-        explorer = Explorer(load(source, texts=texts))
+        generator = load(source, texts=texts)
+        explorer = Explorer(generator, None if start is None else (seed, read_latent(start, generator)))
         index = explorer.parse_query({} if label is None else {"label": label}).label
         with ExploreServer(explorer, seed=seed, label=index) as server, contextlib.ExitStack() as stack:
             click.echo(server.url)

@@ -6,16 +6,19 @@ import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganzoo_core.drawing.pictures import TURN, cells, enlargement, png_bytes
-from ganzoo_core.errors import SettingError, shorten
+from ganzoo_core.errors import FileError, SettingError, shorten
 from ganzoo_core.sampling.generate import latents
 from ganzoo_core.sampling.samples import label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
+from ganzoo_core.storage import json_files
+from ganzoo_core.storage.names import visible
 from ganzoo_tools.exploration.directions import principal_directions
 from ganzoo_tools.exploration.material import Material
 from ganzoo_tools.exploration.sketch import sketch
@@ -59,12 +62,14 @@ class LatentQuery:
 class Explorer:
     """A generator, its latent directions, and its samples for queries. Threads may share it.
 
-    Where there is no latent, but an input, there are no directions. Raises `DataError` if latents are not vectors,
+    `given`: a seed, and a latent (latent_dim,) that takes the place of its first one. Where there is no latent, but an
+    input, there are no directions. Raises `DataError` if latents are not vectors,
     `SettingError` for a generator that takes inputs without its run's examples.
     """
 
-    def __init__(self, generator: TrainedGenerator) -> None:
+    def __init__(self, generator: TrainedGenerator, given: tuple[int, Tensor] | None = None) -> None:
         self.generator = generator
+        self._given = dict([given] if given else [])
         self.material = Material(generator)
         self._empty = torch.zeros(0) if generator.inputs and not latents(generator.module, 1, 0).numel() else None
         if self._empty is not None:
@@ -142,7 +147,8 @@ class Explorer:
     def _moved(self, point: LatentPoint) -> Tensor:
         if self._empty is not None:
             return self._empty
-        z = first_latent(self.generator, point.seed)
+        z = self._given.get(point.seed)
+        z = first_latent(self.generator, point.seed) if z is None else z
         moves = torch.tensor(point.moves, dtype=z.dtype)
         return z + moves @ self.directions[: len(moves)].to(z.dtype)
 
@@ -163,6 +169,20 @@ class Explorer:
         if "class" in query:
             return _whole("class", query["class"], generator.spec.num_classes - 1)
         return label_indices(generator.spec, [query.get("label", generator.spec.classes[0])])[0]
+
+
+def read_latent(path: Path, generator: TrainedGenerator) -> Tensor:
+    """The latent (latent_dim,) in a file that `save` or the explorer wrote. Raises `FileError` for another."""
+    values = json_files.read(path, 4)
+    numbers = values.get("latent") if isinstance(values, dict) else None
+    expected = latents(generator.module, 1, 0)
+    fits = isinstance(numbers, list) and len(numbers) == expected.shape[1]
+    if not fits or any(type(number) not in (int, float) for number in numbers or ()):
+        raise FileError(f"{visible(path)} holds no latent of {expected.shape[1]} numbers, as this generator takes")
+    found = torch.tensor(numbers, dtype=expected.dtype)
+    if not bool(torch.isfinite(found).all()):
+        raise FileError(f"{visible(path)} is of no use: its latent holds numbers that are not finite")
+    return found
 
 
 def _whole(name: str, text: str, most: int) -> int:

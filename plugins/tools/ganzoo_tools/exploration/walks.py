@@ -102,15 +102,18 @@ def coordinates(
     *,
     label: str | int | None = None,
     seed: int = 0,
+    start: Tensor | None = None,
 ) -> Exploration:
     """The effect of single coordinates: the first latent of `seed`, one of its `positions` (from 0) set to each value.
+
+    `start`: a latent (latent_dim,) in place of that of the seed.
 
     One row per position, one column per value (by default five, evenly over the generator's `latent_range`).
     `positions` default to the five that change this sample most. A conditional variant shows `label`, by default its
     first class. Raises `SettingError` for an invalid position or value, `DataError` if latents are no vectors or can't
     be moved, and what `sample` raises for a label.
     """
-    z = first_latent(generator, seed)
+    z = first_latent(generator, seed) if start is None else start
     low, high = latent_range(generator)
     values = [low + (high - low) * k / (VALUES - 1) for k in range(VALUES)] if values is None else values
     for value in values:
@@ -138,23 +141,26 @@ def interpolation(
     spherical: bool = True,
     label: str | int | None = None,
     seed: int = 0,
+    start: Tensor | None = None,
 ) -> Exploration:
     """Interpolates from the first latent of `seed` to that of `seed + 1`, in `steps` steps, both ends included.
 
-    Raises `SettingError` for fewer than two steps; otherwise as `coordinates`.
+    `start`: a latent (latent_dim,) in place of that of the seed. Raises `SettingError` for fewer than two steps;
+    otherwise as `coordinates`.
     """
     if steps < 2:
         raise SettingError(f"an interpolation must have at least 2 steps, its ends, but has {steps}")
-    way = between(first_latent(generator, seed), first_latent(generator, seed + 1), steps, spherical)
+    begin = first_latent(generator, seed) if start is None else start
+    way = between(begin, first_latent(generator, seed + 1), steps, spherical)
     return Exploration(_made(generator, way, label), ("",), tuple(f"{k / (steps - 1):.3g}" for k in range(steps)))
 
 
-def across_labels(generator: TrainedGenerator, *, seed: int = 0) -> Exploration:
-    """The first latent of `seed` under every label. Raises `SettingError` if the variant takes no labels."""
+def across_labels(generator: TrainedGenerator, *, seed: int = 0, start: Tensor | None = None) -> Exploration:
+    """The first latent of `seed`, or `start`, under every label. Raises `SettingError` if the variant takes none."""
     generator.check_conditional()
     classes = generator.spec.classes
     labels = torch.arange(len(classes))
-    z = first_latent(generator, seed).expand(len(classes), -1)
+    z = (first_latent(generator, seed) if start is None else start).expand(len(classes), -1)
     return Exploration(Samples(decoded(generator, z, labels), generator.spec, labels), ("",), classes)
 
 
