@@ -82,10 +82,10 @@ FOR_TOOLS = (
     "runs.plan", "runs.metadata",
     "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
-    "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.examples", "sampling.samples",
-    "sampling.trained_generator", "sampling.translate",
+    "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
+    "sampling.examples", "sampling.trained_generator", "sampling.translate",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
-    "cli.complete", "cli.options", "cli.output",
+    "cli.complete", "cli.options", "cli.output", "cli.progress",
 )  # fmt: skip
 
 
