@@ -152,6 +152,11 @@ class Turn:
         computed = self.__dict__.keys()
         return not (computed.isdisjoint({"on_real", "real_logits"}) or computed.isdisjoint({"on_fake", "fake_logits"}))
 
+    @property
+    def has_fake(self) -> bool:
+        """Whether the loss has asked for samples of the turn's latents."""
+        return "fake" in self.__dict__
+
     def critic(self, x: Tensor, labels: Tensor | None = None, **columns: Tensor) -> Tensor:
         """Logits (N, ...) of any samples x (N, *shape) under this turn's labels and columns, or under others."""
         return logits_of(self._judge(self.discriminator, x, self._changed(self.discriminator, labels, columns)))

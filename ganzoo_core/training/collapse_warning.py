@@ -1,4 +1,4 @@
-"""Warnings for a game that has stopped, as D is certain and G no longer learns, or whose losses grow without end."""
+"""Warnings for a game that has stopped, whose samples have become alike, or whose losses grow without end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from ganzoo_core.runs.records import losses_of
 CERTAIN_LOSS = 0.01  # mean cross-entropy: D gives the right answer a probability of 99%
 NO_GRADIENT = 1e-3  # norm over all of G; games that go on were seen between 0.06 and 30
 PATIENCE_STEPS = 200
+ALIKE = 1 / 3  # of the most diversity so far: games that went on were seen to fall to a half of it
+DIFFERENT = 0.3  # of the real samples' diversity: what a game must have reached to lose it
+BEGUN_STEPS = 3000  # after which a game should have reached that; vanilla on digits took 1,000 steps
 DIVERGED_LOSS = 1e6  # at a learning rate of 1e3 it is 1e22; critics have no bounds, so one that only grows is let go on
 
 
@@ -68,4 +71,40 @@ class CollapseWarning(Callback):
                 self.since_step,
                 sum(terms),
                 gradient,
+            )
+
+
+class AlikeWarning(Callback):
+    """Warns once if, for 200 steps of log lines in a row, G's samples were far more alike than before, or than ever.
+
+    What is looked at is the `diversity` of a mini-batch's samples, `training.diagnostics`.
+    """
+
+    def __init__(self) -> None:
+        self.since_step: float | None = None
+        self.most = 0.0
+        self.warned = False
+
+    def on_log(self, record: dict[str, float]) -> None:
+        """Check whether the samples have become alike."""
+        found = record.get("diversity")
+        if self.warned or found is None:
+            return
+        self.most = max(self.most, found)
+        has_lost = self.most >= DIFFERENT and found < ALIKE * self.most
+        has_never_had = self.most < DIFFERENT and record["step"] > BEGUN_STEPS
+        if not (has_lost or has_never_had):
+            self.since_step = None
+        elif self.since_step is None:
+            self.since_step = record["step"]
+        elif record["step"] - self.since_step >= PATIENCE_STEPS:
+            self.warned = True
+            logging.getLogger("ganzoo").warning(
+                "the generator's samples have been alike since step %d: they are %.0f%% as far from one another as "
+                "real ones, %s. This is mode collapse (docs/experiments.md, 6). The run goes on; stop it with Ctrl-C "
+                "and try a lower generator_lr, a higher discriminator_lr, augment=diffaugment where pictures are few, or "
+                "a Wasserstein critic",
+                self.since_step,
+                100 * found,
+                f"and were {100 * self.most:.0f}%" if has_lost else "and never were farther",
             )

@@ -51,3 +51,15 @@ def discriminator_stats(turn: Turn, boundary: float | None) -> dict[str, Tensor]
         "accuracy_real": (on_real > middle).float().mean(),
         "accuracy_fake": (on_fake <= middle).float().mean(),
     }
+
+
+@torch.no_grad()
+def diversity(turn: Turn) -> dict[str, Tensor]:
+    """How far the turn's samples are from one another, as a part of how far the real ones are: `diversity`.
+
+    The ratio of the mean distances of all pairs. Empty where the loss asked for no samples, or a turn has only one.
+    """
+    if not turn.has_fake or len(turn.real) < 2:
+        return {}
+    fake, real = (torch.pdist(x.detach().float().flatten(1)).mean() for x in (turn.fake, turn.real))
+    return {"diversity": fake / real.clamp_min(torch.finfo(real.dtype).tiny)}

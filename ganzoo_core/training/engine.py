@@ -27,7 +27,7 @@ from ganzoo_core.storage import tensor_files
 from ganzoo_core.training.augment import Ada, new_augment
 from ganzoo_core.training.averages import Averages
 from ganzoo_core.training.cuda_graph import CapturedStep, Play, can_capture
-from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, global_norm
+from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, diversity, global_norm
 from ganzoo_core.training.kept import CARRIED, FROZEN, carried, check_frozen, digest_of, frozen_parts, own_buffers
 from ganzoo_core.training.microbatches import LossState, Microbatches, Update, check_divisible, means, total
 from ganzoo_core.training.optimizer_state import OptimizerState
@@ -264,7 +264,8 @@ class Engine:
         values |= {name: term for name, term in self._carried.items() if name.startswith(movers)}
         if "discriminator" in updates:
             loss, turns = self.networks.loss, updates["discriminator"].turns
-            values |= means([self._figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns])
+            told = [self._figures(turn) | discriminator_stats(turn, loss.boundary) | diversity(turn) for turn in turns]
+            values |= means(told)
         if isinstance(self.augment, Ada):
             values["augment_p"] = self.augment.p
         if gradients := self._generator_gradients():

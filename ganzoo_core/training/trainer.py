@@ -34,7 +34,7 @@ from ganzoo_core.sampling.generator_file import export
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.storage.names import shell_word
-from ganzoo_core.training.collapse_warning import CollapseWarning, DivergenceWarning
+from ganzoo_core.training.collapse_warning import AlikeWarning, CollapseWarning, DivergenceWarning
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.find_nan import find_first_nan
 from ganzoo_core.training.microbatches import Update
@@ -70,7 +70,8 @@ class Trainer:
             self._earlier_s = 0.0 if seconds is None else folder.trained_seconds()
             self.info = self._run_info(folder)
             self.callbacks = [
-                *callbacks, CollapseWarning(), DivergenceWarning(), RunArtifacts(), *registry().callbacks(self.info)
+                *callbacks, CollapseWarning(), AlikeWarning(), DivergenceWarning(), RunArtifacts(),
+                *registry().callbacks(self.info),
             ]  # fmt: skip
 
     def run(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import ganzoo_core as ganzoo
 from ganzoo_core.training import collapse_warning
-from ganzoo_core.training.collapse_warning import CollapseWarning, DivergenceWarning
+from ganzoo_core.training.collapse_warning import AlikeWarning, CollapseWarning, DivergenceWarning
 
 
 def messages(caplog, *games: tuple[int, float, float]) -> list[str]:
@@ -74,3 +76,45 @@ def test_a_lone_peak_is_no_divergence(caplog):
 def test_a_diverging_run_is_told_of(in_tmp, caplog):
     ganzoo.train("vanilla", data="ring8", device="cpu", steps=60, texts={"generator_lr": "1e3"}, discriminator_lr=1e3)
     assert sum("the game has diverged since step" in record.getMessage() for record in caplog.records) == 1
+
+
+def alike(caplog, *games: tuple[int, float]) -> list[str]:
+    """The warnings of log lines every 20 steps: how many, with which diversity."""
+    watch, step = AlikeWarning(), 0
+    for lines, found in games:
+        for _ in range(lines):
+            step += 20
+            watch.on_log({"step": step, "diversity": found})
+            watch.on_log({"step": step, "modes_covered": 8})
+    return [record.message for record in caplog.records]
+
+
+def test_samples_that_become_alike_are_told_of_once(caplog):
+    (message,) = alike(caplog, (50, 0.1), (50, 0.9), (100, 0.2))
+    assert message.startswith(
+        "the generator's samples have been alike since step 2020: they are 20% as far from one another as real ones, "
+        "and were 90%. This is mode collapse"
+    )
+    assert "The run goes on" in message and "lower generator_lr" in message
+
+
+def test_samples_that_never_differ_are_told_of(caplog):
+    (message,) = alike(caplog, (400, 0.1))
+    assert "alike since step 3020" in message and "and never were farther" in message
+
+
+def test_samples_that_differ_enough_are_left_alone(caplog):
+    assert not alike(caplog, (149, 0.1), (400, 0.5))
+    assert not alike(caplog, (50, 0.9), (400, 0.4)), "half of what it was"
+    assert not alike(caplog, *[(10, 0.1), (1, 0.9)] * 20), "never for long"
+
+
+@pytest.mark.long
+def test_a_collapse_that_is_provoked_is_seen_soon(in_tmp, caplog):
+    """A discriminator that hardly learns lets a trained generator run to the one sample that it likes best."""
+    settings = {"generator_widths": "128,256,512", "generator_lr": "0.001", "discriminator_lr": "2e-6"}
+    ganzoo.train("vanilla", start="vanilla", steps=500, out="bad", device="cpu", texts=settings)
+    assert any("have been alike since step" in record.message for record in caplog.records)
+    caplog.clear()
+    ganzoo.train("vanilla", start="vanilla", steps=500, out="good", device="cpu", texts=dict([*settings.items()][:1]))
+    assert not any("alike" in record.message for record in caplog.records)

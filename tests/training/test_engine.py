@@ -182,7 +182,7 @@ def test_a_record_names_each_term_and_the_balance():
     e = engine()
     record = e.measure(e.train_step())
     assert set(record) == {"step", "discriminator/real", "discriminator/fake", "generator/adversarial", "d_real",
-                           "d_fake", "accuracy_real", "accuracy_fake", "generator_gradient"}  # fmt: skip
+                           "d_fake", "accuracy_real", "accuracy_fake", "diversity", "generator_gradient"}  # fmt: skip
     assert record["step"] == 1
     assert 0 < record["d_real"] < 1 and 0 <= record["accuracy_fake"] <= 1
 
@@ -213,6 +213,18 @@ def test_the_balance_by_hand():
     critic = discriminator_stats(turn, None)  # midpoint of 0.5 and 0 is 0.25
     assert critic["d_real"].item() == pytest.approx((0.851953 + 0.222700) / 2, abs=1e-5)
     assert discriminator_stats(SimpleNamespace(has_logits=False), 0.0) == {}
+
+
+def test_diversity_by_hand():
+    from types import SimpleNamespace
+
+    from ganzoo_core.training.diagnostics import diversity
+
+    real, fake = torch.tensor([[0.0, 0], [3, 4], [0, 8]]), torch.tensor([[0.0, 0], [0.6, 0.8], [0, 1.6]])
+    assert diversity(SimpleNamespace(has_fake=True, real=real, fake=fake))["diversity"].item() == pytest.approx(0.2)
+    assert diversity(SimpleNamespace(has_fake=True, real=real, fake=fake[:1].expand(3, 2)))["diversity"].item() == 0
+    assert diversity(SimpleNamespace(has_fake=True, real=real[:1] * 0, fake=fake[:1])) == {}, "one sample has no other"
+    assert diversity(SimpleNamespace(has_fake=False)) == {}, "no sample is made for it"
 
 
 def test_a_nan_term_stops_the_run_with_step_term_and_advice():
