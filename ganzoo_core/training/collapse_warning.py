@@ -102,8 +102,8 @@ class AlikeWarning(Callback):
             logging.getLogger("ganzoo").warning(
                 "the generator's samples have been alike since step %d: they are %.0f%% as far from one another as "
                 "real ones, %s. This is mode collapse (docs/experiments.md, 6). The run goes on; stop it with Ctrl-C "
-                "and try a lower generator_lr, a higher discriminator_lr, augment=diffaugment where pictures are few, or "
-                "a Wasserstein critic",
+                "and try a lower generator_lr, a higher discriminator_lr, augment=diffaugment where pictures are few, "
+                "or a Wasserstein critic",
                 self.since_step,
                 100 * found,
                 f"and were {100 * self.most:.0f}%" if has_lost else "and never were farther",

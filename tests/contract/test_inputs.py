@@ -195,7 +195,8 @@ def test_a_balanced_variant_needs_classes() -> None:
 @pytest.mark.parametrize("variant", [Translator, Upscaler, Domains, Writer])
 def test_a_batch_in_parts_gives_the_numbers_of_the_whole(variant: type) -> None:
     whole, parts = (train_steps(variant, pairs(32), 3, accumulate=count) for count in (1, 4))
-    assert whole.records[-1] == pytest.approx(parts.records[-1], rel=2e-3, abs=2e-3)
+    one, other = ({k: v for k, v in run.records[-1].items() if k != "diversity"} for run in (whole, parts))
+    assert one == pytest.approx(other, rel=2e-3, abs=2e-3)  # pairs of a part are not all pairs
     for name, tensor in whole.state().items():
         torch.testing.assert_close(parts.state()[name], tensor, rtol=2e-3, atol=2e-3, msg=name)
 
