@@ -116,7 +116,7 @@ def test_what_can_not_be_begun_with_is_said_and_leaves_no_folder(donor, tmp_path
         return result.stderr
 
     assert "there is no run folder, weights file or variant 'nothing'" in refused("--from", "nothing")
-    assert "dcgan ships no weights" in refused("--from", "dcgan")
+    assert "toy ships no weights" in refused("--from", "toy")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes((donor.folder / "generator.safetensors").read_bytes()[:1000])
     assert "broken.safetensors" in refused("--from", str(broken))
