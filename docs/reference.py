@@ -1,4 +1,4 @@
-"""Writes docs/interfaces.md, docs/cli.md and parts of docs/architecture.md from the code: python docs/reference.py.
+"""Writes docs/interfaces.md, cli.md, catalogue.md and parts of architecture.md from the code: python docs/reference.py.
 
 A test finds them stale.
 """
@@ -9,6 +9,7 @@ import ast
 import importlib
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,27 @@ def architecture() -> str:
     return _with(page, "files", tables)
 
 
+def catalogue() -> str:
+    """The page of known plugins."""
+    known = tomllib.loads((CORE / "catalogue.toml").read_text(encoding="utf-8"))["plugin"]
+    lines = [
+        "# Known plugins", "", "<!-- Written by `python docs/reference.py` from ganzoo_core/catalogue.toml. -->", "",
+        "Each is a package of its own: `pip install PACKAGE`, and `ganzoo list` shows its variants. `ganzoo run NAME` "
+        "says which package to install where a variant of this list is not there.", "",
+        "| package | variants | what it is |", "| --- | --- | --- |",
+    ]  # fmt: skip
+    for one in known:
+        names = ", ".join(f"`{name}`" for name in one["variants"])
+        lines.append(f"| `{one['package']}` | {names} | {_escaped(one['about'])} |")
+    lines += [
+        "", "A package of yours is found without being listed. To have it listed, add it to "
+        "`ganzoo_core/catalogue.toml`, run `python docs/reference.py`, and ask for it to be taken in. "
+        "Being listed is no promise: "
+        "[installing a plugin is trusting it](security.md#a-plugin-from-a-stranger).",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def _between(page: str, part: str) -> str:
     return page.partition(f"<!-- {part} -->\n")[2].partition("<!-- end -->")[0]
 
@@ -320,7 +342,7 @@ def _table(floor: str) -> Iterator[str]:
         yield ""
 
 
-PAGES = {"interfaces.md": interfaces, "cli.md": cli, "architecture.md": architecture}
+PAGES = {"interfaces.md": interfaces, "cli.md": cli, "architecture.md": architecture, "catalogue.md": catalogue}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():

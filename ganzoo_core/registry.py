@@ -189,6 +189,8 @@ class Registry:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
         if name in hookspecs.MOVED:
             raise MissingPluginError(what, name, hookspecs.MOVED[name])
+        if what == "variant" and (package := _known_package(name)):
+            raise MissingPluginError(what, name, package)
         raise UnknownNameError(what, name, known)
 
     def _first_in_line(self, name: str) -> Iterator[Plugin]:
@@ -303,6 +305,20 @@ def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> lis
             raise
         raise PluginError(f"{plugin.source} failed in {hook}: {said(error)}") from error
     return offered
+
+
+def _known_package(variant: str) -> str | None:
+    """The package of the catalogue that has such a variant; None where there is none, or it is installed."""
+    import tomllib
+
+    catalogue = resources.files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    for plugin in tomllib.loads(catalogue)["plugin"]:
+        if variant in plugin["variants"]:
+            try:
+                metadata.distribution(plugin["package"])
+            except metadata.PackageNotFoundError:
+                return str(plugin["package"])
+    return None
 
 
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:

@@ -160,7 +160,7 @@ def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
     A link of that name is deleted, as nobody asked to write where it points to, and the run may be a stranger's.
     """
     named = Path(os.path.expanduser(source))
-    folder = named if named.is_dir() else Path()
+    folder = named if os.path.isdir(named) else Path()  # an address is longer than a name may be
     path = folder / f"{stem}-seed{seed}.png"
     if path.is_symlink():
         with as_file_error(path):

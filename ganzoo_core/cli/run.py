@@ -78,8 +78,8 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 )  # fmt: skip
 @click.option(
     "--from", "start", metavar="SOURCE", shell_complete=complete.sources,
-    help="Begin with the weights of a run folder, a generator.safetensors or a variant that ships some, as far as they "
-    "fit by name and shape.",
+    help="Begin with the weights of a run folder, or of what else `ganzoo sample` takes, as far as they fit by name "
+    "and shape.",
 )  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",

@@ -64,8 +64,11 @@ def command(
 ) -> None:
     """Generate samples with a trained generator.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. The path of the output is
-    printed on stdout. Arrays and folders take any number of samples; a folder has a subfolder per class.
+    SOURCE is a run folder, a generator.safetensors, a variant that ships trained weights, or what is
+    fetched: https://HOST/PATH#sha256=HEX, or hf:OWNER/REPO@COMMIT[:FILE] on Hugging Face.
+
+    The path of the output is printed on stdout. Arrays and folders take any number of samples; a folder has a subfolder
+    per class.
 
     With --input each picture gives one of its own, named after it, in the folder `made` beside the weights or in that
     of -o; N and --label then count for each. Without, such a generator takes the examples that its run keeps.
@@ -120,7 +123,7 @@ def _translate(
     if output is not None and not is_folder(output) and (many or Path(output).suffix.lower() != ".png"):
         raise click.UsageError(f"several pictures, or other than PNG, go into a folder: -o {shell_word(output + '/')}")
     named = Path(os.path.expanduser(source))
-    home = (named if named.is_dir() else named.parent if named.exists() else Path()) / "made"
+    home = (named if os.path.isdir(named) else named.parent if os.path.exists(named) else Path()) / "made"
     folder = home if output is None else Path(output)
     last = folder
     with samples_progress() as progress:
@@ -154,7 +157,7 @@ def _animate(source: str, output: Path) -> None:
             "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed and --set"
         )
     folder = Path(os.path.expanduser(source))
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise FileError(
             f"a .gif shows the snapshots of a run, so SOURCE must be a run folder, but is {source}; "
             f"give a .png or .npz, or let `ganzoo explore` make a .gif"

@@ -23,6 +23,7 @@ from torchvision.datasets.utils import check_integrity, download_and_extract_arc
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
+from ganzoo_core.storage.fetching import reason
 from ganzoo_core.storage.files import unfinished_folder
 
 _TIMEOUT_S = 30.0
@@ -69,12 +70,12 @@ def _fetch(name: str, missing: list[Path], wanted: set[str]) -> None:
                 if path.name in {target.name for target in missing}:
                     os.replace(path, folder / path.name)
     except (OSError, RuntimeError, HTTPException) as error:
-        reason = f"{name} could not be fetched ({_reason(error)})"
+        said = f"{name} could not be fetched ({reason(error)})"
         if wrong:
             faults = ", ".join(f"{file} is not what was published: {why}" for file, why in wrong.items())
-            raise DataError(f"{faults}; replace it, or delete it and see to a network: {reason}") from error
+            raise DataError(f"{faults}; replace it, or delete it and see to a network: {said}") from error
         raise DataError(
-            f"{reason}; put {', '.join(sorted(wanted))} into {folder}, or use --data digits, which needs no network"
+            f"{said}; put {', '.join(sorted(wanted))} into {folder}, or use --data digits, which needs no network"
         ) from error
 
 
@@ -139,11 +140,6 @@ def _polite_network() -> Iterator[None]:
             yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _reason(error: Exception) -> str:
-    """The error in one line; urllib wraps the one that tells."""
-    return " ".join(str(getattr(error, "reason", error)).split())
 
 
 def _read_idx_pair(paths: list[Path], spec: DataSpec) -> tuple[np.ndarray, np.ndarray]:

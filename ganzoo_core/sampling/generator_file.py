@@ -32,6 +32,7 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.devices import pick_device, to_device
 from ganzoo_core.sampling.examples import EXAMPLES, examples_beside, read_examples
 from ganzoo_core.sampling.inputs import taken_inputs
+from ganzoo_core.sampling.remote import fetched, is_remote
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.settings import Settings
@@ -107,10 +108,11 @@ def load(
 ) -> TrainedGenerator:
     """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
+    It may also be fetched: `https://HOST/PATH#sha256=HEX`, or `hf:OWNER/REPO@COMMIT[:FILE]` on Hugging Face.
     `variant`: a class of one's own, where the run is of one that is in no package. `sampling`: options of its
     `Sampling`, such as `truncation=0.7`; `texts`: such as typed in `--set`. Only installed plugins are imported. Raises
-    `FileError` if the file is missing, damaged or does not fit, `PluginError` if the variant's package is not
-    installed, `UnknownNameError` or `SettingError` for options that it has not.
+    `FileError` if the file is missing, damaged, does not fit or can't be fetched, `PluginError` if the variant's
+    package is not installed, `UnknownNameError` or `SettingError` for options that it has not.
     """
     own.known(variant)
     with contextlib.ExitStack() as stack:
@@ -123,7 +125,7 @@ def load(
         _begin_phase(file, made, module, spec)
         inputs = _inputs(file, made, plugin, module, spec)
         named = Path(os.path.expanduser(source))
-        kept = named / EXAMPLES if named.is_dir() else examples_beside(path)
+        kept = named / EXAMPLES if os.path.isdir(named) else examples_beside(path)
         examples = read_examples(kept, inputs, spec) if inputs and kept.exists() else {}
         where = pick_device(device)
         to_device(module, where)
@@ -131,7 +133,12 @@ def load(
 
 
 def find_weights(source: str | Path) -> Path | Traversable:
-    """The file of weights that a source names: a path on disk takes precedence over a variant of that name."""
+    """The file of weights that a source names: a path on disk takes precedence over a variant of that name.
+
+    What is at an address is fetched into the cache, unless it is there.
+    """
+    if is_remote(source):
+        return fetched(str(source))
     path = Path(os.path.expanduser(source))
     if path.is_dir():
         folder = RunFolder.open(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ _MOST_NAMED = 1000  # of what did not fit, in run.json
 def begin_with(engine: Engine, source: str | Path) -> dict[str, Any]:
     """Give an engine that has made no step the weights of `source` that fit by name and shape, and say what they were.
 
-    `source`: a run folder, whose networks are all taken, a generator.safetensors, or a variant that ships weights.
+    `source`: a run folder, whose networks are all taken, or what else `load` takes.
     Averages begin with the weights that they follow; optimizers begin anew. What does not fit, such as what depends on
     the number of classes, stays as it was drawn, and is named. Returns what run.json holds of it. Raises `FileError`
     where there are no weights or they are damaged, `SettingError` where none of them fits.
@@ -47,7 +48,7 @@ def begin_with(engine: Engine, source: str | Path) -> dict[str, Any]:
         log.warning("these do not fit the weights of %s and begin anew: %s", source, few(left))
     path = Path(source).expanduser()
     return {
-        "source": str(path.absolute() if path.exists() else source),
+        "source": str(path.absolute() if os.path.exists(path) else source),
         "sha256": sha256,
         "step": header.get("step", 0),
         "taken": taken,
@@ -67,7 +68,7 @@ def begin_again(engine: Engine, began_with: dict[str, Any], run: Path) -> None:
 def _file(source: str | Path, stack: contextlib.ExitStack) -> tuple[Path, str]:
     """The file of weights and its kind: of a run its last checkpoint, which has every network."""
     path = Path(source).expanduser()
-    if path.is_dir() and (checkpoint := RunFolder.open(path).checkpoint).exists():
+    if os.path.isdir(path) and (checkpoint := RunFolder.open(path).checkpoint).exists():
         return checkpoint, "checkpoint"
     return stack.enter_context(resources.as_file(find_weights(source))), "generator"
 

@@ -67,10 +67,10 @@ def train(
     Dataset, samples (N, C, H, W) or (N, D), a pair (samples, labels), or a data set of torch or of Hugging Face. A
     resume asks for a class or for data of one's own again. `settings` are any of the run's, the variant's or the data
     set's: `steps=20_000, generator_lr=1e-4`; `texts`: settings as unparsed strings, as given to `--set`. On resume only
-    these, and `steps`, may differ from the original run. `start`: a run folder, a generator.safetensors or a variant
-    that ships weights, with which a new run begins as far as they fit (`training.begin`). `seconds` limits the wall
-    time of training, earlier processes included; `steps` then limits it too only if given. `progress` shows the run in
-    a notebook. Raises `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
+    these, and `steps`, may differ from the original run. `start`: a run folder, or what else `load` takes, whose
+    weights a new run begins with as far as they fit (`training.begin`). `seconds` limits the wall time of training,
+    earlier processes included; `steps` then limits it too only if given. `progress` shows the run in a
+    notebook. Raises `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
     """
     name, brought = own.known(variant)
     if data is not None:

@@ -22,9 +22,9 @@ from ganzoo_tools.scaffold.package import Names
 
 ROOT = Path(__file__).parents[3]
 FRESH = {
-    ".github/workflows/test.yml", ".gitignore", "LICENSE", "README.md", "ganzoo_my_gan/__init__.py",
-    "ganzoo_my_gan/loss.py", "ganzoo_my_gan/networks.py", "ganzoo_my_gan/py.typed", "pyproject.toml",
-    "tests/test_variant.py",
+    ".github/workflows/publish.yml", ".github/workflows/test.yml", ".gitignore", "LICENSE", "README.md",
+    "ganzoo_my_gan/__init__.py", "ganzoo_my_gan/loss.py", "ganzoo_my_gan/networks.py", "ganzoo_my_gan/py.typed",
+    "pyproject.toml", "tests/test_variant.py",
 }  # fmt: skip
 
 
@@ -140,6 +140,19 @@ def test_the_files_of_a_fresh_package(in_tmp):
     workflow = (folder / ".github/workflows/test.yml").read_text()
     assert "python-version: ${{ matrix.python }}" in workflow and "- run: ganzoo check my-gan" in workflow
     assert "class TestMyGan(VariantSuite):\n    variant = " in (folder / "tests/test_variant.py").read_text()
+
+
+def test_a_tag_builds_checks_and_publishes(in_tmp):
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((made("My GAN") / ".github/workflows/publish.yml").read_text())
+    assert workflow[True] == {"push": {"tags": ["v*"]}}, "YAML takes `on` for true"
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    runs = [step["run"] for step in build["steps"] if "run" in step]
+    assert runs[:2] == ["pip install build && python -m build", "pip install dist/*.whl"]
+    assert runs[-1] == "ganzoo check my-gan" and "m.version('ganzoo-my-gan')" in runs[2]
+    assert publish["needs"] == "build" and publish["permissions"] == {"id-token": "write"}, "no password"
+    assert workflow["permissions"] == {"contents": "read"} and "permissions" not in build
+    assert publish["steps"][-1] == {"uses": "pypa/gh-action-pypi-publish@release/v1"}
 
 
 def test_the_files_of_a_derived_package(in_tmp):

@@ -97,6 +97,6 @@ def test_what_makes_no_sense_is_said(run, in_tmp, arguments, message):
 
 def test_only_a_run_has_a_card(run, in_tmp):
     result = invoke("export", run / "generator.safetensors", "-o", "x.safetensors")
-    assert result.exit_code == 1 and "holds no run (no run.json in it)" in result.stderr
+    assert result.exit_code == 1 and "a card is made of a run, so SOURCE must be a run folder" in result.stderr
     with pytest.raises(FileError, match=r"weights are written as .safetensors, but the file is 'x.bin'"):
         ship(run, Path("x.bin"))

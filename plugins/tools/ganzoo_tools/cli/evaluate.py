@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,11 @@ def command(
 ) -> None:
     """Evaluate a trained generator against real data.
 
-    SOURCE is a run folder or a generator.safetensors. Beside each metric stands its floor: what real data scores. The
-    result is saved in the run folder as evaluation.json, with a picture of the samples nearest to the training data.
+    SOURCE is a run folder, a generator.safetensors, a variant that ships trained weights, or what is
+    fetched: https://HOST/PATH#sha256=HEX, or hf:OWNER/REPO@COMMIT[:FILE] on Hugging Face.
+
+    Beside each metric stands its floor: what real data scores. The result of a run is saved in its folder as
+    evaluation.json, with a picture of the samples nearest to the training data.
 
     SOURCE may also be a folder of pictures that anybody made, with --data for what to hold them against; nothing is
     saved then.
@@ -82,7 +86,7 @@ def command(
         print_json(found.to_dict())
     else:
         _print(found)
-    if (path / "run.json").exists():
+    if os.path.exists(path / "run.json"):
         note(f"kept in {found.save(path)}")
 
 

@@ -83,7 +83,8 @@ def command(
 ) -> None:
     """Show the latent space of a trained generator.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights.
+    SOURCE is a run folder, a generator.safetensors, a variant that ships trained weights, or what is
+    fetched: https://HOST/PATH#sha256=HEX, or hf:OWNER/REPO@COMMIT[:FILE] on Hugging Face.
 
     On a terminal, with no options but --label, --seed, --latent and --set, a page to walk through the latents opens in
     the browser. Its address is printed on stdout; it works on this machine only, until Ctrl-C.

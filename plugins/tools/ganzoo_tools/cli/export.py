@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath, sampling_option
 from ganzoo_core.cli.output import note, print_path
+from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.hookspecs import hookimpl
 
 GANZOO_API = 2
@@ -35,8 +37,10 @@ def ganzoo_commands(cli: click.Group) -> None:
 def command(source: str, output: Path, limits: str, examples: bool, pairs: tuple[tuple[str, str], ...]) -> None:
     """Export a trained generator as an ONNX model, or as weights for others to use.
 
-    SOURCE is a run folder, a generator.safetensors, or a variant that ships trained weights. An ONNX model is checked
-    against PyTorch before it is written; it needs pip install "ganzoo-tools[onnx]".
+    SOURCE is a run folder, a generator.safetensors, a variant that ships trained weights, or what is
+    fetched: https://HOST/PATH#sha256=HEX, or hf:OWNER/REPO@COMMIT[:FILE] on Hugging Face.
+
+    An ONNX model is checked against PyTorch before it is written; it needs pip install "ganzoo-tools[onnx]".
 
     Weights are stored as float16. SOURCE is then a run folder, of which the card says what it was trained on, how, and
     how good it is. In a package's folder as weights/VARIANT.safetensors they come with it: `ganzoo sample VARIANT`.
@@ -48,7 +52,10 @@ def command(source: str, output: Path, limits: str, examples: bool, pairs: tuple
             raise click.UsageError("weights are the same for all options of sampling; leave out --set")
         from ganzoo_tools.shipping import ship
 
-        for path in ship(Path(source).expanduser(), output, limits=limits, examples=examples):
+        folder = Path(source).expanduser()
+        if not os.path.isdir(folder):
+            raise FileError(f"a card is made of a run, so SOURCE must be a run folder, but is {shorten(source)}")
+        for path in ship(folder, output, limits=limits, examples=examples):
             print_path(path)
         return
     if limits or examples:

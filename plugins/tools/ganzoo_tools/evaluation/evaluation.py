@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,8 @@ def evaluate(
 
         weights_file(features)  # it says so at once where that is none
     generator = load(source, device)
-    folder = RunFolder.open(Path(source).expanduser()) if Path(source).expanduser().is_dir() else None
+    path = Path(source).expanduser()
+    folder = RunFolder.open(path) if os.path.isdir(path) else None
     if reals is None:
         found = _data_source(folder, generator, data, options or {})
         where = data_folder(None if data_dir is None else Path(data_dir))

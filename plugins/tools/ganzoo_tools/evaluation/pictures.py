@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def evaluate_pictures(
 
 def holds_pictures(path: Path) -> bool:
     """Whether it is a folder, not of a run, with a file somewhere below it that could be a picture."""
-    if not path.is_dir() or (path / "run.json").exists():
+    if not os.path.isdir(path) or (path / "run.json").exists():
         return False
     from PIL import Image
 
