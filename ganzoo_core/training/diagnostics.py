@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,12 +54,14 @@ def discriminator_stats(turn: Turn, boundary: float | None) -> dict[str, Tensor]
 
 
 @torch.no_grad()
-def diversity(turn: Turn) -> dict[str, Tensor]:
-    """How far the turn's samples are from one another, as a part of how far the real ones are: `diversity`.
+def diversity(turns: Sequence[Turn]) -> dict[str, Tensor]:
+    """How far the turns' samples are from one another, as a part of how far the real ones are: `diversity`.
 
-    The ratio of the mean distances of all pairs. Empty where the loss asked for no samples, or a turn has only one.
+    The ratio of the mean distances of all pairs; 1 where the real ones are all the same. Empty where the loss asked
+    for no samples, or there is only one.
     """
-    if not turn.has_fake or len(turn.real) < 2:
+    if not all(turn.has_fake for turn in turns) or sum(len(turn.real) for turn in turns) < 2:
         return {}
-    fake, real = (torch.pdist(x.detach().float().flatten(1)).mean() for x in (turn.fake, turn.real))
-    return {"diversity": fake / real.clamp_min(torch.finfo(real.dtype).tiny)}
+    samples = [turn.fake for turn in turns], [turn.real for turn in turns]
+    fake, real = (torch.pdist(torch.cat(parts).detach().float().flatten(1)).mean() for parts in samples)
+    return {"diversity": torch.where(real > 0, fake / real, torch.ones_like(real))}

@@ -264,8 +264,8 @@ class Engine:
         values |= {name: term for name, term in self._carried.items() if name.startswith(movers)}
         if "discriminator" in updates:
             loss, turns = self.networks.loss, updates["discriminator"].turns
-            told = [self._figures(turn) | discriminator_stats(turn, loss.boundary) | diversity(turn) for turn in turns]
-            values |= means(told)
+            told = [self._figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns]
+            values |= means(told) | diversity(turns)
         if isinstance(self.augment, Ada):
             values["augment_p"] = self.augment.p
         if gradients := self._generator_gradients():

@@ -45,7 +45,7 @@ def commands() -> dict[str, click.Command]:
 
 
 SMALL = ["--steps", "1", "--batch-size", "2", "--device", "cpu", "--quiet"]
-# What each command with numeric options is called with, beside the number; RUN is a run's folder.
+# What each command with numeric options is called with, beside the number; RUN and DIGITS are runs' folders.
 CALLS = {
     "run": ["vanilla", *SMALL],
     "sample": ["RUN", "-o", "x.png"],
@@ -53,6 +53,7 @@ CALLS = {
     "explore": ["RUN", "-o", "y.png"],
     "advise": ["ring8"],
     "compare": ["--variants", "vanilla", "--data", "ring8", "--out", "race"],
+    "project": ["DIGITS", "--input", "PICTURE", "--steps", "1", "-o", "z.png"],
 }
 
 
@@ -67,9 +68,12 @@ def first_step(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("numbers") / "run"
-    return ganzoo.train("vanilla", data="ring8", steps=1, batch_size=2, device="cpu", out=folder).folder
+def trained(tmp_path_factory) -> dict[str, str]:
+    """What the words in CALLS stand for."""
+    folder = tmp_path_factory.mktemp("numbers")
+    small = {"steps": 1, "batch_size": 2, "device": "cpu"}
+    runs = {name: ganzoo.train("vanilla", data=name, out=folder / name, **small).folder for name in ("ring8", "digits")}
+    return {"RUN": str(runs["ring8"]), "DIGITS": str(runs["digits"]), "PICTURE": str(runs["digits"] / "samples.png")}
 
 
 def check_told(arguments: list[str]) -> None:
@@ -97,7 +101,7 @@ def test_any_number_on_any_option(name, option, in_tmp, first_step, trained, mon
     monkeypatch.setattr("ganzoo_core.cli.run.launch", lambda *_: None)
     monkeypatch.setattr("ganzoo_core.datasets.toy._SIZE", 1000)
     monkeypatch.setattr("ganzoo_tools.comparison.race._train", lambda *_: None)
-    call = [str(trained) if word == "RUN" else word for word in CALLS[name]]
+    call = [trained.get(word, word) for word in CALLS[name]]
     for number in NUMBERS:
         check_told([name, *call, f"{option}={number}" if option.startswith("--") else f"{option}{number}"])
 

@@ -32,7 +32,7 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="The class it is of, repeatable; by default all are tried, and the nearest sample counts.",
 )  # fmt: skip
 @click.option(
-    "--steps", type=click.IntRange(min=0), default=300, show_default=True, metavar="N", help="Steps of descent."
+    "--steps", type=click.IntRange(0, 100_000), default=300, show_default=True, metavar="N", help="Steps of descent."
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
