@@ -23,11 +23,12 @@ _NO_MATTER = ("data", "device", "compile", "cuda_graph", "snapshots", "log_every
 _ROWS = 32  # samples on a card's picture, where no class or input says how many
 
 
-def ship(run: Path, path: Path, *, limits: str = "", examples: bool = False) -> list[Path]:
+def ship(run: Path, path: Path, *, limits: str = "", examples: bool = False, source: str | None = None) -> list[Path]:
     """Write a run's weights as float16 to `path`, and beside them a card in Markdown and its picture; returns all.
 
     `limits`: what the generator is bad at, for the card. `examples`: also the inputs that the run keeps, which are
-    pictures or texts of its data, so that samples can be made without any. Raises `FileError` where the run has no
+    pictures or texts of its data, so that samples can be made without any. `source`: by what name others have the
+    weights, the file's by default. Raises `FileError` where the run has no
     weights or no examples, `SettingError` where it takes no inputs.
     """
     if path.suffix.lower() != ".safetensors":
@@ -49,11 +50,13 @@ def ship(run: Path, path: Path, *, limits: str = "", examples: bool = False) -> 
         write_atomically(picture, png_bytes(_samples(path).picture()))
     else:
         written.remove(picture)
-    write_atomically(card, card_of(folder, path, limits=limits, picture=picture in written).encode())
+    write_atomically(card, card_of(folder, path, limits=limits, picture=picture in written, source=source).encode())
     return written
 
 
-def card_of(folder: RunFolder, weights: Path, *, limits: str = "", picture: bool = True) -> str:
+def card_of(
+    folder: RunFolder, weights: Path, *, limits: str = "", picture: bool = True, source: str | None = None
+) -> str:
     """What a run's weights are, in Markdown: data and its licence, how they were trained, and how good they are."""
     run = folder.metadata()
     variant, plugin = registry().variant(run.variant)
@@ -61,13 +64,13 @@ def card_of(folder: RunFolder, weights: Path, *, limits: str = "", picture: bool
     settings = run.settings
     facts = {
         "Variant": f"{run.variant}, of {plugin.package} {run.package_version}: {variant.title}, {variant.paper}",
-        "Data": f"{_data(run)}: {run.data_size:,} of {'x'.join(map(str, run.data.shape))}; {_origin(run)}",
+        "Data": f"{_data(run)}: {run.data_size:,} of {'x'.join(map(str, run.data.shape))}; {origin_of(run)}",
         "Trained by": f"`{command_of(run)}`",
         "Steps": f"{settings['steps']:,} of {settings['batch_size']:,} samples, seed {settings['seed']}, in "
         f"{duration(seconds)} on {run.environment['device']}",
         "Numbers": f"{run.parameters['generator']:,}, stored as float16, {weights.stat().st_size / 1e6:.2f} MB",
     }
-    parts = [f"# {run.variant} on {run.data.name}", f"    ganzoo sample {shell_word(weights.name)}"]
+    parts = [f"# {run.variant} on {run.data.name}", f"    ganzoo sample {shell_word(source or weights.name)}"]
     parts += [f"![Samples]({weights.with_suffix('.png').name})"] if picture else []
     parts += ["\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items())])]
     parts += ["## How good it is", _figures(folder)]
@@ -99,7 +102,7 @@ def _data(run: RunMetadata) -> str:
     return f"{head}:{Path(path).name}" if colon else head
 
 
-def _origin(run: RunMetadata) -> str:
+def origin_of(run: RunMetadata) -> str:
     return find_source(str(run.settings["data"]))[0].origin.partition("; fetches")[0]
 
 

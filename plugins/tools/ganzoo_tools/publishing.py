@@ -1,0 +1,114 @@
+"""A run's weights as a repository on Hugging Face: weights, card and picture, in one commit."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from ganzoo_core.errors import FileError, shorten
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.storage.names import one_line
+from ganzoo_tools.evaluation.results import Evaluation, evaluation_file
+from ganzoo_tools.shipping import origin_of, ship
+
+_TARGET = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)", re.ASCII)
+_LICENSE = re.compile(r"CC (BY(?:-SA)?) (\d\.\d)")
+_TASKS = {"image": "image-to-image", "text": "text-to-image"}  # by what is taken
+
+
+class Repository(NamedTuple):
+    """What goes to the hub: `repo` as OWNER/REPO, and the folder of all its files."""
+
+    repo: str
+    folder: Path
+
+    def files(self) -> list[Path]:
+        """The files by name."""
+        return sorted(self.folder.iterdir())
+
+    def publish(self) -> str:
+        """Put all files into one commit, of a new repository or one that is there; returns hf:OWNER/REPO@COMMIT.
+
+        Raises `FileError` where the hub can't be asked, or refuses.
+        """
+        hub = _hub()
+        try:
+            api = hub.HfApi()
+            api.create_repo(self.repo, exist_ok=True)
+            files = [hub.CommitOperationAdd(path.name, path) for path in self.files()]
+            said = api.create_commit(self.repo, files, commit_message="Add weights by ganzoo")
+        except Exception as error:  # of the library that it speaks http with, and of its own, of many kinds
+            raise FileError(f"{self.repo} was not published: {_reason(error, hub)}") from error
+        return f"hf:{self.repo}@{said.oid}"
+
+
+@contextmanager
+def repository(run: Path, target: str, *, limits: str = "", examples: bool = False) -> Iterator[Repository]:
+    """The files of a run's weights, for as long as it lasts: generator.safetensors, README.md, generator.png.
+
+    The card begins with the field's header in YAML: library, tags, task, the data's licence where it is a CC BY one,
+    and the FID of `ganzoo evaluate`. Raises `FileError` for a target that is not hf:OWNER/REPO, and as `ship` does.
+    """
+    named = _TARGET.fullmatch(target)
+    if named is None or {".", ".."} & set(named["repo"].split("/")):
+        raise FileError(f"{shorten(target)} must be hf:OWNER/REPO, a name and a repository on Hugging Face")
+    hub = _hub()
+    with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
+        folder = Path(temporary)
+        source = f"hf:{named['repo']}@COMMIT"
+        ship(run, folder / "generator.safetensors", limits=limits, examples=examples, source=source)
+        card = folder / "generator.md"
+        text = card.read_text(encoding="utf-8")
+        card.unlink()
+        (folder / "README.md").write_text(f"---\n{_header(RunFolder.open(run), hub)}\n---\n\n{text}", encoding="utf-8")
+        yield Repository(named["repo"], folder)
+
+
+def _hub() -> ModuleType:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise FileError(
+            'a repository on Hugging Face needs the package huggingface_hub: pip install "ganzoo-core[hub]"'
+        ) from error
+    return huggingface_hub
+
+
+def _header(folder: RunFolder, hub: ModuleType) -> str:
+    """The model card's metadata, as YAML."""
+    run = folder.metadata()
+    taken = [_TASKS[one.kind] for one in load(folder.path).inputs if one.kind in _TASKS]
+    task = taken[0] if taken else "unconditional-image-generation"
+    found = folder.path / evaluation_file(None)
+    fid = Evaluation.read(found).figures.get("fid") if found.exists() else None
+    results = [] if fid is None else [
+        hub.EvalResult(
+            task_type=task, dataset_type=run.data.name, dataset_name=run.data.name, metric_type="fid",
+            metric_name="FID, in features of a classifier of the same data", metric_value=float(f"{fid.mean:.4g}"),
+        )
+    ]  # fmt: skip
+    license_ = _LICENSE.search(origin_of(run))
+    data = hub.ModelCardData(
+        license=f"cc-{license_[1].lower()}-{license_[2]}" if license_ else None,
+        library_name="ganzoo",
+        pipeline_tag=task,
+        tags=["ganzoo", "gan", run.variant],
+        model_name=f"{run.variant} on {run.data.name}",
+        eval_results=results or None,
+    )
+    return data.to_yaml().strip()
+
+
+def _reason(error: Exception, hub: ModuleType) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, hub.errors.LocalTokenNotFoundError) or status in (401, 403):
+        return "you may not write there; `hf auth login` with a token that may write says who you are"
+    if status is not None:
+        return f"the hub says {status}"
+    return f"{shorten(one_line(error))}; see to a network"
