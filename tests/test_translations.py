@@ -123,7 +123,7 @@ PAGE = "# A\n\nTake 3 of `x`, [so](b.md).\n\n| a | b |\n|---|---|\n| 1 | $y_2$ |
         ("| 1 |", "| 1.0 |", "line 7 lacks figure 1, adds figure 1.0"),
         ("$y_2$", "$y_3$", "lacks formula $y_2$, adds formula $y_3$"),
         ("now", "jetzt", "line 9 lacks code:\n```bash\npip # now"),
-        ("Take", "Take\n\n", "line 4 has"),
+        ("| a", "B.\n\n| a", "line 5 has paragraph_open p where line 5 of the English page has table_open table"),
         ("```bash\npip # now\n```\n", "", "line 0 has nothing where line 9 of the English page has fence code"),
     ],
 )
