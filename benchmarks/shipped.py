@@ -5,7 +5,7 @@
 shipped.toml beside this file says for each variant which settings are not its defaults, and what its generator is bad
 at. Runs are kept below FOLDER; what is trained and judged there is not done again. Then docs/shipped.md and the picture
 on it are made of all weights, which `--only-page` does alone. `--halves` says how far the FID of what is stored, in
-float16, is from that of the run, in float32, beside its spread over sampling seeds.
+float16, is from that on its card, which is of the run, in float32, beside its spread over sampling seeds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_tools.evaluation.evaluation import evaluate
-from ganzoo_tools.evaluation.results import Evaluation, evaluation_file
+from ganzoo_tools.evaluation.results import evaluation_file
 from ganzoo_tools.shipping import ship
 
 HERE = Path(__file__).parent
@@ -88,14 +88,18 @@ def train_and_ship(variant: str, given: dict[str, Any], out: Path) -> None:
     ship(run, weights, limits=given["limits"], examples=bool(ganzoo.load(run).inputs))
 
 
-def halves(variant: str, out: Path) -> str:
-    """FID of a run's weights and of those that are stored, each with its spread."""
-    whole = Evaluation.read(out / variant / evaluation_file(None)).figures["fid"]
-    path = folder_of(registry().variant(variant)[1]) / f"{variant}.safetensors"
-    half = evaluate(path).figures["fid"]
-    return (
-        f"{variant}: {whole.mean:.4g} ± {whole.spread:.2g} in float32, {half.mean:.4g} ± {half.spread:.2g} in float16"
-    )
+def fid_on_card(weights: Path) -> tuple[str, str]:
+    """The run's FID as the card beside the weights says it, and that of real data; both empty where there is none."""
+    lines = weights.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+    line = next((line for line in lines if line.startswith("| FID |")), "| | | |")
+    _, _, value, floor, _ = (part.strip() for part in line.split("|"))
+    return value, floor
+
+
+def halves(weights: Path) -> str:
+    """FID of a run's weights, as its card says it, and of those that are stored, each with its spread."""
+    half = evaluate(weights).figures["fid"]
+    return f"{weights.stem}: {fid_on_card(weights)[0]} in float32, {half.mean:.4g} ± {half.spread:.2g} in float16"
 
 
 def shipped() -> Iterator[tuple[str, Path]]:
@@ -144,9 +148,7 @@ def page() -> str:
     lines = ["| Variant | Data | Steps | MB | FID (real data) |", "|---|---|---|---|---|"]
     for name, path in shipped():
         header, _ = tensor_files.read_header(path, "generator")
-        lines_of_card = path.with_suffix(".md").read_text(encoding="utf-8").splitlines()
-        fid = next((line for line in lines_of_card if line.startswith("| FID |")), "")
-        value, floor = [part.strip() for part in fid.split("|")[2:4]] if fid else ("", "")
+        value, floor = fid_on_card(path)
         size = path.stat().st_size / 1e6
         fid = f"{value} ({floor})" if value else ""
         lines.append(f"| `{name}` | {header['data']['name']} | {header['step']:,} | {size:.2f} | {fid} |")
@@ -162,8 +164,8 @@ def main(variants: tuple[str, ...], out: Path, only_page: bool, is_compared: boo
     """Train, judge and ship the variants of shipped.toml, or those named, and write the page."""
     chosen = {name: given for name, given in wanted().items() if not variants or name in variants}
     if is_compared:
-        for variant in chosen:
-            click.echo(halves(variant, out))
+        for _, weights in (found for found in shipped() if found[0] in chosen):
+            click.echo(halves(weights))
         return
     for variant, given in () if only_page else chosen.items():
         train_and_ship(variant, given, out)
