@@ -338,10 +338,15 @@ def test_every_rule_is_explained() -> None:
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule.__name__ for rule in RULES]
 
 
-def test_the_shared_settings_and_the_names_that_are_taken_are_fresh() -> None:
-    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["write-a-plugin.md", "write-a-plugin.zh.md"])
+def test_the_shared_settings_are_fresh(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     table = page[page.index("| setting | default |") :].partition("\n\n")[0].splitlines()[2:]
     assert table == [f"| `{o.name}` | {typed(o.default)} | {o.doc} |" for o in Config.options()]
+
+
+def test_the_names_that_are_taken_are_fresh() -> None:
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
     taken = " ".join(page[page.index("Two groups of names are taken") :].partition("\n\n")[0].split())
     options = [cls.Options for cls, _ in registry_module.registry().datasets().values() if cls.name == "folder"]
     run_names, *data_names = [", ".join(f"`{o.name}`" for o in s.options()) for s in (RunSettings, *options)]
