@@ -1,7 +1,11 @@
-"""A hook of mkdocs: the headings of page.zh.md have the anchors of page.md, so that one link serves both languages."""
+"""Hooks of mkdocs for pages in two languages.
+
+The headings of page.zh.md have the anchors of page.md, so that one link serves both.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,11 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     for at, anchor in zip(_headings(lines), anchors, strict=True):
         lines[at] += f" {{#{anchor}}}"
     return "\n".join(lines)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """The page without links to its translations in its head: the theme would ask a server for the sitemap of each."""
+    return re.sub(r'<link rel="alternate"[^>]*>', "", output)
 
 
 def _headings(lines: list[str]) -> Iterator[int]:
