@@ -405,3 +405,15 @@ def test_the_site_is_searched_without_a_server_and_a_copied_session_is_its_comma
     opened.fill("input.md-search__input", "earth mover")
     opened.wait_for_selector(".md-search-result__item")
     assert "WGAN" in opened.locator(".md-search-result__item").first.inner_text()
+
+
+def test_a_reader_changes_the_language_and_searches_in_it(site: Path, look_at: Any) -> None:
+    opened = look_at(site / "variants" / "wgan.html")
+    opened.hover(".md-select")
+    opened.click(".md-select__link[hreflang=zh]")
+    opened.wait_for_url("**/zh/variants/wgan.html")
+    assert opened.evaluate("document.documentElement.lang") == "zh"
+    assert opened.locator("h1[id=wgan], h2[id=the-loss]").count() == 2
+    opened.fill("input.md-search__input", "模式崩溃")
+    opened.wait_for_selector(".md-search-result__item")
+    assert "实验" in opened.locator(".md-search-result__item").first.inner_text()
