@@ -1,8 +1,9 @@
 """A page in Chinese, page.zh.md, is its English page block for block: README.zh.md and those of the docs.
 
-Headings, paragraphs, items and rows come in the same order and number. Code is the same word for word, and so are, block
-by block, code within prose, formulas, figures (all numbers written in digits), pictures, and what links lead to. A link
-of the docs leads to page.md, which the site replaces by the Chinese page; one of README.zh.md leads there by itself.
+Headings, paragraphs, items and rows come in the same order and number. Code is the same word for word, and so are,
+block by block, code within prose, formulas, figures (all numbers written in digits), pictures, and what links lead to.
+A link of the docs leads to page.md, which the site replaces by the Chinese page; one of README.zh.md leads there by
+itself.
 """
 
 from __future__ import annotations
