@@ -42,7 +42,9 @@ from ganzoo_core.runs.run_settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 GENERATED = {"interfaces.md", "cli.md", "catalogue.md"}
-WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name not in GENERATED]
+TRANSLATED = ".zh.md"  # has its English page's blocks word for word: test_translations.py
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+WRITTEN = [page for page in DOCS if page.name not in GENERATED and not page.name.endswith(TRANSLATED)]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *WRITTEN, *sorted(ROOT.glob("plugins/*/README.md"))]
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 PATH_LINE = re.compile(r"# ([\w./-]+\.\w+)")
@@ -336,10 +338,15 @@ def test_every_rule_is_explained() -> None:
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [rule.__name__ for rule in RULES]
 
 
-def test_the_shared_settings_and_the_names_that_are_taken_are_fresh() -> None:
-    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["write-a-plugin.md", "write-a-plugin.zh.md"])
+def test_the_shared_settings_are_fresh(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     table = page[page.index("| setting | default |") :].partition("\n\n")[0].splitlines()[2:]
     assert table == [f"| `{o.name}` | {typed(o.default)} | {o.doc} |" for o in Config.options()]
+
+
+def test_the_names_that_are_taken_are_fresh() -> None:
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
     taken = " ".join(page[page.index("Two groups of names are taken") :].partition("\n\n")[0].split())
     options = [cls.Options for cls, _ in registry_module.registry().datasets().values() if cls.name == "folder"]
     run_names, *data_names = [", ".join(f"`{o.name}`" for o in s.options()) for s in (RunSettings, *options)]
@@ -367,10 +374,14 @@ def test_the_site_fetches_nothing_from_elsewhere(site: Path) -> None:
         )
 
 
+def built(name: str) -> str:
+    """Where the site has a page of the docs."""
+    chinese = name.endswith(TRANSLATED)
+    return "zh/" + name.replace(TRANSLATED, ".html") if chinese else name.replace(".md", ".html")
+
+
 def test_every_page_fits_a_phone_and_its_equations_are_set(site: Path, look_at: Any) -> None:
-    sources = {
-        page: site / page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")
-    }
+    sources = {page: site / built(page.relative_to(ROOT / "docs").as_posix()) for page in DOCS}
     opened = look_at(site / "index.html")
     opened.set_viewport_size({"width": 390, "height": 800})
     for source, page in sources.items():
@@ -394,3 +405,15 @@ def test_the_site_is_searched_without_a_server_and_a_copied_session_is_its_comma
     opened.fill("input.md-search__input", "earth mover")
     opened.wait_for_selector(".md-search-result__item")
     assert "WGAN" in opened.locator(".md-search-result__item").first.inner_text()
+
+
+def test_a_reader_changes_the_language_and_searches_in_it(site: Path, look_at: Any) -> None:
+    opened = look_at(site / "variants" / "wgan.html")
+    opened.hover(".md-select")
+    opened.click(".md-select__link[hreflang=zh]")
+    opened.wait_for_url("**/zh/variants/wgan.html")
+    assert opened.evaluate("document.documentElement.lang") == "zh"
+    assert opened.locator("h1[id=wgan], h2[id=the-loss]").count() == 2
+    opened.fill("input.md-search__input", "模式崩溃")
+    opened.wait_for_selector(".md-search-result__item")
+    assert "实验" in opened.locator(".md-search-result__item").first.inner_text()
