@@ -189,7 +189,7 @@ class Registry:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
         if name in hookspecs.MOVED:
             raise MissingPluginError(what, name, hookspecs.MOVED[name])
-        if what == "variant" and (package := _known_package(name)):
+        if what == "variant" and (package := known_packages().get(name)):
             raise MissingPluginError(what, name, package)
         raise UnknownNameError(what, name, known)
 
@@ -307,18 +307,21 @@ def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> lis
     return offered
 
 
-def _known_package(variant: str) -> str | None:
-    """The package of the catalogue that has such a variant; None where there is none, or it is installed."""
+def known_packages() -> dict[str, str]:
+    """The variants of the catalogue whose packages are not installed, each with its package."""
     import tomllib
 
     catalogue = resources.files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
-    for plugin in tomllib.loads(catalogue)["plugin"]:
-        if variant in plugin["variants"]:
-            try:
-                metadata.distribution(plugin["package"])
-            except metadata.PackageNotFoundError:
-                return str(plugin["package"])
-    return None
+    plugins = [plugin for plugin in tomllib.loads(catalogue)["plugin"] if not _is_installed(plugin["package"])]
+    return {variant: plugin["package"] for plugin in plugins for variant in plugin["variants"]}
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:

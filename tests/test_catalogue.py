@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +56,19 @@ def test_the_package_of_a_variant_that_is_not_installed_is_named(command: str, p
         assert result.exit_code == 1 and result.stderr == (
             f"Error: the variant {name!r} comes with a package of its own: pip install {plugin['package']}\n"
         )
+
+
+def test_the_list_names_those_that_are_not_installed(bare):
+    known = {name: one["package"] for one in KNOWN for name in one["variants"]}
+    assert json.loads(CliRunner().invoke(main, ["list", "--json"]).stdout)["missing"] == known
+    shown = CliRunner().invoke(main, ["list"]).stdout
+    assert "Not installed: pip install PACKAGE" in shown
+    rows = [line.split() for line in shown.splitlines()]
+    assert all([name, package] in rows for name, package in known.items())
+
+
+def test_what_is_installed_is_not_missing():
+    assert json.loads(CliRunner().invoke(main, ["list", "--json"]).stdout)["missing"] == {}
 
 
 def test_what_nobody_knows_is_unknown(bare):

@@ -8,23 +8,27 @@ import click
 
 from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import print_json, print_line, print_table
-from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.registry import Plugin, known_packages, registry
 from ganzoo_core.variant import Variant
 
 
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """List every variant: whether it needs labels, and comes with trained weights. Then the plugins that are broken."""
+    """List every variant: whether it needs labels, and comes with trained weights.
+
+    Then the known ones that are not installed, with their packages, and the plugins that are broken.
+    """
     zoo = registry()
     variants = [describe(cls, plugin) for cls, plugin in zoo.variants().values()]
     broken = [
         {"name": p.name, "package": p.package, "version": p.version, "error": p.error} for p in zoo.plugins() if p.error
     ]
+    missing = known_packages()
     if as_json:
-        print_json({"variants": variants, "broken": broken})
+        print_json({"variants": variants, "missing": missing, "broken": broken})
     else:
-        _print(variants, broken)
+        _print(variants, missing, broken)
 
 
 def describe(cls: type[Variant], plugin: Plugin) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def describe(cls: type[Variant], plugin: Plugin) -> dict[str, Any]:
     }
 
 
-def _print(variants: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None:
+def _print(variants: list[dict[str, Any]], missing: dict[str, str], broken: list[dict[str, Any]]) -> None:
     if variants:
         rows = [(v["name"], str(v["year"]), v["paper"], v["conditional"], v["weights"], v["package"]) for v in variants]
         print_table(("variant", "year", "paper", "labels", "weights", "package"), rows)
@@ -50,6 +54,10 @@ def _print(variants: list[dict[str, Any]], broken: list[dict[str, Any]]) -> None
             print_line("weights:", "trained ones come with it: ganzoo sample VARIANT")
     else:
         print_line("No variants are installed;", "each is a package of its own: pip install ganzoo-NAME.")
+    if missing:
+        click.echo()
+        print_line("Not installed:", "pip install PACKAGE")
+        print_table(("variant", "package"), list(missing.items()))
     if broken:
         click.echo()
         print_line("Broken plugins")

@@ -338,7 +338,7 @@ def test_list_shows_strange_texts_as_they_are(zoo: list[FakeEntryPoint]):
 def test_list_of_an_empty_zoo(zoo: list[FakeEntryPoint]):
     zoo.clear()
     assert "No variants are installed; each is a package of its own" in ganzoo("list").stdout
-    assert as_json("list") == {"variants": [], "broken": []}
+    assert as_json("list") == {"variants": [], "missing": {}, "broken": []}
 
 
 # plugins
