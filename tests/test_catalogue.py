@@ -36,9 +36,12 @@ def test_each_package_is_listed_as_it_is():
 def bare(monkeypatch: pytest.MonkeyPatch):
     """A machine with the core and no plugin."""
     core = [one for one in metadata.entry_points(group="ganzoo") if one.dist and one.dist.name == "ganzoo-core"]
-    found, installed = Registry(core), metadata.distribution
-    for place in ("ganzoo_core.runs.plan", "ganzoo_core.registry", "ganzoo_core.cli.group"):
-        monkeypatch.setattr(f"{place}.registry", lambda: found)
+    installed, every = metadata.distribution, metadata.entry_points
+
+    def offered(**asked: str) -> object:
+        return core if asked == {"group": "ganzoo"} else every(**asked)
+
+    monkeypatch.setattr(registry_module.metadata, "entry_points", offered)
 
     def lacking(name: str) -> metadata.Distribution:
         if name.startswith("ganzoo-") and name != "ganzoo-core":
@@ -46,6 +49,9 @@ def bare(monkeypatch: pytest.MonkeyPatch):
         return installed(name)
 
     monkeypatch.setattr(registry_module.metadata, "distribution", lacking)
+    registry.cache_clear()
+    yield
+    registry.cache_clear()
 
 
 @pytest.mark.parametrize("command", ["run", "show"])
