@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from ganzoo_core.errors import SettingError
 from ganzoo_tools.exploration.latents import Explorer
 from ganzoo_tools.exploration.server import ExploreServer
 from ganzoo_tools.exploration.walks import coordinates
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -142,3 +146,28 @@ def test_a_lone_file_is_not_explored(serve) -> None:
         "translator makes samples of an input, which it does not carry along; explore the folder of its run, which "
         "keeps examples"
     )
+
+
+def test_a_picture_is_uploaded_in_the_browser(serve, browser: Browser, in_tmp: Path):
+    server = serve("translator")
+    said: list[str] = []
+    page = browser.new_context().new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(server.url)
+    picture = page.locator("#picture[alt^=Generated]")
+    picture.wait_for()
+    first = picture.get_attribute("src")
+    own = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)  # neither the size nor the shape of training
+    Path("own.png").write_bytes(png(own))
+    with page.expect_response(lambda answer: "picture.png" in answer.url and "own=1" in answer.url) as answer:
+        page.locator("#own").set_input_files("own.png")
+    sent = answer.value.body()
+    assert answer.value.status == 200 and sent != ask(server, "picture.png?example=0")[1]
+    page.wait_for_function("before => document.getElementById('picture').src !== before", arg=first)
+    Path("own.txt").write_text("no picture")
+    page.locator("#own").set_input_files("own.txt")
+    page.locator("#error:visible").wait_for()
+    page.locator("#example").select_option("1")
+    page.context.close()
+    assert [one for one in said if "400" not in one] == []
