@@ -80,10 +80,12 @@ def export(
     spec: DataSpec,
     step: int,
     phase: str | None = None,
+    judged: Mapping[str, float] | None = None,
 ) -> None:
-    """Write a generator's weights with everything needed to use them."""
-    inputs = taken_inputs(variant, module, spec)
-    tensor_files.save(path, "generator", describe(plugin, variant, spec, step, inputs, phase), module.state_dict())
+    """Write a generator's weights with everything needed to use them. `judged`: what a metric said of them."""
+    header = describe(plugin, variant, spec, step, taken_inputs(variant, module, spec), phase)
+    header |= {} if judged is None else {"judged": dict(judged)}
+    tensor_files.save(path, "generator", header, module.state_dict())
 
 
 def write_halved(source: str | Path, path: Path) -> None:
