@@ -54,7 +54,7 @@ class OwnStatistics:
     @torch.no_grad()
     def _take(self) -> None:
         """Means over the batches: of their means, and of their variances."""
-        engine, generator = self._engine, self._engine.average
+        generator = self._engine.average
         assert generator is not None
         was_training = generator.training
         generator.eval()  # dropout and the like are off as in sampling

@@ -23,7 +23,7 @@ _HIGHER = {"fid": False, "kid": False, "accuracy": True}
 
 @hookimpl
 def ganzoo_metrics() -> list[Metric]:
-    """FID and KID by the features that `ganzoo evaluate` takes, and the share of samples read as they were asked for."""
+    """FID and KID by the features that `ganzoo evaluate` takes, and the share of samples read as asked."""
     return [Metric(name, higher, partial(_prepared, name)) for name, higher in _HIGHER.items()]
 
 

@@ -33,7 +33,7 @@ _LEAST_OF_LARGE = 64
 def prepared(
     name: str, variant: Variant, data: Dataset, data_dir: Path, device: torch.device
 ) -> Callable[[TrainedGenerator], float]:
-    """What gives the metric of a generator of that variant. Raises `SettingError` or `DataError` where there is none."""
+    """What gives the metric of a generator. Raises `SettingError` or `DataError` where there can be none."""
     _check(name, variant, data)
     extractor, classifier = chosen_extractor(data, data_dir, device)
     rows = shuffled(len(data))[:REALS]
