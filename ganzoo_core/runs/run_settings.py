@@ -36,6 +36,10 @@ class RunSettings(Settings):
     log_every: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
     checkpoint_every_s: float = option(30.0, "seconds between two checkpoints", minimum=0)
     keep: int = option(0, "older checkpoints to keep beside the last one, in checkpoints/", minimum=0)
+    freeze_layers: int = option(
+        0, "layers of the discriminator, from the picture on, that stay as --from gave them (arXiv:2002.10964)",
+        minimum=0,
+    )  # fmt: skip
     metric: str | None = option(None, "judge the generator by this as it trains, such as fid; the best is kept")
     metric_every: int | None = option(
         None, "steps between two readings of the metric; none: as few as take less than a tenth of the time", minimum=1

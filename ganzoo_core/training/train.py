@@ -32,6 +32,7 @@ from ganzoo_core.training.begin import begin_again, begin_with
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.estimate import Estimate, estimate
 from ganzoo_core.training.failures import explained
+from ganzoo_core.training.freeze import check_learned
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
 from ganzoo_core.training.measuring import find_metric, prepared
 from ganzoo_core.training.memory import check_memory
@@ -98,6 +99,7 @@ def train(
     plan, dataset = _planned(name, data_dir, epochs, settings, texts, processes)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     began_with = None if start is None else begin_with(engine, start)
+    check_learned(engine.frozen_layers, began_with)
     judge = prepared(engine, dataset, plan.run, data_dir)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(replace(_metadata(plan, dataset, engine, seconds), began_with=began_with))

@@ -170,7 +170,9 @@ def test_a_run_ends_once_it_is_good_enough(meter, caplog):
     assert "far is 2.500 at step 20, as good as until=far=2.5 asks: the run ends there" in caplog.text
     assert (run.folder / "samples" / "step-000020.png").exists()
     again = train(steps=20, out="again")
-    assert (again.folder / "checkpoint.safetensors").read_bytes() == (run.folder / "checkpoint.safetensors").read_bytes()
+    assert (again.folder / "checkpoint.safetensors").read_bytes() == (
+        run.folder / "checkpoint.safetensors"
+    ).read_bytes()
 
 
 def test_a_run_that_gets_no_better_ends_after_so_many_readings(meter, caplog):
@@ -185,7 +187,7 @@ def test_a_run_that_gets_no_better_ends_after_so_many_readings(meter, caplog):
 
 def test_patience_counts_across_a_resume(meter):
     meter.VALUES |= {5: 3.0, 10: 4.0, 15: 4.0, 20: 4.0, 25: 1.0}
-    train(metric="far", metric_every=5, patience=3, steps=12, out="run")
+    train(metric="far", metric_every=5, patience=4, steps=12, out="run")
     run = ganzoo.train(resume="run", steps=30)
     assert run.info["settings"]["steps"] == 20
 
@@ -228,7 +230,9 @@ def test_what_is_asked_for_in_vain_is_told_before_there_is_a_folder(meter):
 
 def test_without_a_package_of_metrics_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(measuring, "registry", lambda: Registry([]))
-    with pytest.raises(MissingPluginError, match="the metric 'fid' comes with a package of its own: pip install ganzoo-tools"):
+    with pytest.raises(
+        MissingPluginError, match="the metric 'fid' comes with a package of its own: pip install ganzoo-tools"
+    ):
         find_metric("fid")
 
 
@@ -263,7 +267,9 @@ def test_the_command_line_takes_it_and_samples_the_best(meter):
 
 def test_a_run_without_a_best_says_so(in_tmp):
     run = train(out="run")
-    with pytest.raises(FileError, match="run has no best.safetensors, as no metric has judged it: train one with --metric"):
+    with pytest.raises(
+        FileError, match="run has no best.safetensors, as no metric has judged it: train one with --metric"
+    ):
         ganzoo.load(run.folder, best=True)
     with pytest.raises(FileError, match="the best is one of a run's, so it must be a run folder, but is .*generator"):
         ganzoo.load(run.folder / "generator.safetensors", best=True)
