@@ -124,3 +124,12 @@ def test_a_generator_that_gives_no_numbers_is_not_judged():
 
     Broken.module = Module()
     assert judge(Broken()) != judge(Broken())
+
+
+@pytest.mark.parametrize("distance", [fid, kid])
+def test_one_of_several_processes_judges_alone(monkeypatch, distance):
+    """torchmetrics would ask the others, who train on."""
+    features = torch.rand(30, 4, generator=torch.Generator().manual_seed(0))
+    expected = distance(features, features * 2)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    assert distance(features, features * 2) == expected
