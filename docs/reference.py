@@ -27,7 +27,7 @@ LINE = 96
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Hooks", "ganzoo_core.hookspecs", (
             "ganzoo_variants", "ganzoo_datasets", "ganzoo_callbacks", "ganzoo_commands", "ganzoo_report_sections",
-            "ReportSection",
+            "ReportSection", "ganzoo_metrics", "Metric",
         )),
     ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
     ("Variants and data, without torch", "ganzoo_core", (

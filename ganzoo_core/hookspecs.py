@@ -11,6 +11,7 @@ The same goes for a command. A package may ship trained weights beside its `__in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,3 +76,23 @@ def ganzoo_report_sections(folder: Path, generator: Any) -> list[ReportSection]:
     `generator` is the run's `TrainedGenerator`, or None if it can't be loaded. A plugin that raises is left out of the
     page, with a warning.
     """
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good a generator is, read as it trains: `ganzoo run --metric NAME`.
+
+    `name`: what it is called there and in metrics.jsonl. `prepare(variant, data, data_dir, device)`, of the training
+    `Dataset`, the folder that data sets are kept in and a torch device, is called once before the first step; it
+    returns a function that makes the number of a `TrainedGenerator`, or raises a `GanzooError` that says why there can
+    be none. Draw from no random generator but your own: a run with a metric makes the same weights as one without.
+    """
+
+    name: str
+    higher_is_better: bool
+    prepare: Callable[..., Callable[[Any], float]]
+
+
+@hookspec
+def ganzoo_metrics() -> list[Metric]:  # type: ignore[empty-body]
+    """The metrics that this plugin adds, by which a run may be judged as it trains. No torch import."""

@@ -26,7 +26,7 @@ from ganzoo_core.errors import Interrupted, MissingPluginError, PluginError, Unk
 from ganzoo_core.guards.clashes import settle_clashes
 from ganzoo_core.guards.faults import frames, is_ctrl_c, module_of, place, said
 from ganzoo_core.guards.process_state import named_if_slow, process_kept
-from ganzoo_core.hookspecs import ReportSection
+from ganzoo_core.hookspecs import Metric, ReportSection
 from ganzoo_core.variant import NAME, NAME_RULE, DataSource, Variant, by_name
 
 if TYPE_CHECKING:
@@ -153,6 +153,10 @@ class Registry:
         """The observers that plugins add to this run. Raises `PluginError` if one fails to create its own."""
         hook = "ganzoo_callbacks"
         return [callback for plugin in self._distinct() for callback in _offered(plugin, hook, Callback, run=run)]
+
+    def metrics(self) -> list[Metric]:
+        """What plugins can judge a run by as it trains. Raises `PluginError` if one fails to say what it has."""
+        return [metric for plugin in self._distinct() for metric in _offered(plugin, "ganzoo_metrics", Metric)]
 
     def report_sections(self, folder: Path, generator: Any) -> list[ReportSection]:
         """The sections that plugins add to a run's page. A plugin that fails is left out with a warning."""

@@ -82,7 +82,7 @@ class Progress(Callback):
         run_progress = self.run_progress
         self._line_s = self._clock()
         self._shown_step = run_progress.step
-        parts = [f"step {run_progress.reached}", figures(run_progress.record)]
+        parts = [f"step {run_progress.reached}", figures(run_progress.record, run_progress.metric)]
         if run_progress.left_s is not None:
             parts.append(f"{duration(run_progress.left_s)} left")
         note("  ".join(part for part in parts if part))

@@ -22,7 +22,7 @@ from ganzoo_core.cli.output import draw, note, on_terminal, print_json, print_pa
 from ganzoo_core.cli.progress import Progress
 from ganzoo_core.display.progress import figures
 from ganzoo_core.distributed.launch import launch, worker_rank
-from ganzoo_core.drawing.words import duration
+from ganzoo_core.drawing.words import duration, figure, metric_title
 from ganzoo_core.errors import FileError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.own import is_file, run_command, sample_command
@@ -81,6 +81,18 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
     help="Begin with the weights of a run folder, or of what else `ganzoo sample` takes, as far as they fit by name "
     "and shape.",
 )  # fmt: skip
+@click.option(
+    "--metric", metavar="NAME",
+    help="Judge the generator by this as it trains, such as fid, kid or accuracy; the best one is kept.",
+)  # fmt: skip
+@click.option(
+    "--metric-every", type=int, metavar="N",
+    help="Steps between two readings of the metric; by default they take less than a tenth of the time.",
+)  # fmt: skip
+@click.option("--until", metavar="METRIC=VALUE", help="End once the metric is as good as this, such as fid=20.")
+@click.option(
+    "--patience", type=int, metavar="N", help="End after N readings of the metric of which none was the best."
+)
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip
@@ -263,15 +275,22 @@ def _close(progress: Progress, run_progress: RunProgress, run: Run) -> None:
     done = run_progress.step - info.first_step
     note(f"\n{info.variant} on {one_line(info.data.name)}: {done:,} steps in {duration(progress.elapsed_s)}")
     if run_progress.record:
-        note(textwrap.fill(figures(run_progress.record), shutil.get_terminal_size().columns if on_terminal() else 1000))
+        told = figures(run_progress.record, run_progress.metric)
+        note(textwrap.fill(told, shutil.get_terminal_size().columns if on_terminal() else 1000))
     note(f"\nrun        {visible(run.folder)}")
     note(f"weights    {visible(run.folder / 'generator.safetensors')}")
+    judged = run.info.get("judged")
+    if judged:
+        told = f"{metric_title(judged['metric'])} {figure(judged['best'])} at step {judged['best_step']:,}"
+        note(f"best       {visible(run.folder / 'best.safetensors')}")
+        note(f"           {told}; reading it took {judged['share']:.0%} of the time")
     if progress.picture is not None:
         note(f"samples    {visible(progress.picture)}")
     if (page := run.folder / "report.html").exists():
         note(f"report     {visible(page)}")
     folder = shell_word(run.folder)
-    note(f"\nnext       {sample_command(info.variant)} {folder}{_label(info)}")
+    best = " --best" if judged and judged["best_step"] != run_progress.step else ""
+    note(f"\nnext       {sample_command(info.variant)} {folder}{_label(info)}{best}")
     note(f"           {run_command(info.variant)} --resume {folder} --steps {2 * run_progress.step}")
 
 

@@ -46,11 +46,12 @@ _MOST_DRAWN = 1000
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Same seed, same samples."
 )
+@click.option("--best", is_flag=True, help="Take the generator that the run's metric found best, not the last one.")
 @sampling_option
 @click.option(
     "-o", "output", type=UserPath(), metavar="FILE",
     help="A picture (.png), arrays (.npz), an empty or new folder for a PNG each (DIR/), or the snapshots of a run in "
-    "motion (.gif); by default samples-seed<N>.png, in the run folder where SOURCE is one.",
+    "motion (.gif); by default samples-seed<N>.png, or best-seed<N>.png, in the run folder where SOURCE is one.",
 )  # fmt: skip
 def command(
     source: str,
@@ -59,6 +60,7 @@ def command(
     inputs: tuple[str, ...],
     texts: tuple[str, ...],
     seed: int,
+    best: bool,
     pairs: tuple[tuple[str, str], ...],
     output: str | None,
 ) -> None:
@@ -73,7 +75,7 @@ def command(
     With --input each picture gives one of its own, named after it, in the folder `made` beside the weights or in that
     of -o; N and --label then count for each. Without, such a generator takes the examples that its run keeps.
     """
-    path = Path(output) if output else default_output(Path(source), seed)
+    path = Path(output) if output else default_output(Path(source), seed, "best" if best else "samples")
     if path.suffix.lower() == ".gif":
         _animate(source, path)
         print_path(path)
@@ -82,7 +84,7 @@ def command(
     from ganzoo_core.sampling.sample_files import is_picture
     from ganzoo_core.sampling.samples import default_count
 
-    generator = load(source, texts=dict(pairs))
+    generator = load(source, texts=dict(pairs), best=best)
     if inputs:
         _translate(generator, source, inputs, texts, labels, seed, count or 1, output)
         return
@@ -151,10 +153,10 @@ def _make_folders(folder: Path, home: Path | None) -> None:
 def _animate(source: str, output: Path) -> None:
     """Write the snapshots of a run as a GIF. Their latents and labels were fixed when it started."""
     context = click.get_current_context()
-    given = ("count", "labels", "seed", "pairs")
+    given = ("count", "labels", "seed", "pairs", "best")
     if any(context.get_parameter_source(name) == ParameterSource.COMMANDLINE for name in given):
         raise click.UsageError(
-            "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed and --set"
+            "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed, --best and --set"
         )
     folder = Path(os.path.expanduser(source))
     if not os.path.isdir(folder):

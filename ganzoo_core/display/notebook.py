@@ -13,7 +13,7 @@ from typing import Any
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.display.progress import RunProgress, figures, stretched
 from ganzoo_core.drawing.gifs import MOST_FILE_BYTES
-from ganzoo_core.drawing.words import duration, figure
+from ganzoo_core.drawing.words import duration, figure, metric_title
 from ganzoo_core.report.page import render
 from ganzoo_core.runs.records import accuracy_of, losses_of
 from ganzoo_core.runs.run_folder import RunFolder
@@ -85,9 +85,13 @@ def progress_html(progress: RunProgress) -> str:
     ]
     if (share := accuracy_of(record)) is not None:
         curves.append(("D right", f"{share:.0%}", _points(progress.accuracy.means, (0.0, 1.0))))
+    if progress.metric is not None and progress.judged.means:
+        value = figure(record[progress.metric])
+        curves.append((metric_title(progress.metric), value, _points(progress.judged.means, None)))
     rate = record.get("samples_per_s")
     times = [None if rate is None else f"{rate:,.0f} samples/s", duration(progress.elapsed_s)]
     times.append(None if progress.left_s is None else f"{duration(progress.left_s)} left")
+    times.append(progress.judged_words)
     return render("progress.html", progress=progress, curves=curves, times=list(filter(None, times))).decode()
 
 
@@ -103,7 +107,7 @@ def run_html(folder: RunFolder) -> str:
         info=info,
         folder=folder.path,
         step=int(last.get("step", 0)),
-        figures=figures(last),
+        figures=figures(last, info.settings.get("metric")),
         uri=None if picture is None else f"data:image/png;base64,{base64.b64encode(picture).decode()}",
     ).decode()
 

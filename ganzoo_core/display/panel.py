@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganzoo_core.display.progress import MovingHistory, RunProgress, sparkline
-from ganzoo_core.drawing.words import duration, figure
+from ganzoo_core.drawing.words import duration, figure, metric_title
 from ganzoo_core.errors import FileError
 from ganzoo_core.runs.records import accuracy_of, losses_of
 from ganzoo_core.storage.names import one_line
@@ -79,6 +79,9 @@ class RunPanel:
             lines.append(_line(f"{player[0].upper()} loss", Sparkline(progress.losses[player]), figure(loss)))
         if (share := accuracy_of(progress.record)) is not None:
             lines.append(_line("D right", Sparkline(progress.accuracy, (0.0, 1.0)), f"{share:.0%}"))
+        if progress.metric is not None and progress.judged.means:
+            value = figure(progress.record[progress.metric])
+            lines.append(_line(metric_title(progress.metric), Sparkline(progress.judged), value))
         return [*lines, Text("  ".join(self._speed()), no_wrap=True, overflow="ellipsis")]
 
     def _speed(self) -> Iterator[str]:
@@ -88,6 +91,8 @@ class RunPanel:
         yield duration(progress.elapsed_s)
         if progress.left_s is not None:
             yield f"{duration(progress.left_s)} left"
+        if progress.judged_words is not None:
+            yield progress.judged_words
 
     def _drawn(self, console: Console, options: ConsoleOptions, width: int, rows: int) -> RenderableType | None:
         """The samples within so many characters, drawn anew only where they or the room have changed."""
@@ -119,7 +124,7 @@ def _line(name: str, curve: RenderableType, value: str) -> RenderableType:
     """A name, what is as wide as there is room, and a value, in columns that all lines share."""
     table = Table.grid(expand=True, padding=(0, 1, 0, 0))
     if name:
-        table.add_column(no_wrap=True, width=len("D right"))
+        table.add_column(no_wrap=True, width=len("D right"), overflow="ellipsis")
     table.add_column(ratio=1)
     table.add_column(no_wrap=True, justify="right", min_width=8)
     table.add_row(*([name] if name else []), curve, value)

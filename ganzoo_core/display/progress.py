@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from ganzoo_core.callbacks import RunInfo
-from ganzoo_core.drawing.words import figure
-from ganzoo_core.runs.records import accuracy_of, losses_of
+from ganzoo_core.drawing.words import figure, metric_title
+from ganzoo_core.runs.records import METRIC_S, accuracy_of, losses_of
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = " .:-=+*#"  # for a terminal without Unicode
@@ -36,13 +36,19 @@ class MovingHistory:
 
 
 class RunProgress:
-    """The progress of a run. `record`: the last value of each number; `losses` and `accuracy`: their history."""
+    """The progress of a run. `record`: the last value of each number; `losses`, `accuracy`, `judged`: their history.
+
+    `metric`: what the run is judged by as it trains, if by anything; `judged` is of that.
+    """
 
     def __init__(self, run: RunInfo, clock: Callable[[], float] = time.monotonic) -> None:
         self.run = run
         self.record: dict[str, float] = {}
         self.losses: dict[str, MovingHistory] = {}
         self.accuracy = MovingHistory()
+        self.metric: str | None = run.settings.get("metric")
+        self.judged = MovingHistory()
+        self._metric_s = 0.0
         self.step = run.first_step
         self._clock = clock
         self._started_s = self._record_s = clock()
@@ -53,6 +59,9 @@ class RunProgress:
             self.losses.setdefault(player, MovingHistory()).add(loss)
         if (share := accuracy_of(record)) is not None:
             self.accuracy.add(share)
+        if self.metric is not None and (value := record.get(self.metric)) is not None:
+            self.judged.add(value)
+            self._metric_s += record.get(METRIC_S) or 0.0
         self.step, self._record_s = int(record["step"]), self._clock()
         self.record = self.record | record  # at last, since another thread may look on
 
@@ -60,6 +69,13 @@ class RunProgress:
     def elapsed_s(self) -> float:
         """How long this process has trained."""
         return self._clock() - self._started_s
+
+    @property
+    def judged_words(self) -> str | None:
+        """The share of this process's time that the readings of the metric have taken; None without any."""
+        if not self._metric_s:
+            return None
+        return f"{metric_title(self.metric or '')} takes {self._metric_s / max(self.elapsed_s, self._metric_s):.0%}"
 
     @property
     def share(self) -> float:
@@ -85,12 +101,14 @@ class RunProgress:
         return max(0.0, expected_s - (self._clock() - self._record_s))
 
 
-def figures(record: dict[str, float]) -> str:
-    """Both losses, D's mean probability on real and fake, and the speed, as far as the record holds them."""
+def figures(record: dict[str, float], metric: str | None = None) -> str:
+    """Both losses, D's mean probability on real and fake, the metric and the speed, as far as the record has them."""
     losses = [f"{name[0].upper()} {figure(loss)}" for name, loss in losses_of(record).items()]
     parts = [f"loss {' '.join(losses)}"] if losses else []
     if record.get("d_real") is not None and record.get("d_fake") is not None:
         parts.append(f"D(real) {record['d_real']:.2f} D(fake) {record['d_fake']:.2f}")
+    if metric is not None and record.get(metric) is not None:
+        parts.append(f"{metric_title(metric)} {figure(record[metric])}")
     if record.get("samples_per_s") is not None:
         parts.append(f"{record['samples_per_s']:,.0f} samples/s")
     return "  ".join(parts)

@@ -11,15 +11,18 @@ from torch.distributed.nn.functional import all_reduce
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """BatchNorm (arXiv:1502.03167) whose mean and variance are those of the pieces of all processes, of one size each.
 
-    PyTorch's SyncBatchNorm computes on GPUs alone, and its gradient has no gradient.
+    PyTorch's SyncBatchNorm computes on GPUs alone, and its gradient has no gradient. `is_shared`: False while one
+    process computes by itself.
     """
+
+    is_shared = True
 
     def _check_input_dim(self, input: Tensor) -> None:
         """The layer it stands for has no more dimensions than it takes."""
 
     def forward(self, input: Tensor) -> Tensor:
         """input (N, C, ...) normalised; in eval mode as ever."""
-        if not self.training:
+        if not (self.training and self.is_shared):
             return super().forward(input)
         x, dims = input.float(), [0, *range(2, input.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganzoo_core.drawing.words import number
+from ganzoo_core.drawing.words import metric_title, number
+from ganzoo_core.runs.records import METRIC_S
 from ganzoo_core.storage.names import visible
 
 Records = Sequence[dict[str, Any]]
@@ -159,7 +160,7 @@ def run_charts(records: Records, *, is_critic: bool) -> list[Chart]:
     title = f"Told right by the {name}"
     level = 0.5, "0.5: real and fake look alike to it"
     charts.append(_chart(records, title, names, _SHARES, level))
-    others = [key for key in keys if "/" not in key and key not in (*_BALANCE, "samples_per_s")]
+    others = [key for key in keys if "/" not in key and key not in (*_BALANCE, "samples_per_s", METRIC_S)]
     charts += [
         _chart(records, _words(key), {key: _words(key)}, _SHARES if key.endswith("_share") else None) for key in others
     ]
@@ -173,7 +174,8 @@ def _of(player: str, key: str) -> bool:
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ").capitalize()
+    words = metric_title(key)
+    return words[:1].upper() + words[1:]
 
 
 def _chart(

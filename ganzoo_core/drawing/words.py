@@ -19,7 +19,13 @@ def memory_size(n_bytes: int) -> str:
     return f"{n_bytes / 2**30:,.1f} GB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:,.0f} MB"
 
 
+_LONGEST_ABBREVIATION = 3
 LARGE = 1e9  # from here on a number is written by its powers of ten: 1.5e22
+
+
+def metric_title(name: str) -> str:
+    """A metric's name as people see it: FID, accuracy."""
+    return name.upper() if len(name) <= _LONGEST_ABBREVIATION else name.replace("_", " ")
 
 
 def figure(value: float) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import cells, drawn_size
-from ganzoo_core.drawing.words import duration, number, typed
+from ganzoo_core.drawing.words import duration, metric_title, number, typed
 from ganzoo_core.storage.names import visible_lines
 
 # Format, quality, and by how much the sides shrink further: each is tried until a picture is small enough.
@@ -96,7 +96,7 @@ def _environment(package: str | None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "duration": duration, "typed": typed}
+    environment.filters |= {"number": number, "duration": duration, "typed": typed, "metric_title": metric_title}
     return environment
 
 

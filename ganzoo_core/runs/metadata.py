@@ -21,6 +21,7 @@ from ganzoo_core.storage.schema import (
     is_count,
     is_finite,
     is_name,
+    is_number,
     is_plain,
     is_positive,
     is_text,
@@ -42,7 +43,8 @@ class RunMetadata:
     `data_size`: the number of samples; `data_digest` tells them from others, `data_notes` how they were made.
     `parameters`: how many each network has. `environment`: versions, platform, device, precision, threads, processes.
     `seconds`: how long the run was to train, where its time ends it. `changes`: from which step on a resume changed
-    what, a table each. `began_with`: whose weights it began with, as `training.begin` says it.
+    what, a table each. `began_with`: whose weights it began with, as `training.begin` says it. `judged`: the last
+    reading of its metric, the best one, and the share of the time that all of them took.
     """
 
     ganzoo: str
@@ -61,6 +63,7 @@ class RunMetadata:
     changes: tuple[dict[str, Any], ...] = ()
     data_notes: tuple[str, ...] = ()
     began_with: dict[str, Any] | None = None
+    judged: dict[str, Any] | None = None
 
     @classmethod
     def begin(
@@ -133,9 +136,13 @@ class RunMetadata:
         """The same where the time has set the number of steps."""
         return replace(self, settings=self.settings | {"steps": steps})
 
+    def judged_as(self, judged: dict[str, Any], metric_every: int | None) -> Self:
+        """The same after a reading of the metric, and with how many steps there are between two."""
+        return replace(self, judged=judged, settings=self.settings | {"metric_every": metric_every})
+
     def resumed_as(self, new: Self, step: int) -> Self:
         """What is `new`, and from which step on what differs from this: settings, versions, machine."""
-        new = replace(new, began_with=self.began_with)
+        new = replace(new, began_with=self.began_with, judged=self.judged)
         before, after = self.to_dict(), new.to_dict()
         change = {name: _difference(before.get(name), after[name]) for name in after if before.get(name) != after[name]}
         changes = (*self.changes, {"step": step, **change}) if change else self.changes
@@ -159,6 +166,16 @@ def _is_seed(value: Any) -> bool:
 
 def _is_time(value: Any) -> bool:
     return (type(value) is int or is_finite(value)) and 0 < value < 2**53
+
+
+_JUDGED: dict[str, Check] = {
+    "metric": is_name, "step": is_count, "value": is_number, "best_step": is_count, "best": is_number,
+    "share": is_number,
+}  # fmt: skip
+
+
+def _is_judged(value: Any) -> bool:
+    return table(_is_never, **_JUDGED)(value) and value.keys() == _JUDGED.keys()
 
 
 # Known to every run, and counted on by its page; a variant's own settings are checked by the variant, on a resume.
@@ -193,8 +210,9 @@ _RULES: dict[str, Rule] = {
         table(_is_never, source=is_text, sha256=is_text, step=is_count, taken=is_positive, left=list_of(is_text)),
         "a table of source, sha256, step, taken and left",
     ),
+    "judged": (_is_judged, "a table of metric, step, value, best_step, best and share"),
 }
 _DIMENSIONS = {"images": 3, "voxels": 4}  # which what draws them counts on
-_FIXED = {"variant", "data", "changes", "began_with"}  # no resume changes these
-_OPTIONAL = {"seconds", "changes", "data_notes", "began_with"}
+_FIXED = {"variant", "data", "changes", "began_with", "judged"}  # no resume changes these
+_OPTIONAL = {"seconds", "changes", "data_notes", "began_with", "judged"}
 _CHANGE: dict[str, Rule] = {"step": (is_count, "a whole number")} | {k: r for k, r in _RULES.items() if k not in _FIXED}

@@ -8,6 +8,8 @@ from typing import Any
 
 from ganzoo_core.storage.schema import is_count, is_number, optional, table
 
+METRIC_S = "metric_s"  # how long a reading of the run's metric took
+
 
 def losses_of(record: dict[str, Any]) -> dict[str, float]:
     """Each player's loss: the sum of its terms. One whose terms are not all known is left out."""

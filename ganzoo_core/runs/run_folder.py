@@ -88,6 +88,11 @@ class RunFolder:
         """The result."""
         return self.path / "generator.safetensors"
 
+    @property
+    def best(self) -> Path:
+        """The result at the best reading of the run's metric, if it has one."""
+        return self.path / "best.safetensors"
+
     def __enter__(self) -> Self:
         return self
 

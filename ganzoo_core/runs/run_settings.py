@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from ganzoo_core.errors import SettingError
 from ganzoo_core.settings import Settings, option
+
+_GOAL = re.compile(r"(?P<metric>[A-Za-z_]\w*)=(?P<value>[-+0-9.eE]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,40 @@ class RunSettings(Settings):
     log_every: int = option(20, "steps between two lines of metrics.jsonl", minimum=1)
     checkpoint_every_s: float = option(30.0, "seconds between two checkpoints", minimum=0)
     keep: int = option(0, "older checkpoints to keep beside the last one, in checkpoints/", minimum=0)
+    freeze_layers: int = option(
+        0, "layers of the discriminator, from the picture on, that stay as --from gave them (arXiv:2002.10964)",
+        minimum=0,
+    )  # fmt: skip
+    metric: str | None = option(None, "judge the generator by this as it trains, such as fid; the best is kept")
+    metric_every: int | None = option(
+        None, "steps between two readings of the metric; none: as few as take less than a tenth of the time", minimum=1
+    )
+    until: str | None = option(None, "end the run once the metric is as good as this, such as fid=20")
+    patience: int | None = option(
+        None, "end the run after so many readings of the metric of which none was the best", minimum=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        metric, _ = self.goal() or (self.metric, None)
+        if self.metric not in (None, metric):
+            raise SettingError(f"until must be of the metric, {self.metric}, but is {self.until!r}; give one of them")
+        for name in ("metric_every", "patience"):
+            if metric is None and getattr(self, name) is not None:
+                raise SettingError(f"{name} counts by a metric; give one, such as metric=fid, or leave {name} out")
+        object.__setattr__(self, "metric", metric)
+
+    def goal(self) -> tuple[str, float] | None:
+        """The metric and the value that `until` names. Raises `SettingError` for what names none."""
+        if self.until is None:
+            return None
+        found = _GOAL.fullmatch(self.until)
+        try:
+            if found is not None:
+                return found["metric"], float(found["value"])
+        except ValueError:
+            pass
+        raise SettingError(f"until must be METRIC=NUMBER, such as fid=20, but is {self.until!r}")
 
     def snapshot_steps(self, total_steps: int) -> set[int]:
         """The steps after which to draw; the last step is always one of them."""

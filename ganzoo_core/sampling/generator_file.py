@@ -80,10 +80,12 @@ def export(
     spec: DataSpec,
     step: int,
     phase: str | None = None,
+    judged: Mapping[str, float] | None = None,
 ) -> None:
-    """Write a generator's weights with everything needed to use them."""
-    inputs = taken_inputs(variant, module, spec)
-    tensor_files.save(path, "generator", describe(plugin, variant, spec, step, inputs, phase), module.state_dict())
+    """Write a generator's weights with everything needed to use them. `judged`: what a metric said of them."""
+    header = describe(plugin, variant, spec, step, taken_inputs(variant, module, spec), phase)
+    header |= {} if judged is None else {"judged": dict(judged)}
+    tensor_files.save(path, "generator", header, module.state_dict())
 
 
 def write_halved(source: str | Path, path: Path) -> None:
@@ -104,19 +106,21 @@ def load(
     *,
     variant: str | type[Variant] | Variant | None = None,
     texts: Mapping[str, str] | None = None,
+    best: bool = False,
     **sampling: Any,
 ) -> TrainedGenerator:
     """Load a generator from a run folder, a generator.safetensors, or a variant that ships trained weights.
 
     It may also be fetched: `https://HOST/PATH#sha256=HEX`, or `hf:OWNER/REPO@COMMIT[:FILE]` on Hugging Face.
-    `variant`: a class of one's own, where the run is of one that is in no package. `sampling`: options of its
-    `Sampling`, such as `truncation=0.7`; `texts`: such as typed in `--set`. Only installed plugins are imported. Raises
-    `FileError` if the file is missing, damaged, does not fit or can't be fetched, `PluginError` if the variant's
-    package is not installed, `UnknownNameError` or `SettingError` for options that it has not.
+    `variant`: a class of one's own, where the run is of one that is in no package. `best`: of a run the generator that
+    its metric found best, in place of the last. `sampling`: options of the variant's `Sampling`, such as
+    `truncation=0.7`; `texts`: such as typed in `--set`. Only installed plugins are imported. Raises `FileError` if the
+    file is missing, damaged, does not fit or can't be fetched, `PluginError` if the variant's package is not installed,
+    `UnknownNameError` or `SettingError` for options that it has not.
     """
     own.known(variant)
     with contextlib.ExitStack() as stack:
-        path = stack.enter_context(resources.as_file(find_weights(source)))
+        path = stack.enter_context(resources.as_file(find_best(source) if best else find_weights(source)))
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         made, plugin, spec = _described(file)
         options = _options(made, texts or {}, sampling)
@@ -163,6 +167,20 @@ def find_weights(source: str | Path) -> Path | Traversable:
     if name != source:
         raise FileError(f"the weights that {plugin.source} ships for {source} are of the variant {shorten(name)!r}")
     return weights
+
+
+def find_best(source: str | Path) -> Path:
+    """The file of the generator that a run's metric found best. Raises `FileError` where there is none."""
+    path = Path(os.path.expanduser(source))
+    if not path.is_dir():
+        raise FileError(f"the best is one of a run's, so it must be a run folder, but is {one_line(source)}")
+    folder = RunFolder.open(path)
+    if not folder.best.exists():
+        raise FileError(
+            f"{path} has no best.safetensors, as no metric has judged it: train one with --metric fid, or leave out "
+            f"--best and take the last"
+        )
+    return folder.best
 
 
 def _described(file: TensorFile) -> tuple[Variant, Plugin, DataSpec]:

@@ -18,6 +18,7 @@ from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.statistics import OwnStatistics
 from ganzoo_core.variant import Variant
 
 # The run's settings that bear on its numbers; the others are about a folder.
@@ -59,6 +60,7 @@ class Training:
         self.networks, self.players = engine.networks, engine.players
         self.records = []
         self._engine = engine
+        self._statistics = OwnStatistics(engine, balance=False)
 
     @property
     def step(self) -> int:
@@ -89,7 +91,8 @@ class Training:
         examples = choose_examples(self.variant, engine.inputs, self.dataset, 0) if engine.inputs else {}
         spec, device = self.dataset.spec, engine.device
         generator = TrainedGenerator(engine.sampler, self.variant, spec, engine.step, device, engine.inputs, examples)
-        return generator.sample(n, labels=labels, seed=seed, inputs=inputs, text=text)
+        with self._statistics.given():
+            return generator.sample(n, labels=labels, seed=seed, inputs=inputs, text=text)
 
     def state(self) -> dict[str, Tensor]:
         """Copies of all tensors that the next step depends on, named as in a checkpoint: `generator.*` and so on."""

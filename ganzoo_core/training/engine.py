@@ -28,6 +28,7 @@ from ganzoo_core.training.augment import Ada, new_augment
 from ganzoo_core.training.averages import Averages
 from ganzoo_core.training.cuda_graph import CapturedStep, Play, can_capture
 from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, diversity, global_norm
+from ganzoo_core.training.freeze import frozen_layers
 from ganzoo_core.training.kept import CARRIED, FROZEN, carried, check_frozen, digest_of, frozen_parts, own_buffers
 from ganzoo_core.training.microbatches import LossState, Microbatches, Update, check_divisible, means, total
 from ganzoo_core.training.optimizer_state import OptimizerState
@@ -80,6 +81,7 @@ class Engine:
         self._optimizer_states = [OptimizerState(*found) for found in reversed(optimizers.values())]
         self._rates = {key: [group["lr"] for group in one.param_groups] for key, (one, _) in optimizers.items()}
         self.averages = Averages(self.networks, variant.averaged, self.config.ema_decay)
+        self.frozen_layers = frozen_layers(self.networks.discriminator, run.freeze_layers)
         self._frozen = {name: digest_of(network) for name, network in frozen_parts(parts)}
         self._carried: dict[str, Tensor] = {}
         self._autocast: Callable[[], Any] = contextlib.nullcontext
@@ -144,7 +146,8 @@ class Engine:
         if stage is getattr(self, "stage", None):
             return
         with self._named():
-            stage.begin([*self.networks.by_name().values(), *self.averages.modules.values()], self.players, self._rates)
+            parts = [*self.networks.by_name().values(), *self.averages.modules.values()]
+            stage.begin(parts, self.players, self._rates, self.frozen_layers.values())
         for state in self._optimizer_states:
             state.note_numbers()
         self.stage = stage

@@ -21,6 +21,8 @@ from ganzoo_core.storage import tensor_files, untrusted
 from ganzoo_core.storage.names import one_line
 from ganzoo_core.training.phases import spans
 
+_FREE = {"steps", "data", "metric", "metric_every", "until", "patience"}  # which change nothing in what was trained
+
 
 def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], texts: dict[str, str]) -> Plan:
     """The original run's plan, with the given steps and `texts`. Raises `SettingError` for other differences."""
@@ -29,7 +31,7 @@ def resumed_plan(path: Path, metadata: RunMetadata, values: dict[str, Any], text
     new = {"data": values.get("data", stored["data"])}
     if _source(new["data"]) == _source(stored["data"]):  # a folder may have been moved: what it holds is compared
         requested = resolve(metadata.variant, stored | values).stored_settings()
-        new = {key: requested[key] for key in values if key not in ("steps", "data")}
+        new = {key: requested[key] for key in values if key not in _FREE}
     if differences := _differences(stored, new):
         raise SettingError(
             f"{path} was begun with other settings: {differences}; to change one knowingly, name it in --set"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -57,9 +57,20 @@ class Stage:
         end = total_steps if self.span.end is None else self.span.end
         return min(1.0, (step - self.span.start) / max(1, end - self.span.start))
 
-    def begin(self, parts: Sequence[nn.Module], players: Sequence[Player], rates: dict[int, list[float]]) -> None:
-        """Tell the parts, and set the optimizers' learning rates: the phase's, or the `rates` that they had first."""
+    def begin(
+        self,
+        parts: Sequence[nn.Module],
+        players: Sequence[Player],
+        rates: dict[int, list[float]],
+        frozen: Iterable[nn.Parameter] = (),
+    ) -> None:
+        """Tell the parts, and set the optimizers' learning rates: the phase's, or the `rates` that they had first.
+
+        What is `frozen` stays out of play in every phase.
+        """
         begin_phase(parts, self.name)
+        for parameter in frozen:
+            parameter.requires_grad_(False)
         own = {} if self.span.phase is None else self.span.phase.learning_rates
         for player in players:
             for group, rate in zip(player.optimizer.param_groups, rates[id(player.optimizer)], strict=True):

@@ -32,7 +32,9 @@ from ganzoo_core.training.begin import begin_again, begin_with
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.estimate import Estimate, estimate
 from ganzoo_core.training.failures import explained
+from ganzoo_core.training.freeze import check_learned
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
+from ganzoo_core.training.measuring import find_metric, prepared
 from ganzoo_core.training.memory import check_memory
 from ganzoo_core.training.phases import spans
 from ganzoo_core.training.resume import check_phases, held_to_checkpoint, load_again, resumed_plan, same_data
@@ -97,11 +99,13 @@ def train(
     plan, dataset = _planned(name, data_dir, epochs, settings, texts, processes)
     engine = Engine(plan.variant, dataset, plan.run, processes)
     began_with = None if start is None else begin_with(engine, start)
+    check_learned(engine.frozen_layers, began_with)
+    judge = prepared(engine, dataset, plan.run, data_dir)
     with RunFolder.create(None if out is None else Path(out), f"{plan.variant.name}-{dataset.spec.name}") as folder:
         folder.write_metadata(replace(_metadata(plan, dataset, engine, seconds), began_with=began_with))
         examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
-        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
+        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples, judge).run()
         return Run(folder.path, own.class_of(variant))
 
 
@@ -133,6 +137,8 @@ def _planned(
     if name is None:
         raise SettingError("name a variant to run (`ganzoo list` shows them), or a run to go on with (--resume)")
     plan = resolve(name, settings, texts)
+    if plan.run.metric is not None:
+        find_metric(plan.run.metric)  # it says so at once where there is none
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
@@ -184,11 +190,12 @@ def _resume(
             tensors.clear()  # the engine has its own: a run need not hold them twice
         elif metadata.began_with is not None:  # it was stopped before its first checkpoint
             begin_again(engine, metadata.began_with, path)
+        judge = prepared(engine, dataset, plan.run, data_dir)
         folder.truncate_records(step)
         folder.write_metadata(metadata.resumed_as(_metadata(plan, dataset, engine, seconds), step))
         examples = _examples(plan, dataset, engine, folder, data_dir)
         lead(plan, dataset, engine, folder.path, seconds)
-        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples).run()
+        Trainer(plan, dataset, engine, folder, callbacks, seconds, examples, judge).run()
         return folder.path
 
 

@@ -29,6 +29,7 @@ from ganzoo_core.report.run_artifacts import RunArtifacts
 from ganzoo_core.runs import checkpoints
 from ganzoo_core.runs.own import run_command
 from ganzoo_core.runs.plan import Plan
+from ganzoo_core.runs.records import METRIC_S
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.generator_file import export
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
@@ -37,7 +38,9 @@ from ganzoo_core.storage.names import shell_word
 from ganzoo_core.training.collapse_warning import AlikeWarning, CollapseWarning, DivergenceWarning
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.find_nan import find_first_nan
+from ganzoo_core.training.measuring import Judge, Measuring
 from ganzoo_core.training.microbatches import Update
+from ganzoo_core.training.statistics import OwnStatistics
 from ganzoo_core.training.stop_signal import StopSignal
 
 
@@ -45,7 +48,7 @@ class Trainer:
     """Trains one run in this process. Each of several processes has one; the first has the `folder` and the callbacks.
 
     With `seconds` the run ends after that much training time, earlier processes included. `examples`: the inputs of
-    which snapshots are made, for a generator that takes some.
+    which snapshots are made, for a generator that takes some. `judge`: what reads the run's metric.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         seconds: float | None = None,
         examples: Mapping[str, Tensor] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.examples = examples or {}
         self.plan, self.dataset, self.engine, self.folder = plan, dataset, engine, folder
@@ -66,7 +70,11 @@ class Trainer:
         self.callbacks: list[Callback] = []
         self._earlier_s = -math.inf  # the clock of the first process counts
         self._saved_step = engine.step
+        self.statistics = OwnStatistics(engine, plan.run.balance)
+        self.measuring: Measuring | None = None
         if folder is not None:
+            if judge is not None:
+                self.measuring = Measuring(judge, plan.run, folder, engine.step)
             self._earlier_s = 0.0 if seconds is None else folder.trained_seconds()
             self.info = self._run_info(folder)
             self.callbacks = [
@@ -92,6 +100,8 @@ class Trainer:
             self._notify("on_end", self.engine.step)
         if self.engine.step < self.total_steps:
             raise Interrupted(self._stopped())
+        if self.measuring is not None:
+            self.measuring.tell_end()
 
     def _loop(self) -> None:
         """Train until the last step, or until told to stop; in both cases a checkpoint is the last thing made."""
@@ -103,16 +113,21 @@ class Trainer:
             if self._is_time_up():
                 self.total_steps = engine.step + 1
             updates = engine.train_step()
+            with self._clock_stopped():
+                self._judge()
+            if self._is_good_enough():
+                self.total_steps = engine.step
             is_last = engine.step == self.total_steps
             if engine.step % run.log_every == 0 or is_last:
                 self._log(updates)
             with self._clock_stopped():
                 if engine.step in snapshot_steps or is_last:
-                    self._snapshot()
+                    with self._as_it_ends(is_last):
+                        self._snapshot()
                 if time.monotonic() - self._saved_s >= run.checkpoint_every_s and not is_last:
                     self._save()
                     self._saved_s = time.monotonic()
-        self._save()
+        self._save(as_it_ends=True)
 
     def _is_time_up(self) -> bool:
         """Whether the training time is used up; all processes agree."""
@@ -120,6 +135,17 @@ class Trainer:
             return False
         is_up = self._earlier_s + time.monotonic() - self._started_s >= self.seconds
         return bool(self.engine.processes.max_of_last("time", is_up))
+
+    def _is_good_enough(self) -> bool:
+        """Whether the metric says that the run may end; all processes agree, several of them a step later."""
+        if self.plan.run.until is None and self.plan.run.patience is None:
+            return False
+        is_done = self.measuring is not None and self.measuring.done is not None
+        return bool(self.engine.processes.max_of_last("metric", is_done))
+
+    def _as_it_ends(self, is_last: bool) -> contextlib.AbstractContextManager[None]:
+        """The generator as it is at the end: taking its statistics would make each checkpoint last for many steps."""
+        return self.statistics.given() if is_last else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _clock_stopped(self) -> Iterator[None]:
@@ -144,13 +170,42 @@ class Trainer:
             self.folder.append_record(record)
             self._notify("on_log", record)
 
+    def _judge(self) -> None:
+        """Read the run's metric where it is time to, and keep the generator that was the best so far."""
+        measuring, folder, step = self.measuring, self.folder, self.engine.step
+        began_s = time.monotonic()
+        trained_s = began_s - self._started_s
+        if measuring is None or folder is None:
+            return
+        if not (step == self.total_steps or measuring.is_due(step, trained_s)):
+            return
+        with self.statistics.given():
+            value = measuring.read(step, self._generator())
+            if measuring.best == (step, value):
+                folder.check_still_ours()
+                self._export(folder.best, {measuring.metric.name: value})
+        seconds = time.monotonic() - began_s
+        if measuring.best is not None and math.isfinite(value):
+            judged = measuring.note(step, value, seconds, trained_s)
+            folder.write_metadata(folder.metadata().judged_as(judged, measuring.every))
+            self._write_record({"step": step, measuring.metric.name: value, METRIC_S: round(seconds, 3)})
+
+    def _generator(self) -> TrainedGenerator:
+        engine, plan, spec = self.engine, self.plan, self.dataset.spec
+        return TrainedGenerator(
+            engine.sampler, plan.variant, spec, engine.step, engine.device, engine.inputs, self.examples
+        )
+
+    def _export(self, path: Path, judged: Mapping[str, float] | None = None) -> None:
+        engine, plan = self.engine, self.plan
+        spec, phase = self.dataset.spec, engine.stage.name
+        export(path, engine.sampler, plan.plugin, plan.variant, spec, engine.step, phase, judged)
+
     def _snapshot(self) -> None:
         """Draw the samples of the run's fixed latents, labels and inputs, as they are after this step; and measure."""
         if self.folder is None:
             return
-        engine, spec, step = self.engine, self.dataset.spec, self.engine.step
-        variant, examples = self.plan.variant, self.examples
-        generator = TrainedGenerator(engine.sampler, variant, spec, step, engine.device, engine.inputs, examples)
+        spec, step, generator = self.dataset.spec, self.engine.step, self._generator()
         samples = generator.sample(seed=self.plan.run.seed)
         if not spec.has_pixels:
             samples = replace(samples, real=self.dataset.samples[:2000].cpu())
@@ -165,7 +220,7 @@ class Trainer:
         if measured:
             self._write_record({"step": step, **measured})
 
-    def _save(self) -> None:
+    def _save(self, *, as_it_ends: bool = False) -> None:
         """Write generator.safetensors, then checkpoint.safetensors, each in one piece.
 
         The checkpoint comes last: what it says is done is on the disk, so that a finished run has all its files.
@@ -178,8 +233,8 @@ class Trainer:
         if is_last:
             self._note_total_steps(folder)
         folder.sync_records()
-        plan, phase = self.plan, engine.stage.name
-        export(folder.generator, engine.sampler, plan.plugin, plan.variant, self.dataset.spec, engine.step, phase)
+        with self._as_it_ends(as_it_ends):
+            self._export(folder.generator)
         try:
             self._notify("on_save", engine.step, is_last)
         finally:

@@ -83,7 +83,7 @@ class Engine:
                 callback.on_end(100)
         if self.error is not None:
             raise self.error
-        return SimpleNamespace(folder=self.info.folder, sample=Picture)
+        return SimpleNamespace(folder=self.info.folder, sample=Picture, info={})
 
 
 @pytest.fixture
@@ -334,7 +334,7 @@ def test_durations(seconds: float, text: str):
 def trained(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     seen = SimpleNamespace(asked=None, saved=[], drawn=None)
 
-    def load(source: str, texts: dict[str, str]) -> Any:
+    def load(source: str, texts: dict[str, str], best: bool) -> Any:
         def save_samples(path: Path | str, n: int | None, *, labels: Any, seed: int, text: Any, progress: Any) -> None:
             seen.asked = (source, n, labels, seed)
             seen.saved.append(path)

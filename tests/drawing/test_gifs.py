@@ -113,7 +113,10 @@ def test_sampling_to_a_gif_gives_the_same(run: ganzoo.Run, in_tmp: Path) -> None
 def test_a_gif_takes_no_choice_of_latents(run: ganzoo.Run, in_tmp: Path, option: list[str]) -> None:
     result = ganzoo_sample(run.folder, *option, "-o", "x.gif")
     assert result.exit_code == 2
-    assert "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed and --set" in result.stderr
+    assert (
+        "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed, --best and --set"
+        in result.stderr
+    )
 
 
 def test_only_a_run_has_snapshots(run: ganzoo.Run, in_tmp: Path) -> None:

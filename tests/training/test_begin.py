@@ -14,11 +14,15 @@ from click.testing import CliRunner
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, SettingError
+from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.storage import tensor_files
+from ganzoo_core.testing.cases import Case
+from ganzoo_core.testing.game_rules import gradients, moves
 from ganzoo_core.training.begin import begin_with
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.training.freeze import frozen_layers
 
 SMALL = {"batch_size": 8, "device": "cpu"}
 
@@ -31,7 +35,7 @@ def donor(tmp_path_factory) -> ganzoo.Run:
 
 def engine(variant: str = "cgan", data: str = "digits", **settings: object) -> Engine:
     plan = resolve(variant, {"data": data, **SMALL, **settings})
-    return Engine(plan.variant, plan.source.load(Path()), RunSettings(data=data, device="cpu"))
+    return Engine(plan.variant, plan.source.load(Path()), plan.run)
 
 
 def weights(run: ganzoo.Run) -> dict[str, torch.Tensor]:
@@ -127,3 +131,69 @@ def test_what_can_not_be_begun_with_is_said_and_leaves_no_folder(donor, tmp_path
     assert "not finite" in refused("--from", str(tmp_path / "nan.safetensors"))
     with pytest.raises(SettingError, match="--from and --resume exclude each other"):
         ganzoo.train(resume=donor.folder, start=donor.folder)
+
+
+def discriminator_of(run: ganzoo.Run) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in weights(run).items() if name.startswith("discriminator.")}
+
+
+def test_frozen_layers_stay_as_they_were_and_the_others_learn(donor, tmp_path):
+    """Also through a resume, and all the same to the last bit."""
+    frozen = {"start": donor.folder, "seed": 5, "freeze_layers": 2, **SMALL}
+    run = ganzoo.train("cgan", data="digits", steps=4, out=tmp_path / "run", **frozen)
+    layers = {f"discriminator.{name}" for name in engine(freeze_layers=2).frozen_layers}
+    assert len({name.rpartition(".")[0] for name in layers}) == 2 and layers == set(
+        list(layers_in_order(run))[: len(layers)]
+    )
+    theirs = discriminator_of(donor)
+    moved = {name for name, tensor in discriminator_of(run).items() if not torch.equal(tensor, theirs[name])}
+    assert moved and not moved & layers and layers_in_order(run)[-1] in moved
+    half = ganzoo.train("cgan", data="digits", steps=2, out=tmp_path / "half", **frozen)
+    ganzoo.train(resume=half.folder, steps=4)
+    first, second = weights(run), weights(half)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def layers_in_order(run: ganzoo.Run) -> list[str]:
+    discriminator = engine().networks.discriminator
+    return [f"discriminator.{name}" for name, _ in discriminator.named_parameters()]
+
+
+def test_a_parametrized_layer_is_one_layer():
+    network = torch.nn.Sequential(torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(3, 3)), torch.nn.ReLU(),
+                                  torch.nn.Linear(3, 1))  # fmt: skip
+    assert set(frozen_layers(network, 1)) == {"0.bias", "0.parametrizations.weight.original"}
+
+
+def test_layers_that_a_phase_would_free_stay_frozen():
+    """A network may say in `begin_phase` what is in play."""
+    begun = engine("progan", steps=20, freeze_layers=1)
+    for stage in begun.stages:
+        begun.go_to(stage.span.start)
+        assert not any(p.requires_grad for p in begun.frozen_layers.values())
+
+
+def test_what_can_not_be_frozen_is_said_and_leaves_no_folder(donor, tmp_path):
+    def refused(**settings: object) -> str:
+        with pytest.raises(SettingError) as error:
+            ganzoo.train("cgan", data="digits", steps=1, out=tmp_path / "new", **SMALL, **settings)
+        assert not (tmp_path / "new").exists()
+        return str(error.value)
+
+    assert "freeze_layers keeps what another run has learned; give --from SOURCE, or leave" in refused(freeze_layers=1)
+    told = refused(freeze_layers=99, start=donor.folder)
+    assert "freeze_layers must be below" in told and "layers of" in told and "but is 99" in told
+    told = refused(freeze_layers=1, start=donor.folder / "generator.safetensors")
+    assert "has none of discriminator." in told and "or freeze fewer" in told
+
+
+@pytest.mark.parametrize("variant", ["cgan", "sngan", "progan"])
+def test_the_rules_of_the_game_hold_with_frozen_layers(variant: str, monkeypatch):
+    """Gradients reach all that is in play, and only whoever moves is moved."""
+    cls, plugin = registry().variant(variant)
+    case = Case(cls, plugin, resolve(variant, {"data": "digits"}).source.load(Path()))
+    settings = RunSettings(device="cpu", precision="fp32", freeze_layers=2)
+    monkeypatch.setattr(Case, "engine", lambda self, **_: Engine(self.new_variant(), self.dataset, settings))
+    assert case.engine().frozen_layers
+    gradients(case)
+    moves(case)

@@ -167,7 +167,7 @@ def test_a_picture_is_uploaded_in_the_browser(serve, browser: Browser, in_tmp: P
     page.wait_for_function("before => document.getElementById('picture').src !== before", arg=first)
     Path("own.txt").write_text("no picture")
     page.locator("#own").set_input_files("own.txt")
-    page.locator("#error:visible").wait_for()
+    page.locator("#trouble:visible").wait_for()
     page.locator("#example").select_option("1")
     page.context.close()
     assert [one for one in said if "400" not in one] == []

@@ -1,4 +1,7 @@
-"""FID and KID of features, in torchmetrics' arithmetic."""
+"""FID and KID of features, in torchmetrics' arithmetic.
+
+`sync_on_compute` is off, as one of the processes that train a run judges it alone.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def fid(real: Tensor, fake: Tensor) -> float:
     real, fake = real.cpu().double(), fake.cpu().double()
     if len(real) + len(fake) < real.shape[1]:  # the eigenvalues of a matrix (2048, 2048) take seconds
         real, fake = _in_their_span(real, fake)
-    metric = FrechetInceptionDistance(_AsTheyAre(real.shape[1]))
+    metric = FrechetInceptionDistance(_AsTheyAre(real.shape[1]), sync_on_compute=False)
     metric.update(real, real=True)
     metric.update(fake, real=False)
     return float(metric.compute())
@@ -54,7 +57,9 @@ def kid(real: Tensor, fake: Tensor, seed: int = 0) -> float:
     subsets = 1 if size == len(real) == len(fake) else KID_SUBSETS  # of all there is one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps the features: they are kept anyway
-        metric = KernelInceptionDistance(_AsTheyAre(real.shape[1]), subsets=subsets, subset_size=size)
+        metric = KernelInceptionDistance(
+            _AsTheyAre(real.shape[1]), subsets=subsets, subset_size=size, sync_on_compute=False
+        )
     metric.update(real.cpu().float(), real=True)
     metric.update(fake.cpu().float(), real=False)
     with alone, torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""The classifier of a data set, and a slow extractor's features of it: made once and cached."""
+"""The classifier of a data set, and features of it: made once and cached."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganzoo_tools.evaluation.extractors import Extractor
 
 CLASSIFIER_VERSION = 1  # raise it where the classifier or its training changes: kept ones are then made anew
+_PIECE = 1000
 _log = logging.getLogger("ganzoo")
 
 
@@ -43,7 +44,7 @@ def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
 
 
 def cached_features(dataset: Dataset, rows: Tensor, extractor: Extractor, data_dir: Path) -> Tensor:
-    """What a slow extractor gives (N, D) of these rows (N,) of a data set, made once and kept as a classifier is.
+    """What an extractor gives (N, D) of these rows (N,) of a data set, made once and kept as a classifier is.
 
     Rows are kept by how many they are: an evaluation always takes the same ones.
     """
@@ -57,7 +58,7 @@ def cached_features(dataset: Dataset, rows: Tensor, extractor: Extractor, data_d
             except FileError as error:
                 _log.warning("%s; the features are made again", error)
     _log.info("taking %s features of %s real samples, once", extractor.name, f"{len(rows):,}")
-    features = extractor(dataset.batch(rows)["real"])
+    features = torch.cat([extractor(dataset.batch(some)["real"]) for some in rows.split(_PIECE)])
     _keep(homes, name, "features", header, {"features": features.cpu()})
     return features
 

@@ -74,7 +74,7 @@ class Reference:
             train.digest,
             len(train),
         )
-        rows = _shuffled(len(train))
+        rows = shuffled(len(train))
         rows_taken = rows[:n] if extractor.slow else rows  # the first n are the chosen ones
         whole = train.batch(rows_taken)
 
@@ -90,7 +90,7 @@ class Reference:
         self.held_out: SampleSet | None = None
         self.rows = {"subset": (train, rows[:n])}
         if held_out is not None:
-            self.rows["held_out"] = held_out, _shuffled(len(held_out))[:n]
+            self.rows["held_out"] = held_out, shuffled(len(held_out))[:n]
             some = held_out.batch(self.rows["held_out"][1])
             found = features_of(held_out, self.rows["held_out"][1], some["real"])
             self.held_out = SampleSet(some["real"], self.extractor.scaled(found), some.get("labels"))
@@ -207,20 +207,25 @@ def load_reals(
         held_out = source.load(data_dir, "test")
     except DataError as error:
         reason = str(error)
-    labelled = train.labels is not None and train.spec.num_classes > 0
-    pixels = train.spec.has_pixels
-    classifier = cached_classifier(train, data_dir).to(device) if labelled and pixels else None
+    extractor, classifier = chosen_extractor(train, data_dir, device)
     if features is not None:
         from ganzoo_tools.evaluation.inception import of_inception, weights_file
 
         extractor = of_inception(train.spec, device, weights_file(features))
-    elif classifier is not None and len(train) >= FEW:  # of fewer it has learned each by heart, and tells any others
-        extractor = extractors.of_classifier(classifier, train.digest, device)
-    else:
-        extractor = extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device)
     return Reference(train, held_out, n, extractor, classifier, reason, data_dir)
 
 
-def _shuffled(size: int) -> Tensor:
+def chosen_extractor(train: Dataset, data_dir: Path, device: torch.device) -> tuple[Extractor, Classifier | None]:
+    """What measures distances between samples of that data, and what reads their classes, if they have any."""
+    labelled = train.labels is not None and train.spec.num_classes > 0
+    pixels = train.spec.has_pixels
+    classifier = cached_classifier(train, data_dir).to(device) if labelled and pixels else None
+    if classifier is not None and len(train) >= FEW:  # of fewer it has learned each by heart, and tells any others
+        return extractors.of_classifier(classifier, train.digest, device), classifier
+    return extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device), classifier
+
+
+def shuffled(size: int) -> Tensor:
+    """The rows (size,) of a data set in the order that evaluations take them in."""
     rng = torch.Generator().manual_seed(derive_seed(0, "evaluate"))
     return torch.randperm(size, generator=rng, device="cpu")
