@@ -427,7 +427,7 @@ def test_a_terminal_gets_the_page_and_a_script_its_file(
     arguments: list[str], on_terminal: bool, opens: bool | None, served: list[Any], folder: Path, in_tmp: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(command_module, "_is_interactive", lambda: on_terminal)
+    monkeypatch.setattr(command_module, "is_interactive", lambda: on_terminal)
     result = CliRunner().invoke(main, ["explore", str(folder), *arguments])
     assert result.exit_code == 0, result.stderr
     label, seed = ("7", 4) if "--seed" in arguments else (None, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import webbrowser
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath, sampling_option
-from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
+from ganzoo_core.cli.output import default_output, draw, is_interactive, note, on_terminal, print_path
 from ganzoo_core.errors import SettingError
 from ganzoo_core.hookspecs import hookimpl
 
@@ -100,7 +99,7 @@ def command(
             "--browser and --no-browser serve a page; leave them out for a file, or leave out "
             "--positions, --values, --interpolate, --labels and -o"
         )
-    if browser is not None or (not asks_for_file and _is_interactive()):
+    if browser is not None or (not asks_for_file and is_interactive()):
         _serve(source, label, seed, dict(pairs), start, opens=browser is not False)
         return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
@@ -124,11 +123,6 @@ def command(
     if on_terminal():
         draw(found)
     print_path(path)
-
-
-def _is_interactive() -> bool:
-    """Whether somebody reads the result; a script wants its file."""
-    return sys.stdout.isatty()
 
 
 def _serve(
