@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import webbrowser
 from pathlib import Path
 from typing import TypeVar
 
@@ -130,9 +128,9 @@ def _serve(
 ) -> None:
     """Serve the page until Ctrl-C."""
     from ganzoo_core.sampling.generator_file import load
-    from ganzoo_tools.exploration.door import door
     from ganzoo_tools.exploration.latents import Explorer, read_latent
     from ganzoo_tools.exploration.server import ExploreServer
+    from ganzoo_tools.serving.door import door, open_browser
 
     try:
         generator = load(source, texts=texts)
@@ -143,10 +141,7 @@ def _serve(
             note("Ctrl-C ends it.")
             if opens:
                 server.door = stack.enter_context(door(server.url))
-                # In a thread: a browser in this terminal would keep the server from its start.
-                begin = threading.Thread(target=webbrowser.open, args=(server.door.as_uri(),), name="browser")
-                begin.daemon = True
-                begin.start()
+                open_browser(server.door)
             server.serve_forever()
     except KeyboardInterrupt:
         note()  # the terminal has shown ^C
