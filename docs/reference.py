@@ -87,7 +87,7 @@ FOR_TOOLS = (
     "display.notebook", "display.progress",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
     "sampling.examples", "sampling.trained_generator", "sampling.translate",
-    "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
+    "sampling.generator_file", "report.page", "report.command", "report.run_page", "training.look", "cli",
     "cli.complete", "cli.options", "cli.output", "cli.progress",
 )  # fmt: skip
 
