@@ -26,8 +26,8 @@ LINE = 96
 # What is public, by module, in the order of the page: a title, a sentence, the names.
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Hooks", "ganzoo_core.hookspecs", (
-            "ganzoo_variants", "ganzoo_datasets", "ganzoo_callbacks", "ganzoo_commands", "ganzoo_report_sections",
-            "ReportSection", "ganzoo_metrics", "Metric",
+            "ganzoo_variants", "ganzoo_datasets", "ganzoo_callbacks", "ganzoo_watchers", "ganzoo_commands",
+            "ganzoo_report_sections", "ReportSection", "ganzoo_metrics", "Metric",
         )),
     ("Marks of a plugin", "ganzoo_core", ("hookimpl", "API_VERSION")),
     ("Variants and data, without torch", "ganzoo_core", (
@@ -53,6 +53,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Data in memory", "ganzoo_core", ("Dataset",)),
     ("Seeds and noise", "ganzoo_core.seeds", ("derive_seed", "uniform", "normal")),
     ("Observers", "ganzoo_core", ("Callback", "RunInfo")),
+    ("What an observer looks at", "ganzoo_core.training.look", ("Look",)),
     (
         "Training and using", "ganzoo_core",
         ("train", "dry_run", "Estimate", "Run", "Report", "load", "TrainedGenerator", "Samples"),
@@ -83,9 +84,10 @@ FOR_TOOLS = (
     "runs.plan", "runs.metadata",
     "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
+    "display.notebook", "display.progress",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
     "sampling.examples", "sampling.trained_generator", "sampling.translate",
-    "sampling.generator_file", "report.page", "report.command", "report.run_page", "cli",
+    "sampling.generator_file", "report.page", "report.command", "report.run_page", "training.look", "cli",
     "cli.complete", "cli.options", "cli.output", "cli.progress",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ganzoo_core.dataspec import DataSpec
 
@@ -53,6 +53,15 @@ class Callback:
         bit.
         """
         return {}
+
+    def on_step(self, step: int, look: Any) -> Literal["wait", "stop"] | None:
+        """Called after each step, once all that it is due is drawn and saved.
+
+        `look`, a `Look`, shows the game and leaves it as it was. Answer "wait" to have the run stand still: it asks
+        again a little later, and a signal ends it as ever. "stop" ends it as Ctrl-C does. What is done here takes none
+        of the training time that a run may be limited to.
+        """
+        return None
 
     def on_save(self, step: int, is_last: bool) -> None:
         """Called after this step's generator.safetensors was written, before its checkpoint is."""

@@ -34,6 +34,8 @@ VERSION = "0.1.0"
 # What was the core's in 0.1 and is a plugin's now, a command or a data set, with the package that has it.
 MOVED = dict.fromkeys(("evaluate", "compare", "explore", "export", "new"), "ganzoo-tools") | {"folder": "ganzoo-folder"}
 
+WATCHER = "ganzoo-tools"  # the package with the page of --watch
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -51,6 +53,15 @@ def ganzoo_datasets() -> list[type[DataSource]]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_callbacks(run: RunInfo) -> list[Callback]:  # type: ignore[empty-body]
     """Observers of one run, made when it starts: see `ganzoo_core.callbacks.Callback`."""
+
+
+@hookspec
+def ganzoo_watchers() -> list[Callback]:  # type: ignore[empty-body]
+    """Observers of one run that was started with --watch, which show it while it trains.
+
+    A page for a browser leaves `live.html` in the run's folder, for this user alone to read, which leads on to it:
+    `ganzoo report RUN --live` opens that. It goes when the run ends.
+    """
 
 
 @hookspec

@@ -22,7 +22,7 @@ import pluggy
 
 import ganzoo_core.hookspecs as hookspecs
 from ganzoo_core.callbacks import Callback
-from ganzoo_core.errors import Interrupted, MissingPluginError, PluginError, UnknownNameError
+from ganzoo_core.errors import Interrupted, MissingPluginError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.guards.clashes import settle_clashes
 from ganzoo_core.guards.faults import frames, is_ctrl_c, module_of, place, said
 from ganzoo_core.guards.process_state import named_if_slow, process_kept
@@ -157,6 +157,13 @@ class Registry:
     def metrics(self) -> list[Metric]:
         """What plugins can judge a run by as it trains. Raises `PluginError` if one fails to say what it has."""
         return [metric for plugin in self._distinct() for metric in _offered(plugin, "ganzoo_metrics", Metric)]
+
+    def watchers(self) -> list[Callback]:
+        """The observers that plugins have for a run that is watched. Raises `SettingError` where there are none."""
+        found = [one for plugin in self._distinct() for one in _offered(plugin, "ganzoo_watchers", Callback)]
+        if not found:
+            raise SettingError(f"to watch a run takes a package that shows it: pip install {hookspecs.WATCHER}")
+        return found
 
     def report_sections(self, folder: Path, generator: Any) -> list[ReportSection]:
         """The sections that plugins add to a run's page. A plugin that fails is left out with a warning."""

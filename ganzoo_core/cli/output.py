@@ -80,7 +80,7 @@ def shape_text(shape: Iterable[int]) -> str:
 
 def print_path(path: Path) -> None:
     """Print the path of a result: unchanged for a program that reads it, harmless on a terminal."""
-    click.echo(visible(path) if sys.stdout.isatty() else os.fsencode(path))
+    click.echo(visible(path) if is_interactive() else os.fsencode(path))
 
 
 def note(message: str = "") -> None:
@@ -110,6 +110,11 @@ def log_noted() -> Iterator[None]:
 class _Notes(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         note(one_line(record.getMessage()))
+
+
+def is_interactive() -> bool:
+    """Whether somebody reads the results; a script wants its files."""
+    return sys.stdout.isatty()
 
 
 def on_terminal() -> bool:

@@ -43,6 +43,7 @@ _NO_SETTINGS = (
     "seconds",
     "callbacks",
     "progress",
+    "watch",
     "texts",
     "processes",
 )
@@ -96,6 +97,7 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 @click.option("--processes", type=click.IntRange(min=1), default=1, metavar="N",
     help="Processes on this machine that share each mini-batch; for several machines use torchrun.",
 )  # fmt: skip
+@click.option("--watch", is_flag=True, help="Serve a page that shows the run while it trains, and can pause it.")
 @click.option("--quiet", is_flag=True, help="Print only the run folder.")
 @click.option("--dry-run", is_flag=True, help="Say what the run would take, by a few of its steps, and stop.")
 @json_option
@@ -111,6 +113,7 @@ def command(
     resume: Path | None,
     start: str | None,
     processes: int,
+    watch: bool,
     quiet: bool,
     dry_run: bool,
     as_json: bool,
@@ -144,6 +147,8 @@ def command(
         return
     if as_json:
         raise click.UsageError("--json is for --dry-run; a run prints its folder, and run.json in it is JSON")
+    if watch and processes > 1:
+        raise click.UsageError("--watch and --processes exclude each other; give one of them")
     rank = worker_rank()
     if rank is None and processes > 1:
         _check_processes(processes)
@@ -158,7 +163,7 @@ def command(
         run = train(
             variant, data_dir=data_dir, out=out, resume=resume, start=start, epochs=epochs,
             seconds=None if minutes is None else 60 * minutes,
-            callbacks=() if quiet else (progress,), texts=texts, **values,
+            callbacks=() if quiet else (progress,), watch=watch, texts=texts, **values,
         )  # fmt: skip
     finally:
         progress.close()

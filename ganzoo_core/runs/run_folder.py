@@ -23,7 +23,7 @@ from ganzoo_core.storage.files import (
     try_lock,
     write_atomically,
 )
-from ganzoo_core.storage.names import file_name
+from ganzoo_core.storage.names import file_name, shell_word
 
 _LOCK = ".lock"
 
@@ -93,6 +93,11 @@ class RunFolder:
         """The result at the best reading of the run's metric, if it has one."""
         return self.path / "best.safetensors"
 
+    @property
+    def live(self) -> Path:
+        """A page that leads on to that of a run which is watched, while it lives."""
+        return self.path / "live.html"
+
     def __enter__(self) -> Self:
         return self
 
@@ -112,6 +117,27 @@ class RunFolder:
             )
         self._lock = lock
         remove_leftovers(self.path, f"**/{UNFINISHED}*")
+        self.live.unlink(missing_ok=True)
+
+    def live_page(self) -> Path:
+        """The file that leads a browser on to the page of a run that is watched and lives. Raises `FileError`."""
+        if not self._is_locked():
+            raise FileError(f"{self.path} does not live: nothing trains there; leave out --live for its report")
+        if not self.live.exists():
+            raise FileError(
+                f"{self.path} was not started with --watch; stop it, and go on with: "
+                f"ganzoo run --resume {shell_word(self.path)} --watch"
+            )
+        return self.live
+
+    def _is_locked(self) -> bool:
+        """Whether a process trains here."""
+        if not (self.path / _LOCK).exists():
+            return False
+        lock = try_lock(self.path / _LOCK)
+        if lock is not None:
+            lock.close()
+        return lock is None
 
     def check_still_ours(self) -> None:
         """Raise `FileError` where the folder was removed under the run, as another run may have begun in its place."""

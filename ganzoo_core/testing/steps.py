@@ -70,5 +70,5 @@ def _batch(engine: Engine) -> Any:
     """The last mini-batch of the step that an engine stands before."""
     engine._reseed()
     number = engine.stage.batch_numbers(engine.step)[-1]
-    (batch,) = engine._make_batch(engine.order.indices(number), is_shared=True)
+    (batch,) = engine.make_batch(engine.order.indices(number), is_shared=True)
     return batch

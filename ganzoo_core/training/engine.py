@@ -165,7 +165,7 @@ class Engine:
     def _play_turns(self, movers: Sequence[Player], indices: Sequence[Tensor]) -> dict[str, Update]:
         """The turns of the players who move on the mini-batches at `indices`, a tensor (B,) for each."""
         shared = len(indices) - self.stage.shared_batches(movers)
-        batches = [self._make_batch(chosen, is_shared=number >= shared) for number, chosen in enumerate(indices)]
+        batches = [self.make_batch(chosen, is_shared=number >= shared) for number, chosen in enumerate(indices)]
         updates: dict[str, Update] = {}
         self.microbatches.begin_step(self._step_seed())
         for player in movers:
@@ -209,7 +209,7 @@ class Engine:
     def _step_seed(self) -> int:
         return derive_seed(self.seed, "step", self.step)
 
-    def _make_batch(self, indices: Tensor, is_shared: bool) -> list[Batch]:
+    def make_batch(self, indices: Tensor, is_shared: bool) -> list[Batch]:
         """A mini-batch of a step as microbatches, with latents; one that is shared is for the generator's turns too.
 
         With several, G(z) is computed again for the generator: their graphs would take the memory of the whole.

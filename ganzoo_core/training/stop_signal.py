@@ -21,6 +21,15 @@ class StopSignal:
         self._received = 0
         self._launcher = os.getppid()
 
+    @property
+    def is_received(self) -> bool:
+        """Whether this process was asked, whatever the others know."""
+        return bool(self._received)
+
+    def ask(self) -> None:
+        """Ask the run to end, as Ctrl-C does."""
+        self._received = signal.SIGINT
+
     def is_set(self) -> bool:
         """Whether a signal asked the run to end: agreed by all processes, so that all end at the same step.
 

@@ -21,6 +21,7 @@ from ganzoo_core.distributed.launch import begun_run
 from ganzoo_core.distributed.processes import Processes, ProcessGroup, join
 from ganzoo_core.distributed.shared_data import load_data
 from ganzoo_core.errors import DataError, FileError, SettingError
+from ganzoo_core.registry import registry
 from ganzoo_core.runs import checkpoints, own
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
@@ -60,6 +61,7 @@ def train(
     seconds: float | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
+    watch: bool = False,
     texts: dict[str, str] | None = None,
     **settings: Any,
 ) -> Run:
@@ -72,7 +74,8 @@ def train(
     these, and `steps`, may differ from the original run. `start`: a run folder, or what else `load` takes, whose
     weights a new run begins with as far as they fit (`training.begin`). `seconds` limits the wall time of training,
     earlier processes included; `steps` then limits it too only if given. `progress` shows the run in a
-    notebook. Raises `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
+    notebook; `watch` serves a page on this machine that shows it while it trains, and can pause it. Raises
+    `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
     """
     name, brought = own.known(variant)
     if data is not None:
@@ -82,6 +85,8 @@ def train(
     processes = join()
     if isinstance(processes, ProcessGroup) and processes.rank:
         return Run(follow(processes, data_dir), own.class_of(variant))
+    if watch:
+        callbacks = [*_watchers(processes), *callbacks]
     texts = texts or {}
     out, resume = (path and os.path.expanduser(path) for path in (out, resume))
     if resume is None and (begun := begun_run()):
@@ -197,6 +202,13 @@ def _resume(
         lead(plan, dataset, engine, folder.path, seconds)
         Trainer(plan, dataset, engine, folder, callbacks, seconds, examples, judge).run()
         return folder.path
+
+
+def _watchers(processes: Processes) -> list[Callback]:
+    """What shows a run while it trains. Raises `SettingError` where nothing can."""
+    if processes.size > 1:
+        raise SettingError(f"watch is for a run in one process, as it may pause, but there are {processes.size}")
+    return registry().watchers()
 
 
 def _examples(

@@ -38,10 +38,13 @@ from ganzoo_core.storage.names import shell_word
 from ganzoo_core.training.collapse_warning import AlikeWarning, CollapseWarning, DivergenceWarning
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.find_nan import find_first_nan
+from ganzoo_core.training.look import Look
 from ganzoo_core.training.measuring import Judge, Measuring
 from ganzoo_core.training.microbatches import Update
 from ganzoo_core.training.statistics import OwnStatistics
 from ganzoo_core.training.stop_signal import StopSignal
+
+WAIT_S = 0.02  # before a run that waits is asked again
 
 
 class Trainer:
@@ -81,6 +84,8 @@ class Trainer:
                 *callbacks, CollapseWarning(), AlikeWarning(), DivergenceWarning(), RunArtifacts(),
                 *registry().callbacks(self.info),
             ]  # fmt: skip
+        self._look = Look(engine)
+        self._is_watched = any(type(callback).on_step is not Callback.on_step for callback in self.callbacks)
 
     def run(self) -> None:
         """Train to the last step. Raises `Interrupted` after a signal, once all is saved, and `TrainingError`."""
@@ -127,7 +132,19 @@ class Trainer:
                 if time.monotonic() - self._saved_s >= run.checkpoint_every_s and not is_last:
                     self._save()
                     self._saved_s = time.monotonic()
+                if self._is_watched:
+                    self._let_look()
         self._save(as_it_ends=True)
+
+    def _let_look(self) -> None:
+        """Call the callbacks that look at each step. One may have the run wait, or end."""
+        while not self.stop.is_received:
+            answers = self._notify("on_step", self.engine.step, self._look)
+            if "stop" in answers:
+                self.stop.ask()
+            if "wait" not in answers:
+                break
+            time.sleep(WAIT_S)
 
     def _is_time_up(self) -> bool:
         """Whether the training time is used up; all processes agree."""

@@ -20,34 +20,35 @@ systemDark.addEventListener("change", showTheme);
 showTheme();
 
 for (const show of all(".slideshow")) {
-  const frames = all("img", show);
+  const frames = () => all("img", show); // which may become more
   const [slider, output, play] = ["input", "output", ".play"].map((name) => show.querySelector(name));
   let timer = 0;
   const go = (index) => {
-    frames.forEach((frame, i) => { frame.hidden = i !== index; });
+    frames().forEach((frame, i) => { frame.hidden = i !== index; });
     slider.value = index;
-    output.textContent = show.dataset.caption.replace("{}", frames[index].dataset.step);
+    output.textContent = show.dataset.caption.replace("{}", frames()[index].dataset.step);
     slider.setAttribute("aria-valuetext", output.textContent);
   };
   const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; };
   const advance = () => {
     const next = Number(slider.value) + 1;
-    if (next < frames.length) go(next);
-    if (next >= frames.length - 1) stop();
+    if (next < frames().length) go(next);
+    if (next >= frames().length - 1) stop();
   };
   slider.addEventListener("input", () => { stop(); go(Number(slider.value)); });
+  slider.addEventListener("refresh", () => { if (!timer) go(Number(slider.value)); });
   play.addEventListener("click", () => {
     if (timer) return stop();
-    if (Number(slider.value) === frames.length - 1) go(0);
+    if (Number(slider.value) === frames().length - 1) go(0);
     play.textContent = "Pause";
     timer = setInterval(advance, 450);
   });
-  go(frames.length - 1);
-  show.querySelector(".controls").hidden = frames.length < 2;
+  if (frames().length) go(frames().length - 1);
+  show.querySelector(".controls").hidden = frames().length < 2;
 }
 
 // A chart is a slider over its steps: pointer and arrow keys move it, and a screen reader says the values.
-for (const figure of all(".chart")) {
+const livenChart = (figure) => {
   const plot = figure.querySelector(".plotted");
   const { x, y, log, unit, hues, lines } = JSON.parse(plot.dataset.chart);
   const scaled = (v) => (log ? Math.log(v) : v);
@@ -91,7 +92,8 @@ for (const figure of all(".chart")) {
     event.preventDefault();
     go(moves[event.key]);
   });
-}
+};
+all(".chart").forEach(livenChart);
 
 for (const block of all(".code")) {
   const button = block.querySelector("button");

@@ -33,11 +33,11 @@ from ganzoo_core.registry import registry
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_tools.cli import explore as command_module
 from ganzoo_tools.exploration.directions import principal_directions
-from ganzoo_tools.exploration.door import door
 from ganzoo_tools.exploration.latents import Explorer
 from ganzoo_tools.exploration.server import ExploreServer
 from ganzoo_tools.exploration.sketch import sketch
 from ganzoo_tools.exploration.walks import first_latent, interpolation
+from ganzoo_tools.serving.door import door
 
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "<b>"))
 POINTS = DataSpec("ring", (2,), kind="points")
@@ -427,7 +427,7 @@ def test_a_terminal_gets_the_page_and_a_script_its_file(
     arguments: list[str], on_terminal: bool, opens: bool | None, served: list[Any], folder: Path, in_tmp: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(command_module, "_is_interactive", lambda: on_terminal)
+    monkeypatch.setattr(command_module, "is_interactive", lambda: on_terminal)
     result = CliRunner().invoke(main, ["explore", str(folder), *arguments])
     assert result.exit_code == 0, result.stderr
     label, seed = ("7", 4) if "--seed" in arguments else (None, 0)
@@ -482,7 +482,7 @@ def test_the_browser_is_led_to_the_page_by_a_file_of_the_user_alone(
 ) -> None:
     """Its command can be read by every user of the machine, so the key must not stand there."""
     opened: list[str] = []
-    monkeypatch.setattr(command_module.webbrowser, "open", opened.append)
+    monkeypatch.setattr("webbrowser.open", opened.append)
     seen: dict[str, Any] = {}
 
     def serve_once(self: ExploreServer) -> None:

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 import ganzoo_core as ganzoo
-from ganzoo_tools.exploration.door import door
 from ganzoo_tools.exploration.latents import Explorer
 from ganzoo_tools.exploration.server import ExploreServer
+from ganzoo_tools.serving.door import door
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

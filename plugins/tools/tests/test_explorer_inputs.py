@@ -90,8 +90,8 @@ def test_a_picture_of_ones_own_is_taken(serve) -> None:
     [
         ("picture", b"no picture", {}, 400, "the picture can't be read as an image"),
         ("picture", b"", {}, 400, "the picture can't be read as an image"),
-        ("picture", b"x", {"Origin": "http://elsewhere.example"}, 403, "takes pictures from its own page alone"),
-        ("picture", b"x", {"Origin": "null"}, 403, "takes pictures from its own page alone"),
+        ("picture", b"x", {"Origin": "http://elsewhere.example"}, 403, "takes nothing but from its own page"),
+        ("picture", b"x", {"Origin": "null"}, 403, "takes nothing but from its own page"),
         ("picture", b"x", {"Host": "elsewhere.example"}, 403, "answers requests to its own address alone"),
         ("picture", b"x", {"Content_Length": "99999999999"}, 413, "a picture may have at most 32 MB"),
         ("picture", b"x", {"Content_Length": "-1"}, 413, "a picture may have at most 32 MB"),

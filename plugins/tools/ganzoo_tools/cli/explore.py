@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-import threading
-import webbrowser
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +10,7 @@ import click
 
 from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath, sampling_option
-from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
+from ganzoo_core.cli.output import default_output, draw, is_interactive, note, on_terminal, print_path
 from ganzoo_core.errors import SettingError
 from ganzoo_core.hookspecs import hookimpl
 
@@ -100,7 +97,7 @@ def command(
             "--browser and --no-browser serve a page; leave them out for a file, or leave out "
             "--positions, --values, --interpolate, --labels and -o"
         )
-    if browser is not None or (not asks_for_file and _is_interactive()):
+    if browser is not None or (not asks_for_file and is_interactive()):
         _serve(source, label, seed, dict(pairs), start, opens=browser is not False)
         return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
@@ -126,19 +123,14 @@ def command(
     print_path(path)
 
 
-def _is_interactive() -> bool:
-    """Whether somebody reads the result; a script wants its file."""
-    return sys.stdout.isatty()
-
-
 def _serve(
     source: str, label: str | None, seed: int, texts: dict[str, str], start: Path | None, *, opens: bool
 ) -> None:
     """Serve the page until Ctrl-C."""
     from ganzoo_core.sampling.generator_file import load
-    from ganzoo_tools.exploration.door import door
     from ganzoo_tools.exploration.latents import Explorer, read_latent
     from ganzoo_tools.exploration.server import ExploreServer
+    from ganzoo_tools.serving.door import door, open_browser
 
     try:
         generator = load(source, texts=texts)
@@ -149,10 +141,7 @@ def _serve(
             note("Ctrl-C ends it.")
             if opens:
                 server.door = stack.enter_context(door(server.url))
-                # In a thread: a browser in this terminal would keep the server from its start.
-                begin = threading.Thread(target=webbrowser.open, args=(server.door.as_uri(),), name="browser")
-                begin.daemon = True
-                begin.start()
+                open_browser(server.door)
             server.serve_forever()
     except KeyboardInterrupt:
         note()  # the terminal has shown ^C

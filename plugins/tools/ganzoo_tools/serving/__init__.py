@@ -1,0 +1,1 @@
+"""Pages of programs that run on this machine, for a browser on it and the user who started them alone."""
