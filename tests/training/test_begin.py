@@ -14,8 +14,12 @@ from click.testing import CliRunner
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.errors import FileError, SettingError
+from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import resolve
+from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.storage import tensor_files
+from ganzoo_core.testing.cases import Case
+from ganzoo_core.testing.game_rules import gradients, moves
 from ganzoo_core.training.begin import begin_with
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.freeze import frozen_layers
@@ -181,3 +185,15 @@ def test_what_can_not_be_frozen_is_said_and_leaves_no_folder(donor, tmp_path):
     assert "freeze_layers must be below" in told and "layers of" in told and "but is 99" in told
     told = refused(freeze_layers=1, start=donor.folder / "generator.safetensors")
     assert "has none of discriminator." in told and "or freeze fewer" in told
+
+
+@pytest.mark.parametrize("variant", ["cgan", "sngan", "progan"])
+def test_the_rules_of_the_game_hold_with_frozen_layers(variant: str, monkeypatch):
+    """Gradients reach all that is in play, and only whoever moves is moved."""
+    cls, plugin = registry().variant(variant)
+    case = Case(cls, plugin, resolve(variant, {"data": "digits"}).source.load(Path()))
+    settings = RunSettings(device="cpu", precision="fp32", freeze_layers=2)
+    monkeypatch.setattr(Case, "engine", lambda self, **_: Engine(self.new_variant(), self.dataset, settings))
+    assert case.engine().frozen_layers
+    gradients(case)
+    moves(case)
