@@ -58,7 +58,7 @@ class Look:
         under the label that suits each best.
         """
         with self._unchanged(), torch.no_grad():
-            turn = self._turn()
+            turn, x = self._turn(), x.to(self._engine.device)
             logits = [turn.critic(x, given).float().reshape(len(x), -1).mean(1) for given in self._labels(x)]
             return torch.stack(logits).amax(0)
 

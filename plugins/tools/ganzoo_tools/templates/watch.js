@@ -31,7 +31,7 @@ on("state", (data) => {
     pair.append(dt, dd);
     return pair;
   }));
-  say(now.stopping ? "Stopping and saving" : now.waits ? `Paused after step ${now.step}` : "Training");
+  say(now.stopping ? "Stopping and saving" : now.waits ? `Paused after step ${now.step}` : at("status").dataset.words);
 });
 const say = (words) => { if (at("status").textContent !== words) at("status").textContent = words; };
 

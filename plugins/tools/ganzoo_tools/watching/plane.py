@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.training.look import Look
+from ganzoo_tools.watching.pace import Pace
 
-GRID = 40  # places a side at which the discriminator is asked
+EVERY_S, SHARE = 0.1, 0.02  # between two drawings, and of the time; for points and surface each
+FINE, COARSE = 40, 20  # places a side at which the discriminator is asked
+_SLOW_S = 0.005  # a coarse surface that takes longer stays coarse
 REACH = 1.05  # of the plane beyond [-1, 1], as plots have it
 MOST_REAL = 1_000
 _THOUSAND = 1_000  # points are sent as whole thousandths
@@ -19,32 +22,48 @@ _FIRM = 0.95  # the share of arrows that is no longer than that
 
 
 class Plane:
-    """Draws the plane at a step, as JSON."""
+    """Draws the plane, as JSON. `real`: points (N, 2) to show in place of a mini-batch's. `pace`: when it is due."""
 
     def __init__(self) -> None:
-        ticks = torch.linspace(-REACH, REACH, GRID)
-        down, across = torch.meshgrid(-ticks, ticks, indexing="ij")
-        self._places = torch.stack([across, down], -1).reshape(-1, 2)  # row by row from the top
-        self._has_surface = True
         self.real: Tensor | None = None
+        self.pace = Pace(EVERY_S, SHARE)
+        self._surface_pace = Pace(EVERY_S, SHARE)
+        self._surface: str | None = None
+        self._places = _places(COARSE)
+        self._has_surface = True
 
-    def frame(self, step: int, look: Look) -> str:
-        """Fakes and arrows in thousandths, x and y in turn; the surface as bytes in base64; real points once."""
-        fake, pull = look.pulled()
-        real = look.real[:MOST_REAL] if self.real is None else self.real[:MOST_REAL]
-        told = {"step": step, "real": _whole(real), "fake": _whole(fake), "pull": _whole(arrows(pull))}
-        return json.dumps(told | {"surface": self._surface(look, fake)})
+    def frame(self, step: int, look: Look, *, at_once: bool = False) -> str:
+        """Points and arrows in thousandths, x and y in turn, and the surface, a byte for each place in base64.
 
-    def _surface(self, look: Look, fake: Tensor) -> str | None:
+        A surface that takes long is drawn anew less often than the points, but for `at_once`.
+        """
+        if self._has_surface and (at_once or self._surface_pace.is_due):
+            with self._surface_pace.measured():
+                self._surface = self._drawn_surface(look)
+            if len(self._places) == COARSE**2 and self._surface_pace.spent_s < _SLOW_S:
+                self._places = _places(FINE)
+        with self.pace.measured():
+            fake, pull = look.pulled()
+            real = look.real if self.real is None else self.real
+            points = {"real": real[:MOST_REAL], "fake": fake, "pull": arrows(pull)}
+            told = {"step": step, "surface": self._surface}
+            return json.dumps(told | {name: _whole(found) for name, found in points.items()})
+
+    def _drawn_surface(self, look: Look) -> str | None:
         """The discriminator's belief at each place; None for one that does not judge samples alone."""
-        if not self._has_surface:
-            return None
         try:
-            logits = look.judge(self._places.to(fake.device))
+            logits = look.judge(self._places)
         except Exception:  # noqa: BLE001 - a stranger's network, which may want more than samples
             self._has_surface = False
             return None
         return base64.b64encode(bytes((255 * belief(logits, look.boundary)).round().int().tolist())).decode()
+
+
+def _places(side: int) -> Tensor:
+    """The places (side * side, 2) of a grid, row by row from the top."""
+    ticks = torch.linspace(-REACH, REACH, side)
+    down, across = torch.meshgrid(-ticks, ticks, indexing="ij")
+    return torch.stack([across, down], -1).reshape(-1, 2)
 
 
 def belief(logits: Tensor, boundary: float | None) -> Tensor:

@@ -22,6 +22,7 @@ from ganzoo_core.runs.records import accuracy_of, losses_of
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import read_bounded
 from ganzoo_core.storage.names import visible
+from ganzoo_tools.watching.pace import Pace
 
 MOST_RECORDS = 2_000
 CHARTS_EVERY_S, CHARTS_SHARE = 1.0, 0.01  # of the time, at most
@@ -50,7 +51,8 @@ class View:
         self._progress = RunProgress(run, self._clock)
         self._changed = threading.Condition()
         self._charts_lock = threading.Lock()
-        self._charts, self._charts_of, self._charts_due_s = "", -1, 0.0
+        self._charts, self._charts_of = "", -1
+        self._charts_pace = Pace(CHARTS_EVERY_S, CHARTS_SHARE, time.thread_time)
 
     # the thread that trains
 
@@ -152,12 +154,10 @@ class View:
         with self._charts_lock:
             records = list(self._records)
             stamp = int(records[-1]["step"]) if records else -1
-            if stamp != self._charts_of and (at_once or time.monotonic() >= self._charts_due_s):
-                started_s = time.thread_time()
-                charts = run_charts(records, is_critic=self.boundary is None)
-                self._charts, self._charts_of = fragment("watch_charts.html", "ganzoo_tools", charts=charts), stamp
-                spent_s = time.thread_time() - started_s
-                self._charts_due_s = time.monotonic() + max(CHARTS_EVERY_S, spent_s / CHARTS_SHARE)
+            if stamp != self._charts_of and (at_once or self._charts_pace.is_due):
+                with self._charts_pace.measured():
+                    charts = run_charts(records, is_critic=self.boundary is None)
+                    self._charts, self._charts_of = fragment("watch_charts.html", "ganzoo_tools", charts=charts), stamp
             return self._charts
 
     @contextlib.contextmanager

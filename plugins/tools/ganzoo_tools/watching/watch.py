@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,16 +16,13 @@ from ganzoo_tools.watching.plane import Plane
 from ganzoo_tools.watching.server import WatchServer
 from ganzoo_tools.watching.view import View
 
-FRAME_EVERY_S = 0.1
-FRAME_SHARE = 0.03  # of the time that training takes, at most; sending comes on top
 _NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"  # where a notebook's page may come from
 
 
 class Watch(Callback):
-    """Serves a page that shows the run, and lets it pause. `clock` tells seconds."""
+    """Serves a page that shows the run, and lets it pause."""
 
     def __init__(self) -> None:
-        self._due_s = 0.0
         self._drawn_step = -1
         self._is_done = False
         self._plane: Plane | None = None
@@ -60,8 +56,10 @@ class Watch(Callback):
     def on_step(self, step: int, look: Look) -> Literal["wait", "stop"] | None:
         """Draw the plane, where somebody looks and it is due; and do as the page was asked."""
         self.view.boundary = look.boundary
-        if self._plane is not None and self._is_due(step):
-            self._draw(self._plane, step, look)
+        plane, paused = self._plane, self.view.is_paused
+        if plane is not None and self.view.viewers and step != self._drawn_step and (paused or plane.pace.is_due):
+            self.view.show(plane.frame(step, look, at_once=paused))
+            self._drawn_step = step
         return self.view.answer(step)
 
     def on_save(self, step: int, is_last: bool) -> None:
@@ -74,18 +72,6 @@ class Watch(Callback):
         self._live.unlink(missing_ok=True)
         self.server.shutdown()
         self.server.server_close()
-
-    def _is_due(self, step: int) -> bool:
-        """Whether to draw: each step of a run that pauses, and else as often as the budget allows."""
-        if not self.view.viewers or step == self._drawn_step:
-            return False
-        return self.view.is_paused or time.perf_counter() >= self._due_s
-
-    def _draw(self, plane: Plane, step: int, look: Look) -> None:
-        started_s = time.perf_counter()
-        self.view.show(plane.frame(step, look))
-        spent_s = time.perf_counter() - started_s
-        self._drawn_step, self._due_s = step, started_s + max(FRAME_EVERY_S, spent_s / FRAME_SHARE)
 
     def _show_in_notebook(self) -> None:
         from IPython.display import IFrame, display
