@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo_core.training.look import Look
 from ganzoo_tools.watching.pace import Pace
 
-EVERY_S, SHARE = 0.1, 0.02  # between two drawings, and of the time; for points and surface each
+EVERY_S, SHARE = 0.1, 0.015  # between two drawings, and of the time; for points and surface each
 FINE, COARSE = 40, 20  # places a side at which the discriminator is asked
 _SLOW_S = 0.005  # a coarse surface that takes longer stays coarse
 REACH = 1.05  # of the plane beyond [-1, 1], as plots have it
