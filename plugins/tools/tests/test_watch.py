@@ -10,6 +10,7 @@ import stat
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -295,10 +296,52 @@ def test_a_frame_says_where_all_is() -> None:
     assert blind["surface"] is None and blind["fake"] == [250, -500]
 
 
+def test_a_plane_that_cannot_be_drawn_is_left_out(
+    begin: Callable[..., Run], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> str:
+        raise ValueError("no gradient")
+
+    monkeypatch.setattr(Plane, "frame", fail)
+    run = begin()
+    assert run.reader.wait_for("state", lambda now: now["waits"])
+    run.reader.press("go")
+    assert run.reader.wait_for("end")["done"]
+    assert [record.getMessage() for record in caplog.records if "plane" in record.getMessage()] == [
+        "the plane is not shown, as it could not be drawn: ValueError: no gradient"
+    ]
+
+
+def test_a_notebook_holds_the_page_in_a_frame(begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, Any]] = []
+    display = types.ModuleType("IPython.display")
+    display.IFrame = lambda src, width, height: (src, width, height)  # type: ignore[attr-defined]
+    display.display = shown.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setattr("ganzoo_tools.watching.watch.in_notebook", lambda: True)
+    monkeypatch.setattr("ganzoo_core.training.train.in_notebook", lambda: False)
+    run = begin()
+    assert shown == [(run.watch.server.url, "100%", 900)]
+    policy = str(run.reader.ask("").headers["Content-Security-Policy"])
+    assert policy.endswith("frame-ancestors http://localhost:* http://127.0.0.1:*")
+
+
+def test_the_browser_is_opened_on_a_terminal(
+    begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr("ganzoo_tools.watching.watch.open_browser", opened.append)
+    begin()
+    assert opened == []
+    monkeypatch.setattr("ganzoo_tools.watching.watch.is_interactive", lambda: True)
+    assert opened == [] and [run.out / "live.html" for run in [begin()]] == opened
+
+
 def test_what_takes_long_is_done_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
-    pace = Pace(0.1, 0.02, lambda: now_s[0])
+    pace = Pace(0.1, 0.02)
     assert pace.is_due
     for spent_s, next_s in [(0.001, 0.1), (0.01, 0.5)]:
         began_s = now_s[0]
