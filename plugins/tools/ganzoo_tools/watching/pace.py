@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class Pace:
-    """Says when something is due again: every `every_s` seconds, or less often, so that it takes `share` of the time."""
+    """Says when something is due again: every `every_s` seconds, or less often, to take `share` of the time."""
 
     def __init__(self, every_s: float, share: float) -> None:
         self.every_s, self.share = every_s, share
