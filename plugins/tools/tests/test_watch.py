@@ -290,7 +290,7 @@ def test_a_frame_says_where_all_is() -> None:
     surface = base64.b64decode(frame.pop("surface"))
     assert frame == {"step": 7, "real": [1000, 500], "fake": [250, -500], "pull": [150, 0]}
     assert len(surface) == 400 and list(surface[:20]) == [0] * 10 + [255] * 10  # row by row, from the left
-    plane.real = torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
+    plane.show_real(torch.tensor([[-1.0, 0.0], [0.0, 1.0]]))
     assert json.loads(plane.frame(8, Known()))["real"] == [-1000, 0, 0, 1000]  # type: ignore[arg-type]
     blind = json.loads(Plane().frame(7, Known(fails=True)))  # type: ignore[arg-type]
     assert blind["surface"] is None and blind["fake"] == [250, -500]

@@ -53,7 +53,7 @@ class Watch(Callback):
         """Keep the picture for the page."""
         self.view.snapshots.append((step, picture))
         if self._plane is not None:
-            self._plane.real = samples.real
+            self._plane.show_real(samples.real)
 
     def on_step(self, step: int, look: Look) -> Literal["wait", "stop"] | None:
         """Draw the plane, where somebody looks and it is due; and do as the page was asked."""
