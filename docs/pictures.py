@@ -43,24 +43,10 @@ def main() -> None:
         learning("runs/cgan-digits-1", out / "digits.gif", frames=12)
         page(browser, Path("runs/cgan-digits-1/report.html").resolve().as_uri(), out / "report.png", height=900)
         explorer(browser, "runs/cgan-digits-1", out / "explorer.png")
-        ganzoo(
-            "run",
-            "wgan-gp",
-            "--data",
-            "ring8",
-            "--snapshots",
-            ",".join(map(str, range(100, 4001, 100))),
-            "--steps",
-            "4000",
-        )
-        learning("runs/wgan-gp-ring8-1", out / "ring8.gif", frames=40)
+        plane(browser, out / "ring8.gif")
         browser.close()
     for path in sorted(out.iterdir()):
         print(f"{path.stat().st_size / 1e6:.2f} MB  {path.name}")
-
-
-def ganzoo(*arguments: str) -> None:
-    subprocess.run([*GANZOO, *arguments, "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
 def panel(browser: Browser, path: Path) -> None:
@@ -139,6 +125,22 @@ def learning(run: str, path: Path, frames: int) -> None:
     chosen = pictures[:: max(1, len(pictures) // frames)]
     images = [Image.open(file).convert("RGB") for file in [*chosen, pictures[-1]]]
     save_gif(images, path, [200] * len(chosen) + [2000])
+
+
+def plane(browser: Browser, path: Path, steps: int = 2000, every: int = 50) -> None:
+    """The plane of the page of `ganzoo run wgan-gp --data ring8 --watch`, from its start to its end."""
+    command = [*GANZOO, "run", "wgan-gp", "--data", "ring8", "--steps", str(steps), "--watch", "--quiet"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8") as process:
+        assert process.stderr
+        address = process.stderr.readline().split()[-1]
+        opened = browser.new_page(viewport={"width": 380, "height": 1200})
+        opened.goto(address)
+        images = []
+        for step in [1, *range(every, steps, every)]:
+            opened.wait_for_function("step => frame && frame.step >= step", arg=step, timeout=120_000)
+            shot = opened.locator("#plane canvas").screenshot()
+            images.append(Image.open(io.BytesIO(shot)).convert("RGB").resize((300, 300), Image.Resampling.LANCZOS))
+        save_gif(images, path, [150] * (len(images) - 1) + [2500])
 
 
 def save_gif(images: list[Image.Image], path: Path, durations_ms: list[int]) -> None:

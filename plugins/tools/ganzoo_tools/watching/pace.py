@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 
 class Pace:
-    """Says when something is due again: at most every `every_s` seconds, and so that it takes at most `share` of them.
+    """Says when something is due again: every `every_s` seconds, or less often, to take `share` of the time."""
 
-    `cost` is the clock of what it takes; the wall's, or a thread's own.
-    """
-
-    def __init__(self, every_s: float, share: float, cost: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, every_s: float, share: float) -> None:
         self.every_s, self.share = every_s, share
         self.spent_s = 0.0
-        self._cost = cost
         self._due_s = 0.0
 
     @property
@@ -27,7 +23,7 @@ class Pace:
     @contextlib.contextmanager
     def measured(self) -> Iterator[None]:
         """What is done inside is what takes time."""
-        started_s, begun = time.monotonic(), self._cost()
+        started_s = time.monotonic()
         yield
-        self.spent_s = self._cost() - begun
+        self.spent_s = time.monotonic() - started_s
         self._due_s = started_s + max(self.every_s, self.spent_s / self.share)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo_core.training.look import Look
 from ganzoo_tools.watching.pace import Pace
 
-EVERY_S, SHARE = 0.1, 0.02  # between two drawings, and of the time; for points and surface each
+EVERY_S, SHARE = 0.1, 0.015  # between two drawings, and of the time; for points and surface each
 FINE, COARSE = 40, 20  # places a side at which the discriminator is asked
 _SLOW_S = 0.005  # a coarse surface that takes longer stays coarse
 REACH = 1.05  # of the plane beyond [-1, 1], as plots have it
@@ -22,10 +22,10 @@ _FIRM = 0.95  # the share of arrows that is no longer than that
 
 
 class Plane:
-    """Draws the plane, as JSON. `real`: points (N, 2) to show in place of a mini-batch's. `pace`: when it is due."""
+    """Draws the plane, as JSON. `pace`: when it is due."""
 
     def __init__(self) -> None:
-        self.real: Tensor | None = None
+        self._real: list[int] | None = None
         self.pace = Pace(EVERY_S, SHARE)
         self._surface_pace = Pace(EVERY_S, SHARE)
         self._surface: str | None = None
@@ -44,10 +44,14 @@ class Plane:
                 self._places = _places(FINE)
         with self.pace.measured():
             fake, pull = look.pulled()
-            real = look.real if self.real is None else self.real
-            points = {"real": real[:MOST_REAL], "fake": fake, "pull": arrows(pull)}
-            told = {"step": step, "surface": self._surface}
-            return json.dumps(told | {name: _whole(found) for name, found in points.items()})
+            if self._real is None:
+                self.show_real(look.real)
+            points = {"real": self._real, "fake": _whole(fake), "pull": _whole(arrows(pull))}
+            return json.dumps({"step": step, "surface": self._surface} | points)
+
+    def show_real(self, points: Tensor) -> None:
+        """Show these real points (N, 2), or some of them, in place of a mini-batch's."""
+        self._real = _whole(points[:MOST_REAL])
 
     def _drawn_surface(self, look: Look) -> str | None:
         """The discriminator's belief at each place; None for one that does not judge samples alone."""

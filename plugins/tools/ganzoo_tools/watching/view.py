@@ -25,7 +25,7 @@ from ganzoo_core.storage.names import visible
 from ganzoo_tools.watching.pace import Pace
 
 MOST_RECORDS = 2_000
-CHARTS_EVERY_S, CHARTS_SHARE = 1.0, 0.01  # of the time, at most
+CHARTS_EVERY_S, CHARTS_SHARE = 1.0, 0.005  # of the time, at most
 LOOK_EVERY_S, ALIVE_EVERY_S = 0.25, 5.0
 Wish = Literal["pause", "step", "go", "stop"]
 Event = tuple[str, str]
@@ -52,7 +52,7 @@ class View:
         self._changed = threading.Condition()
         self._charts_lock = threading.Lock()
         self._charts, self._charts_of = "", -1
-        self._charts_pace = Pace(CHARTS_EVERY_S, CHARTS_SHARE, time.thread_time)
+        self._charts_pace = Pace(CHARTS_EVERY_S, CHARTS_SHARE)
 
     # the thread that trains
 

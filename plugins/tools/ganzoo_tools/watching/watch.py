@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from ganzoo_core import Callback, RunInfo
 from ganzoo_core.cli.output import is_interactive, note
 from ganzoo_core.display.notebook import in_notebook
+from ganzoo_core.errors import shorten
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.training.look import Look
 from ganzoo_tools.serving.door import open_browser, write_door
@@ -51,15 +53,14 @@ class Watch(Callback):
         """Keep the picture for the page."""
         self.view.snapshots.append((step, picture))
         if self._plane is not None:
-            self._plane.real = samples.real
+            self._plane.show_real(samples.real)
 
     def on_step(self, step: int, look: Look) -> Literal["wait", "stop"] | None:
         """Draw the plane, where somebody looks and it is due; and do as the page was asked."""
         self.view.boundary = look.boundary
         plane, paused = self._plane, self.view.is_paused
         if plane is not None and self.view.viewers and step != self._drawn_step and (paused or plane.pace.is_due):
-            self.view.show(plane.frame(step, look, at_once=paused))
-            self._drawn_step = step
+            self._draw(plane, step, look, at_once=paused)
         return self.view.answer(step)
 
     def on_save(self, step: int, is_last: bool) -> None:
@@ -72,6 +73,17 @@ class Watch(Callback):
         self._live.unlink(missing_ok=True)
         self.server.shutdown()
         self.server.server_close()
+
+    def _draw(self, plane: Plane, step: int, look: Look, *, at_once: bool) -> None:
+        """Draw the plane; one that can't be drawn is left out from now on, as the rest of the page can."""
+        try:
+            self.view.show(plane.frame(step, look, at_once=at_once))
+            self._drawn_step = step
+        except Exception as error:  # noqa: BLE001 - a stranger's loss, which may not hang on the samples alone
+            self._plane = None
+            logging.getLogger("ganzoo").warning(
+                "the plane is not shown, as it could not be drawn: %s: %s", type(error).__name__, shorten(error)
+            )
 
     def _show_in_notebook(self) -> None:
         from IPython.display import IFrame, display
