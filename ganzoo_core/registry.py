@@ -200,6 +200,8 @@ class Registry:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
         if name in hookspecs.MOVED:
             raise MissingPluginError(what, name, hookspecs.MOVED[name])
+        from ganzoo_core.catalogue import known_packages
+
         if what == "variant" and (package := known_packages().get(name)):
             raise MissingPluginError(what, name, package)
         raise UnknownNameError(what, name, known)
@@ -316,23 +318,6 @@ def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> lis
             raise
         raise PluginError(f"{plugin.source} failed in {hook}: {said(error)}") from error
     return offered
-
-
-def known_packages() -> dict[str, str]:
-    """The variants of the catalogue whose packages are not installed, each with its package."""
-    import tomllib
-
-    catalogue = resources.files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
-    plugins = [plugin for plugin in tomllib.loads(catalogue)["plugin"] if not _is_installed(plugin["package"])]
-    return {variant: plugin["package"] for plugin in plugins for variant in plugin["variants"]}
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        metadata.distribution(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:
