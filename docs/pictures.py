@@ -43,7 +43,7 @@ def main() -> None:
         learning("runs/cgan-digits-1", out / "digits.gif", frames=12)
         page(browser, Path("runs/cgan-digits-1/report.html").resolve().as_uri(), out / "report.png", height=900)
         explorer(browser, "runs/cgan-digits-1", out / "explorer.png")
-        plane(browser, out / "ring8.gif")
+        watched(browser, out / "ring8.gif", out / "watch.png")
         browser.close()
     for path in sorted(out.iterdir()):
         print(f"{path.stat().st_size / 1e6:.2f} MB  {path.name}")
@@ -127,24 +127,32 @@ def learning(run: str, path: Path, frames: int) -> None:
     save_gif(images, path, [200] * len(chosen) + [2000])
 
 
-def plane(browser: Browser, path: Path, steps: int = 2000, every: int = 50) -> None:
-    """The plane of the page of `ganzoo run wgan-gp --data ring8 --watch`, from its start to its end."""
+def watched(browser: Browser, film: Path, still: Path, steps: int = 2000, every: int = 50) -> None:
+    """The page of `ganzoo run wgan-gp --data ring8 --watch`: its plane in motion, and its upper part in the middle."""
     command = [*GANZOO, "run", "wgan-gp", "--data", "ring8", "--steps", str(steps), "--watch", "--quiet"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8") as process:
         assert process.stderr
-        address = process.stderr.readline().split()[-1]
-        opened = browser.new_page(viewport={"width": 380, "height": 1200})
-        opened.goto(address)
+        opened = browser.new_page(viewport={"width": 1100, "height": 980})
+        opened.goto(process.stderr.readline().split()[-1])
         images = []
         for step in [1, *range(every, steps, every)]:
             opened.wait_for_function("step => frame && frame.step >= step", arg=step, timeout=120_000)
             shot = opened.locator("#plane canvas").screenshot()
-            images.append(Image.open(io.BytesIO(shot)).convert("RGB").resize((300, 300), Image.Resampling.LANCZOS))
-        save_gif(images, path, [150] * (len(images) - 1) + [2500])
+            images.append(Image.open(io.BytesIO(shot)).convert("RGB").resize((280, 280), Image.Resampling.LANCZOS))
+            if step == steps // 2:
+                opened.evaluate("scrollTo(0, 0)")
+                opened.screenshot(path=still)
+    Image.open(still).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(still, optimize=True)
+    save_gif(images, film, [150] * (len(images) - 1) + [2500], Image.Quantize.MAXCOVERAGE)  # points are small
 
 
-def save_gif(images: list[Image.Image], path: Path, durations_ms: list[int]) -> None:
-    shared = images[-1].quantize(COLOURS)
+def save_gif(
+    images: list[Image.Image],
+    path: Path,
+    durations_ms: list[int],
+    by: Image.Quantize = Image.Quantize.MEDIANCUT,
+) -> None:
+    shared = images[-1].quantize(COLOURS, by)
     small = [image.quantize(palette=shared, dither=Image.Dither.NONE) for image in images]
     small[0].save(path, save_all=True, append_images=small[1:], duration=durations_ms, loop=0, optimize=True)
 
