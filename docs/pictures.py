@@ -43,7 +43,7 @@ def main() -> None:
         learning("runs/cgan-digits-1", out / "digits.gif", frames=12)
         page(browser, Path("runs/cgan-digits-1/report.html").resolve().as_uri(), out / "report.png", height=900)
         explorer(browser, "runs/cgan-digits-1", out / "explorer.png")
-        watched(browser, out / "ring8.gif", out.parent / "watch.png")
+        watched(browser, out / "ring8.gif", out / "watch.png")
         browser.close()
     for path in sorted(out.iterdir()):
         print(f"{path.stat().st_size / 1e6:.2f} MB  {path.name}")
@@ -141,9 +141,8 @@ def watched(browser: Browser, film: Path, still: Path, steps: int = 2000, every:
             images.append(Image.open(io.BytesIO(shot)).convert("RGB").resize((280, 280), Image.Resampling.LANCZOS))
             if step == steps // 2:
                 opened.evaluate("scrollTo(0, 0)")
-                opened.evaluate("scrollTo(0, 0)")
                 opened.screenshot(path=still)
-    Image.open(still).convert("RGB").quantize(256).save(still, optimize=True)
+    Image.open(still).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(still, optimize=True)
     save_gif(images, film, [150] * (len(images) - 1) + [2500], Image.Quantize.MAXCOVERAGE)  # points are small
 
 
