@@ -11,7 +11,8 @@ from torch import Tensor
 from ganzoo_core.training.look import Look
 from ganzoo_tools.watching.pace import Pace
 
-EVERY_S, SHARE = 0.1, 0.015  # between two drawings, and of the time; for points and surface each
+EVERY_S = 0.1  # between two drawings
+SHARE, SURFACE_SHARE = 0.015, 0.008  # of the time, at most
 FINE, COARSE = 40, 20  # places a side at which the discriminator is asked
 _SLOW_S = 0.005  # a coarse surface that takes longer stays coarse
 REACH = 1.05  # of the plane beyond [-1, 1], as plots have it
@@ -27,7 +28,7 @@ class Plane:
     def __init__(self) -> None:
         self._real: list[int] | None = None
         self.pace = Pace(EVERY_S, SHARE)
-        self._surface_pace = Pace(EVERY_S, SHARE)
+        self._surface_pace = Pace(EVERY_S, SURFACE_SHARE)
         self._surface: str | None = None
         self._places = _places(COARSE)
         self._has_surface = True
