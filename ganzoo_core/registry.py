@@ -200,8 +200,6 @@ class Registry:
                 raise PluginError(f"the {what} {name!r} can't be used: {plugin.source}: {plugin.error}")
         if name in hookspecs.MOVED:
             raise MissingPluginError(what, name, hookspecs.MOVED[name])
-        from ganzoo_core.catalogue import known_packages
-
         if what == "variant" and (package := known_packages().get(name)):
             raise MissingPluginError(what, name, package)
         raise UnknownNameError(what, name, known)
@@ -318,6 +316,15 @@ def _offered(plugin: Plugin, hook: str, kind: type[_T], **arguments: Any) -> lis
             raise
         raise PluginError(f"{plugin.source} failed in {hook}: {said(error)}") from error
     return offered
+
+
+def known_packages() -> dict[str, str]:
+    """The variants of the catalogue whose packages are not installed, each with its package."""
+    import tomllib
+
+    text = resources.files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    missing = [one for one in tomllib.loads(text)["plugin"] if not any(metadata.distributions(name=one["package"]))]
+    return {variant: one["package"] for one in missing for variant in one["variants"]}
 
 
 def _allowed(entry_point: metadata.EntryPoint, allowed: set[str]) -> bool:

@@ -36,19 +36,19 @@ def test_each_package_is_listed_as_it_is():
 def bare(monkeypatch: pytest.MonkeyPatch):
     """A machine with the core and no plugin."""
     core = [one for one in metadata.entry_points(group="ganzoo") if one.dist and one.dist.name == "ganzoo-core"]
-    installed, every = metadata.distribution, metadata.entry_points
+    installed, every = metadata.distributions, metadata.entry_points
 
     def offered(**asked: str) -> object:
         return core if asked == {"group": "ganzoo"} else every(**asked)
 
     monkeypatch.setattr(registry_module.metadata, "entry_points", offered)
 
-    def lacking(name: str) -> metadata.Distribution:
-        if name.startswith("ganzoo-") and name != "ganzoo-core":
-            raise metadata.PackageNotFoundError(name)
-        return installed(name)
+    def present(**asked: str) -> object:
+        return (
+            installed(**asked) if asked.get("name", "").removeprefix("ganzoo-") in ("core", asked.get("name")) else []
+        )
 
-    monkeypatch.setattr(registry_module.metadata, "distribution", lacking)
+    monkeypatch.setattr(registry_module.metadata, "distributions", present)
     registry.cache_clear()
     yield
     registry.cache_clear()

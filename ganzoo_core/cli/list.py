@@ -8,7 +8,7 @@ import click
 
 from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import print_json, print_line, print_table
-from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.registry import Plugin, known_packages, registry
 from ganzoo_core.variant import Variant
 
 
@@ -19,8 +19,6 @@ def command(as_json: bool) -> None:
 
     Then the known ones that are not installed, with their packages, and the plugins that are broken.
     """
-    from ganzoo_core.catalogue import known_packages
-
     zoo = registry()
     variants = [describe(cls, plugin) for cls, plugin in zoo.variants().values()]
     broken = [

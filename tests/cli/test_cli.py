@@ -161,7 +161,12 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeEntryPoint]]:
         FakeEntryPoint("hostile", plugin([Hostile], []), "ganzoo-[red]"),
         FakeEntryPoint("quantum", broken, "ganzoo-quantum"),
     ]
-    monkeypatch.setattr(metadata, "entry_points", lambda group: entry_points)
+    every = metadata.entry_points
+
+    def offered(**asked: str) -> Any:
+        return entry_points if asked == {"group": "ganzoo"} else every(**asked)
+
+    monkeypatch.setattr(metadata, "entry_points", offered)
     monkeypatch.delenv("GANZOO_PLUGINS", raising=False)
     monkeypatch.delenv("GANZOO_DATA", raising=False)
     registry.registry.cache_clear()

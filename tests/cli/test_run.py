@@ -135,6 +135,7 @@ def test_run_passes_on_what_is_asked_for(engine: Engine, tmp_path: Path):
         "out": Path("there"),
         "resume": None,
         "start": None,
+        "watch": False,
         "seconds": None,
         "data_dir": Path("data"),
     }
