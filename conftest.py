@@ -160,21 +160,37 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def look_at(browser: Browser) -> Iterator[Callable[[Path], Page]]:
-    """Opens a file as a page, light and wide; what the console says is an error."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    said: list[str] = []
+def said() -> list[str]:
+    """What the console of `new_page` says, all of it errors; a test takes out what it expects."""
+    return []
 
-    def look(file: Path) -> Page:
+
+@pytest.fixture
+def new_page(browser: Browser, said: list[str]) -> Iterator[Callable[[], Page]]:
+    """Makes empty pages, light and wide."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+
+    def new() -> Page:
         opened = context.new_page()
         opened.on("console", lambda message: said.append(message.text))
         opened.on("pageerror", lambda error: said.append(str(error)))
+        return opened
+
+    yield new
+    context.close()
+    assert said == []
+
+
+@pytest.fixture
+def look_at(new_page: Callable[[], Page]) -> Callable[[Path], Page]:
+    """Opens a file as a page."""
+
+    def look(file: Path) -> Page:
+        opened = new_page()
         opened.goto(file.as_uri())
         return opened
 
-    yield look
-    context.close()
-    assert said == []
+    return look
 
 
 @pytest.fixture

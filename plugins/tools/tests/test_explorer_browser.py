@@ -20,7 +20,7 @@ from ganzoo_tools.exploration.server import ExploreServer
 from ganzoo_tools.serving.door import door
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +40,13 @@ def server(explorer: Explorer) -> Iterator[ExploreServer]:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What the console says, all of it errors."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, server: ExploreServer, said: list[str]) -> Iterator[Page]:
-    """The page, light and wide, its first picture loaded. It may ask its own server alone."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    opened = context.new_page()
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
+def page(server: ExploreServer, new_page: Callable[[], Page], said: list[str]) -> Page:
+    """The page, its first picture loaded. It may ask its own server alone."""
+    opened = new_page()
     opened.on("request", lambda request: said.append(request.url) if not is_own(request.url, server) else None)
     opened.goto(server.url)
     opened.locator("#picture[alt^=Generated]").wait_for()
-    yield opened
-    context.close()
-    assert said == []
+    return opened
 
 
 def is_own(url: str, server: ExploreServer) -> bool:

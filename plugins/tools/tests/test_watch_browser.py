@@ -15,7 +15,7 @@ from ganzoo_core.errors import Interrupted
 from ganzoo_tools.watching.watch import Watch
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 PLAIN = {"data": "ring8", "steps": 300, "batch_size": 16, "device": "cpu", "log_every": 5, "snapshots": [1, 2, 3]}
 
@@ -31,12 +31,6 @@ class Pausing(Watch):
         super().on_start(run)
         self.view.ask("pause")
         self.begun.set()
-
-
-@pytest.fixture
-def said() -> list[str]:
-    """What the console says, all of it errors."""
-    return []
 
 
 @pytest.fixture
@@ -57,19 +51,14 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def page(browser: Browser, watch: Watch, said: list[str]) -> Iterator[Page]:
-    """The page, light and wide, of a run that waits. It may ask its own server alone."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    opened = context.new_page()
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
+def page(watch: Watch, new_page: Callable[[], Page], said: list[str]) -> Page:
+    """The page of a run that waits. It may ask its own server alone."""
+    opened = new_page()
     own = (watch.server.url, "data:")
     opened.on("request", lambda request: said.append(request.url) if not request.url.startswith(own) else None)
     opened.goto(watch.server.url)
     status(opened, "Paused after step 1 of 300")
-    yield opened
-    context.close()
-    assert said == []
+    return opened
 
 
 def status(page: Page, words: str) -> None:
