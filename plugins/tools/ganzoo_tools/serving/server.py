@@ -7,6 +7,7 @@ that key: the browser is opened on a file (door.py) that leads to the page.
 
 from __future__ import annotations
 
+import abc
 import hmac
 import secrets
 from collections.abc import Callable
@@ -37,7 +38,7 @@ _IDLE_S = 60
 _MOST_FIELDS = 20
 
 
-class PageServer(ThreadingHTTPServer):
+class PageServer(ThreadingHTTPServer, abc.ABC):
     """Serves a page at `url`, and the `files` beside it. `program` printed its address.
 
     `door` is a file that leads to the page, of use until somebody is there. `frames`: the pages that may hold this one
@@ -64,9 +65,9 @@ class PageServer(ThreadingHTTPServer):
         """What a request may call this machine."""
         return f"{_HOST}:{self.server_port}", f"localhost:{self.server_port}"
 
+    @abc.abstractmethod
     def page(self) -> bytes:
         """The page itself."""
-        raise NotImplementedError
 
 
 class PageHandler(BaseHTTPRequestHandler):
