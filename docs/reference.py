@@ -81,12 +81,11 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 FOR_TOOLS = (
     "registry", "hookspecs", "dataspec", "variant", "seeds", "storage.names", "storage.files", "storage.json_files",
     "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "datasets.words",
-    "runs.plan", "runs.metadata",
-    "runs.records", "runs.run_folder",
+    "runs.plan", "runs.metadata", "runs.records", "runs.run_folder",
     "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
     "display.notebook", "display.progress",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
-    "sampling.examples", "sampling.trained_generator", "sampling.translate",
+    "sampling.examples", "sampling.trained_generator", "sampling.translate", "sampling.remote",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "training.look", "cli",
     "cli.complete", "cli.options", "cli.output", "cli.progress",
 )  # fmt: skip

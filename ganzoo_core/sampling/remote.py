@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from ganzoo_core.datasets import cache_folder
@@ -34,6 +35,15 @@ class _Found(NamedTuple):
 def is_remote(source: str | Path) -> bool:
     """Whether a source is an address, and no path and no name."""
     return str(source).lower().startswith(("https:", "http:", "hf:"))
+
+
+def hugging_face(name: str) -> ModuleType:
+    """The package huggingface_hub. Raises `FileError`, which says that `name` needs it, where it is not installed."""
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise FileError(f'{name} needs the package huggingface_hub: pip install "ganzoo-core[hub]"') from error
+    return huggingface_hub
 
 
 def fetched(source: str) -> Path:
@@ -92,11 +102,8 @@ def _parsed(source: str) -> tuple[str, str, str]:
 def _looked_up(repo: str, commit: str, file: str) -> _Found:
     """What the hub says of a file. Raises `FileError` where it can't be asked, and for what it can't vouch for."""
     name = f"hf:{repo}@{commit}:{file}"
-    try:
-        import huggingface_hub as hub
-        from huggingface_hub import errors
-    except ImportError as error:
-        raise FileError(f'{name} needs the package huggingface_hub: pip install "ganzoo-core[hub]"') from error
+    hub = hugging_face(name)
+    errors = hub.errors
     failed = f"{name} could not be looked up"
     try:
         address, token = hub.hf_hub_url(repo, file, revision=commit), hub.get_token()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.sampling.generator_file import load
+from ganzoo_core.sampling.remote import hugging_face
+from ganzoo_core.storage import tensor_files
 from ganzoo_core.storage.names import one_line
 from ganzoo_tools.evaluation.results import Evaluation, evaluation_file
 from ganzoo_tools.shipping import origin_of, ship
@@ -37,7 +38,7 @@ class Repository(NamedTuple):
 
         Raises `FileError` where the hub can't be asked, or refuses.
         """
-        hub = _hub()
+        hub = hugging_face(f"hf:{self.repo}")
         try:
             api = hub.HfApi()
             api.create_repo(self.repo, exist_ok=True)
@@ -58,32 +59,25 @@ def repository(run: Path, target: str, *, limits: str = "", examples: bool = Fal
     named = _TARGET.fullmatch(target)
     if named is None or {".", ".."} & set(named["repo"].split("/")):
         raise FileError(f"{shorten(target)} must be hf:OWNER/REPO, a name and a repository on Hugging Face")
-    hub = _hub()
+    hub = hugging_face(target)
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
         folder = Path(temporary)
+        weights = folder / "generator.safetensors"
         source = f"hf:{named['repo']}@COMMIT"
-        ship(run, folder / "generator.safetensors", limits=limits, examples=examples, source=source)
-        card = folder / "generator.md"
+        ship(run, weights, limits=limits, examples=examples, source=source)
+        card = weights.with_suffix(".md")
         text = card.read_text(encoding="utf-8")
         card.unlink()
-        (folder / "README.md").write_text(f"---\n{_header(RunFolder.open(run), hub)}\n---\n\n{text}", encoding="utf-8")
+        header = _header(RunFolder.open(run), weights, hub)
+        (folder / "README.md").write_text(f"---\n{header}\n---\n\n{text}", encoding="utf-8")
         yield Repository(named["repo"], folder)
 
 
-def _hub() -> ModuleType:
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise FileError(
-            'a repository on Hugging Face needs the package huggingface_hub: pip install "ganzoo-core[hub]"'
-        ) from error
-    return huggingface_hub
-
-
-def _header(folder: RunFolder, hub: ModuleType) -> str:
+def _header(folder: RunFolder, weights: Path, hub: ModuleType) -> str:
     """The model card's metadata, as YAML."""
     run = folder.metadata()
-    taken = [_TASKS[one.kind] for one in load(folder.path).inputs if one.kind in _TASKS]
+    inputs = tensor_files.read_header(weights, "generator")[0].get("inputs", [])
+    taken = [_TASKS[one["kind"]] for one in inputs if one["kind"] in _TASKS]
     task = taken[0] if taken else "unconditional-image-generation"
     found = folder.path / evaluation_file(None)
     fid = Evaluation.read(found).figures.get("fid") if found.exists() else None
