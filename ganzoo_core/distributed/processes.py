@@ -122,7 +122,8 @@ class ProcessGroup(Processes):
             store, rank, size = next(rendezvous("env://"))
             backend = "cpu:gloo,cuda:nccl" if has_nccl else "gloo"
             dist.init_process_group(backend, store=_of_this_start(store), rank=rank, world_size=size, timeout=_CONNECT)
-            self._talk = cast(dist.ProcessGroup, dist.new_group(timeout=_CONNECT, backend="gloo"))
+            # All are here by now. Who waits for process 0 in a barrier of gloo waits so long, whatever that is given.
+            self._talk = cast(dist.ProcessGroup, dist.new_group(timeout=_LOADING, backend="gloo"))
             self._group = cast(dist.ProcessGroup, dist.new_group(timeout=_patience()))
         self._asked: dict[str, tuple[Tensor, Any]] = {}
         self.rank, self.size = dist.get_rank(), dist.get_world_size()

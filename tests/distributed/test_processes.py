@@ -116,6 +116,38 @@ def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     train(forks, 1, "--resume", "run", "--steps", header["step"] + 4, "--quiet")
 
 
+@pytest.mark.long
+def test_processes_wait_for_one_that_is_late(in_tmp, forks):
+    """Process 0 decodes images, or trains a classifier, for longer than connecting may take."""
+    Path("late.py").write_text(
+        "import sys, time\n"
+        "from datetime import timedelta\n"
+        "from ganzoo_core.distributed import processes\n"
+        "processes._CONNECT = timedelta(seconds=4)\n"
+        "group = processes.join()\n"
+        "group.wait()\n"
+        "if group.rank == int(sys.argv[1]):\n"
+        "    time.sleep(9)\n"
+        "group.wait()\n"
+        "print('all here')\n"
+    )
+    for late in "01":
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "late.py", late]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert found.stdout.count("all here") == 2, found.stderr
+
+
+@pytest.mark.long
+def test_a_run_that_is_good_enough_ends_in_all_processes(in_tmp, forks):
+    """One of them judges; the other hears of it, and none waits for one that has left."""
+    train(forks, 2, "vanilla", "--data", "digits", "--batch-size", "32", "--steps", "400", "--device", "cpu",
+          "--metric", "fid", "--metric-every", "4", "--until", "fid=1000000", "--out", "run")  # fmt: skip
+    header, _ = tensor_files.load(Path("run/checkpoint.safetensors"), "checkpoint")
+    assert 4 <= header["step"] < 20 and "as good as until=fid=1000000 asks: the run ends there" in forks._last.errors
+    best, _ = tensor_files.load(Path("run/best.safetensors"), "generator")
+    assert best["step"] == 4
+
+
 def wait_for_records(count: int, folder: str | Path = "run") -> None:
     """Wait until more than so many steps are logged."""
     wait_for(lambda: (Path(folder) / "metrics.jsonl").exists() and len(records(folder)) > count)
