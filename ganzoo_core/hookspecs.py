@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -107,3 +108,7 @@ class Metric:
 @hookspec
 def ganzoo_metrics() -> list[Metric]:  # type: ignore[empty-body]
     """The metrics that this plugin adds, by which a run may be judged as it trains. No torch import."""
+
+
+# The hooks alone, as pluggy looks through all that it is given, once for each plugin.
+SPECS: Any = SimpleNamespace(**{name: each for name, each in vars().items() if hasattr(each, f"{PROJECT}_spec")})

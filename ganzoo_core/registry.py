@@ -40,7 +40,7 @@ _log = logging.getLogger("ganzoo")
 
 def _new_manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(hookspecs.SPECS)
     return manager
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import types
@@ -78,7 +79,7 @@ class Settings:
     @classmethod
     def _types(cls) -> dict[str, _Type]:
         """The type of every setting. Raises `PluginError` for an unsupported type."""
-        hints = typing.get_type_hints(cls)
+        hints = {name: kind for owner in reversed(cls.__mro__) for name, kind in _hints(owner).items()}
         return {f.name: _read_type(f"{cls.__module__}.{cls.__name__}.{f.name}", hints[f.name]) for f in fields(cls)}
 
     @classmethod
@@ -182,6 +183,12 @@ class _Type(NamedTuple):
     def __str__(self) -> str:
         name = f"{self.scalar.__name__},..." if self.many else self.scalar.__name__
         return f"{name} or none" if self.optional else name
+
+
+@functools.cache  # of what all variants inherit, once: it takes a part of the time that `ganzoo list` does
+def _hints(owner: type) -> dict[str, Any]:
+    """What a class itself annotates, evaluated."""
+    return inspect.get_annotations(owner, eval_str=True)
 
 
 def _read_type(field_name: str, annotation: Any) -> _Type:
