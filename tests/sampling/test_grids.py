@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from PIL import Image
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
-from ganzoo_core.dataspec import DataSpec
+from ganzoo_core.dataspec import DataSpec, Input
 from ganzoo_core.drawing.pictures import CELL, GUTTER, MARGIN
 from ganzoo_core.errors import FileError, SettingError, UnknownNameError
 from ganzoo_core.interfaces import Generator
@@ -114,6 +114,25 @@ def test_solids_and_the_terminal() -> None:
         console = Console(width=60, force_terminal=True, color_system="truecolor")
         lines = console.render_lines(found.terminal(60), pad=False)
         assert any("▀" in segment.text for line in lines for segment in line)
+
+
+def test_inputs_are_the_rows_of_a_generator_that_takes_some() -> None:
+    class Shown(Cut):
+        """Shows its input, as far as it may."""
+
+        def forward(self, z, labels=None, *, source):
+            return source * self.sampling.truncation
+
+    generator = cut()
+    module = Shown(GREY)
+    module.sampling = Cuts()
+    source = torch.linspace(-1, 1, 48).unflatten(0, (3, 1, 4, 4))
+    taken = (Input(name="source", kind="image", shape=(1, 4, 4), doc="a picture"),)
+    given = replace(generator, module=module, inputs=taken, examples={"source": source})
+    found = sampling_grid(given, "truncation", ["1", "0.5"])
+    assert found.rows == ("0", "1", "2") and found.picture().width > 2 * CELL
+    for samples, share in zip(found.samples, (1, 0.5), strict=True):
+        assert torch.equal(samples.values, source * share)
 
 
 def test_what_is_no_grid_is_a_sentence(tmp_path: Path) -> None:
