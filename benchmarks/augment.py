@@ -3,8 +3,9 @@
     python -m benchmarks.augment dcgan --data folder:FOLDER --set image_size=32
     python -m benchmarks.augment vanilla cgan acgan wgan wgan-gp conv [--modes flip,diffaugment,ada] [--rounds 7]
 
-Without `--data`, each variant trains on its own default data. ADA's p is held at 0.5; what it costs does not depend on
-it. A ratio of 1.1 says that a step takes a tenth longer.
+Without `--data`, each variant trains on its own default data. ADA's p is held at 0.5, as what it costs does not depend
+on it, but that it is nothing while p is 0; with `--p moves` p begins at 0 and goes where the game has it go. A ratio of
+1.1 says that a step takes a tenth longer.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import Variant
 
 
-def engine_with(mode: str, variant: type[Variant], data: Dataset, precision: str) -> Engine:
-    """An engine whose discriminator sees augmented images."""
+def engine_with(mode: str, variant: type[Variant], data: Dataset, precision: str, p: str) -> Engine:
+    """An engine whose discriminator sees augmented images; `p` is ADA's, or "moves"."""
     config = variant.Config.from_dict({"augment": mode})
     engine = Engine(variant(config), data, RunSettings(device="cpu", precision=precision))
-    if isinstance(engine.augment, Ada):
-        engine.augment.p.fill_(0.5)
+    if isinstance(engine.augment, Ada) and p != "moves":
+        engine.augment.p.fill_(float(p))
+        engine.augment.stride = 0.0
     return engine
 
 
@@ -53,6 +55,7 @@ def cpu_s_per_step(engine: Engine, steps: int) -> float:
 @click.option("--steps", default=20, show_default=True, help="Of each engine in each round.")
 @click.option("--threads", default=1, show_default=True)
 @click.option("--precision", default="auto", show_default=True)
+@click.option("--p", default="0.5", show_default=True, help="ADA's; or: moves.")
 def main(
     variants: tuple[str, ...],
     data: str | None,
@@ -62,6 +65,7 @@ def main(
     steps: int,
     threads: int,
     precision: str,
+    p: str,
 ) -> None:
     """Time VARIANTS' steps with each mode and without."""
     torch.set_num_threads(threads)
@@ -71,7 +75,7 @@ def main(
     for name in variants:
         variant = registry().variant(name)[0]
         dataset = named_source(data or variant.default_data, options).load(data_folder(None))
-        engines = {mode: engine_with(mode, variant, dataset, precision) for mode in ("none", *names)}
+        engines = {mode: engine_with(mode, variant, dataset, precision, p) for mode in ("none", *names)}
         times: dict[str, list[float]] = {mode: [] for mode in engines}
         for number in range(rounds + 1):
             for mode, engine in engines.items():

@@ -171,6 +171,22 @@ print("loaded:", heavy)
     assert out.endswith("loaded: []\n")
 
 
+def test_weights_are_read_without_pytorchs_compiler(run_python) -> None:
+    """It takes as long to import as PyTorch itself, and emulates the drawing of weights that are read from a file."""
+    program = """
+from pathlib import Path
+from torch import nn
+from ganzoo_core.storage import untrusted
+
+layers = lambda: nn.Sequential(nn.Embedding(10, 8), nn.Linear(8, 8), nn.BatchNorm1d(8), nn.PReLU())
+shapes = {name: tuple(t.shape) for name, t in layers().state_dict().items()}
+dtypes = {name: t.dtype for name, t in layers().state_dict().items()}
+assert untrusted.check(layers, "generator", Path("file"), shapes, dtypes)
+print("compiler:", "torch._dynamo" in sys.modules)
+"""
+    assert run_python(program, ROOT) == "compiler: False\n"
+
+
 def test_thirty_plugins_leave_torch_and_numpy_out(run_python, tmp_path) -> None:
     out = run_python(
         f"""

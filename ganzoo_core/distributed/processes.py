@@ -59,6 +59,10 @@ class Processes(ABC):
         """The mean of the numbers (N,) over the processes."""
 
     @abstractmethod
+    def gather(self, samples: Tensor) -> Tensor:
+        """The samples (N, ...) of all processes, (N x processes, ...), process by process."""
+
+    @abstractmethod
     def max_of_last(self, what: str, number: int) -> int:
         """The largest number that a process gave the last time it was asked for `what`; it was sent meanwhile."""
 
@@ -91,6 +95,9 @@ class SingleProcess(Processes):
 
     def mean(self, numbers: Tensor) -> Tensor:
         return numbers
+
+    def gather(self, samples: Tensor) -> Tensor:
+        return samples
 
     def max_of_last(self, what: str, number: int) -> int:
         return number
@@ -144,6 +151,11 @@ class ProcessGroup(Processes):
     def mean(self, numbers: Tensor) -> Tensor:
         self.average([numbers])
         return numbers
+
+    def gather(self, samples: Tensor) -> Tensor:
+        found = [torch.empty_like(samples) for _ in range(self.size)]
+        dist.all_gather(found, samples.contiguous(), group=self._group)
+        return torch.cat(found)
 
     def max_of_last(self, what: str, number: int) -> int:
         before = self._asked.pop(what, None)

@@ -16,6 +16,7 @@ from torch.nn.modules.module import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.overrides import TorchFunctionMode
 
 from ganzoo_core.errors import FileError, GanzooError, shorten
 from ganzoo_core.interfaces import Generator
@@ -25,6 +26,7 @@ from ganzoo_core.storage.tensor_files import TensorFile, check_fit
 # A network holds more while it is built than its file does: layers without weights, weights that are parametrised.
 _SPARE_PARTS = 1000
 _SPARE_NUMBERS = 2**24
+_DRAWING = {Tensor.normal_, Tensor.uniform_}
 
 
 def build(new: Callable[[], Generator], file: TensorFile) -> Generator:
@@ -60,7 +62,7 @@ def check(
     """
     with alone, torch.random.fork_rng(devices=[]):
         try:
-            with torch.device("meta"), bounded(path, shapes, math.inf):
+            with torch.device("meta"), _Undrawn(), bounded(path, shapes, math.inf):
                 network = new()
         except FileError:
             raise
@@ -68,6 +70,16 @@ def check(
             return False
         check_fit(path, what, state(network), shapes, dtypes)
         return True
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no weights, which the meta device would not hold: PyTorch needs two seconds to import what acts as if."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), named: dict[str, Any] | None = None) -> Any:
+        named = named or {}
+        if getattr(function, "__module__", None) == "torch.nn.init" or function in _DRAWING:
+            return args[0] if args else named["tensor"]
+        return function(*args, **named)
 
 
 @contextlib.contextmanager

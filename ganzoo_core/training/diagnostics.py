@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,14 +54,17 @@ def discriminator_stats(turn: Turn, boundary: float | None) -> dict[str, Tensor]
 
 
 @torch.no_grad()
-def diversity(turns: Sequence[Turn]) -> dict[str, Tensor]:
+def diversity(turns: Sequence[Turn], gather: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
     """How far the turns' samples are from one another, as a part of how far the real ones are: `diversity`.
 
     The ratio of the mean distances of all pairs; 1 where the real ones are all the same. Empty where the loss asked
-    for no samples, or there is only one.
+    for no samples, or there is only one. `gather` joins the samples of all processes.
     """
-    if not all(turn.has_fake for turn in turns) or sum(len(turn.real) for turn in turns) < 2:
+    if not all(turn.has_fake for turn in turns):
         return {}
     samples = [turn.fake for turn in turns], [turn.real for turn in turns]
-    fake, real = (torch.pdist(torch.cat(parts).detach().float().flatten(1)).mean() for parts in samples)
+    fakes, reals = (gather(torch.cat(parts).detach().float().flatten(1)) for parts in samples)
+    if len(reals) < 2:
+        return {}
+    fake, real = (torch.pdist(points).mean() for points in (fakes, reals))
     return {"diversity": torch.where(real > 0, fake / real, torch.ones_like(real))}

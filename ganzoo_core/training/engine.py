@@ -268,7 +268,7 @@ class Engine:
         if "discriminator" in updates:
             loss, turns = self.networks.loss, updates["discriminator"].turns
             told = [self._figures(turn) | discriminator_stats(turn, loss.boundary) for turn in turns]
-            values |= means(told) | diversity(turns)
+            values |= means(told) | diversity(turns, self.processes.gather)
         if isinstance(self.augment, Ada):
             values["augment_p"] = self.augment.p
         if gradients := self._generator_gradients():

@@ -168,6 +168,25 @@ def test_colours_of_red(numbers, expected):
     torch.testing.assert_close(found.flatten(), torch.tensor(expected), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("sides", [(8, 8), (8, 12)])
+def test_numpy_and_pytorch_change_alike(sides, monkeypatch):
+    module, x = ada(0.5), torch.rand(64, 3, *sides)
+    torch.manual_seed(0)
+    found = module(x, {})[0]
+    monkeypatch.setattr(augment, "_small", lambda numbers: numbers)
+    torch.manual_seed(0)
+    torch.testing.assert_close(found, module(x, {})[0], rtol=0, atol=1e-4)
+
+
+def test_ada_costs_nothing_while_p_is_0():
+    x = images()
+    torch.manual_seed(0)
+    found = ada(0.0)(x, {})[0]
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    assert found is x and after == torch.rand(1), "no number is drawn either"
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_is_copied_from_the_host(name, monkeypatch):
     """A CUDA graph records no copy from memory that the driver does not know."""
@@ -176,7 +195,8 @@ def test_nothing_is_copied_from_the_host(name, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a tensor was made from Python's numbers")
 
-    for maker in ("tensor", "as_tensor"):
+    monkeypatch.setattr(augment, "_small", lambda numbers: numbers)  # as on a GPU
+    for maker in ("tensor", "as_tensor", "from_numpy"):
         monkeypatch.setattr(torch, maker, refuse)
     module(x, {})
 

@@ -224,14 +224,14 @@ def test_diversity_by_hand():
 
     def of(real, fake, parts=1):
         turns = zip(real.chunk(parts), fake.chunk(parts), strict=True)
-        return diversity([SimpleNamespace(has_fake=True, real=real, fake=fake) for real, fake in turns])
+        return diversity([SimpleNamespace(has_fake=True, real=real, fake=fake) for real, fake in turns], torch.clone)
 
     assert of(real, fake)["diversity"].item() == pytest.approx(0.2)
     assert of(real, fake, parts=3)["diversity"].item() == pytest.approx(0.2), "the parts of a mini-batch are one"
     assert of(real, fake[:1].expand(3, 2))["diversity"].item() == 0
     assert of(real[:1].expand(3, 2), fake)["diversity"].item() == 1, "real ones that are all the same"
     assert of(real[:1], fake[:1]) == {}, "one sample has no other"
-    assert diversity([SimpleNamespace(has_fake=False)]) == {}, "no sample is made for it"
+    assert diversity([SimpleNamespace(has_fake=False)], torch.clone) == {}, "no sample is made for it"
 
 
 def test_a_nan_term_stops_the_run_with_step_term_and_advice():
