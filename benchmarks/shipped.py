@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python -m benchmarks.shipped --out FOLDER [VARIANTS...]
 
 shipped.toml beside this file says for each variant which settings are not its defaults, and what its generator is bad
-at. Runs are kept below FOLDER; what is trained and judged there is not done again. Then docs/shipped.md and the picture
-on it are made of all weights, which `--only-page` does alone. `--halves` says how far the FID of what is stored, in
-float16, is from that on its card, which is of the run, in float32, beside its spread over sampling seeds.
+at. Runs are kept below FOLDER; what is trained and judged there is not done again. Then docs/shipped.md, the picture
+on it and those of the home page are made of all weights, which `--only-page` does alone. `--halves` says how far the
+FID of what is stored, in float16, is from that on its card, which is of the run, in float32, beside its spread over
+sampling seeds.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from ganzoo_tools.shipping import ship
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PICTURE = DOCS / "img" / "shipped.png"
+TILES = DOCS / "img" / "shipped"  # a picture each, for the home page
 _SIDE = 122  # of a variant's tile on the picture
 _ACROSS = 7  # tiles
+_COLOURS = 24  # of a tile
 
 INTRODUCTION = """# Weights that come with it
 
@@ -129,16 +132,23 @@ def tile(samples: Samples) -> Image.Image:
     return ImageOps.pad(montage(rows, 2, "white"), (_SIDE, _SIDE), color="white")
 
 
-def picture() -> Image.Image:
-    """A tile for each variant with weights."""
-    tiles = []
-    for name, path in shipped():
-        generator = ganzoo.load(path)
-        labels = None
-        if generator.variant.conditional and not generator.inputs:
-            labels = [k % generator.spec.num_classes for k in range(16)]
-        samples = generator.sample(16, labels=labels)
-        tiles.append(captioned(tile(samples), name))
+def made_by(weights: Path) -> Image.Image:
+    """The tile of what weights make."""
+    generator = ganzoo.load(weights)
+    labels = None
+    if generator.variant.conditional and not generator.inputs:
+        labels = [k % generator.spec.num_classes for k in range(16)]
+    return tile(generator.sample(16, labels=labels))
+
+
+def small(image: Image.Image) -> bytes:
+    """A tile as a PNG of few colours, its own ones."""
+    return png_bytes(image.quantize(_COLOURS, dither=Image.Dither.NONE))
+
+
+def picture(made: dict[str, Image.Image]) -> Image.Image:
+    """The tiles side by side, each with its name."""
+    tiles = [captioned(image, name) for name, image in made.items()]
     tiles += [Image.new("RGB", tiles[0].size, "white")] * (-len(tiles) % _ACROSS)
     return montage([tiles[k : k + _ACROSS] for k in range(0, len(tiles), _ACROSS)], 8, "white")
 
@@ -171,7 +181,11 @@ def main(variants: tuple[str, ...], out: Path, only_page: bool, is_compared: boo
         train_and_ship(variant, given, out)
         click.echo(variant)
     write_atomically(DOCS / "shipped.md", page().encode())
-    write_atomically(PICTURE, png_bytes(picture().quantize(64, dither=Image.Dither.NONE)))
+    made = {name: made_by(weights) for name, weights in shipped()}
+    write_atomically(PICTURE, png_bytes(picture(made).quantize(64, dither=Image.Dither.NONE)))
+    TILES.mkdir(exist_ok=True)
+    for name, image in made.items():
+        write_atomically(TILES / f"{name}.png", small(image))
 
 
 if __name__ == "__main__":

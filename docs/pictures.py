@@ -1,7 +1,9 @@
 """Makes the pictures of the README and of the home page again, each by commands that a reader can give.
 
     pip install pyte playwright
-    python docs/pictures.py [OUT]        # docs/img/readme by default; about six minutes on two cores
+    python docs/pictures.py [OUT [EMOJI]]        # docs/img/readme by default; about six minutes on two cores
+
+EMOJI is the folder of examples/emoji_pairs.py; without, the picture of a run on them is left as it is.
 
 A terminal is recorded for real: the command runs in a pseudo-terminal, pyte keeps its screen, rich draws that as SVG,
 and a browser makes pixels of it.
@@ -35,6 +37,7 @@ GANZOO = [sys.executable, "-m", "ganzoo_core"]
 def main() -> None:
     """Make them all."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "img" / "readme").resolve()
+    emoji = Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
     out.mkdir(parents=True, exist_ok=True)
     os.chdir(tempfile.mkdtemp())
     with sync_playwright() as driver:
@@ -44,6 +47,8 @@ def main() -> None:
         page(browser, Path("runs/cgan-digits-1/report.html").resolve().as_uri(), out / "report.png", height=900)
         explorer(browser, "runs/cgan-digits-1", out / "explorer.png")
         watched(browser, out / "ring8.gif", out / "watch.png")
+        if emoji is not None:
+            watched_emoji(browser, emoji, out / "watch-emoji.png")
         browser.close()
     for path in sorted(out.iterdir()):
         print(f"{path.stat().st_size / 1e6:.2f} MB  {path.name}")
@@ -144,6 +149,20 @@ def watched(browser: Browser, film: Path, still: Path, steps: int = 2000, every:
                 opened.screenshot(path=still)
     Image.open(still).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(still, optimize=True)
     save_gif(images, film, [150] * (len(images) - 1) + [2500], Image.Quantize.MAXCOVERAGE)  # points are small
+
+
+def watched_emoji(browser: Browser, pairs: Path, still: Path, steps: int = 1000) -> None:
+    """The page of `ganzoo run pix2pix --data pairs:emoji --watch`, its upper part, when half of the run is over."""
+    texts = [f"--data=pairs:{pairs}", "--set=image_size=32", "--set=held_out=30", f"--steps={steps}"]
+    command = [*GANZOO, "run", "pix2pix", *texts, "--batch-size=8", "--out=emoji-run", "--watch", "--quiet"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8") as process:
+        assert process.stderr
+        opened = browser.new_page(viewport={"width": 1100, "height": 920})
+        opened.goto(process.stderr.readline().split()[-1])
+        opened.locator(f'#snapshots img[alt="Samples after step {steps // 2}"]').wait_for(timeout=600_000)
+        opened.screenshot(path=still)
+        process.terminate()
+    Image.open(still).convert("RGB").quantize(128).save(still, optimize=True)
 
 
 def save_gif(

@@ -72,7 +72,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "ganzoo_tools",
         (
             "evaluate", "Evaluation", "compare", "Comparison", "Recipe", "coordinates", "interpolation",
-            "across_labels", "Exploration", "export_onnx",
+            "loop", "across_labels", "Exploration", "export_onnx",
         ),
     ),
 )  # fmt: skip
@@ -82,8 +82,8 @@ FOR_TOOLS = (
     "registry", "hookspecs", "dataspec", "variant", "seeds", "storage.names", "storage.files", "storage.json_files",
     "storage.schema", "storage.tensor_files", "datasets", "datasets.sources", "datasets.words",
     "runs.plan", "runs.metadata", "runs.records", "runs.run_folder",
-    "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.terminal", "drawing.charts",
-    "display.notebook", "display.progress",
+    "drawing.words", "drawing.pictures", "drawing.plots", "drawing.gifs", "drawing.films", "drawing.terminal",
+    "drawing.charts", "display.notebook", "display.progress",
     "sampling.surroundings", "sampling.devices", "sampling.generate", "sampling.inputs", "sampling.samples",
     "sampling.examples", "sampling.trained_generator", "sampling.translate", "sampling.remote",
     "sampling.generator_file", "report.page", "report.command", "report.run_page", "training.look", "cli",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ganzoo_core as ganzoo
 from benchmarks import shipped
@@ -15,6 +18,7 @@ from ganzoo_tools.evaluation.evaluation import evaluate
 
 WEIGHTS = dict(shipped.shipped())
 MOST_EACH, MOST = 2_500_000, 25_000_000  # bytes
+MOST_TILES = 300_000  # bytes of the pictures on the home page
 QUICK = {"cgan", "dcgan"}  # judged in every test run, the others in the long one
 
 
@@ -75,3 +79,26 @@ def test_they_are_as_good_as_their_card_says(name: str) -> None:
 def test_the_page_is_made_of_them() -> None:
     page = (shipped.DOCS / "shipped.md").read_text(encoding="utf-8")
     assert page == shipped.page(), "python -m benchmarks.shipped --only-page"
+
+
+def test_the_home_page_shows_and_links_all_of_them() -> None:
+    tiles = {path.stem: path.stat().st_size for path in shipped.TILES.glob("*.png")}
+    assert tiles.keys() == WEIGHTS.keys(), "python -m benchmarks.shipped --only-page"
+    assert sum(tiles.values()) <= MOST_TILES
+    for page in ("index.md", "index.zh.md"):
+        text = (shipped.DOCS / page).read_text(encoding="utf-8")
+        shown = re.findall(r"^- \[!\[(.+)\]\(img/shipped/(.+)\.png\) (.+)\]\(variants/(.+)\)$", text, re.MULTILINE)
+        assert sorted(name for _, name, _, _ in shown) == sorted(WEIGHTS)
+        for alt, picture, name, target in shown:
+            assert picture == name and name in alt
+            assert name in (shipped.DOCS / "variants" / target).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.long) for name in WEIGHTS]
+)
+def test_the_home_page_shows_what_they_make(name: str) -> None:
+    with Image.open(shipped.TILES / f"{name}.png") as image:
+        shown = np.asarray(image.convert("RGB")).astype(int)
+    made = np.asarray(shipped.made_by(WEIGHTS[name]).convert("RGB")).astype(int)
+    assert shown.shape == made.shape and np.abs(shown - made).mean() < 6  # of 255: few colours are kept

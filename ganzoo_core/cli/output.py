@@ -159,14 +159,14 @@ def _cell(value: Any) -> Text:
     return Text(f"{value:,}" if isinstance(value, int) else one_line(value))
 
 
-def default_output(source: Path, seed: int, stem: str = "samples") -> Path:
+def default_output(source: Path, seed: int, stem: str = "samples", suffix: str = ".png") -> Path:
     """Where samples are saved by default: in the run folder, or in the working directory for a lone file of weights.
 
     A link of that name is deleted, as nobody asked to write where it points to, and the run may be a stranger's.
     """
     named = Path(os.path.expanduser(source))
     folder = named if os.path.isdir(named) else Path()  # an address is longer than a name may be
-    path = folder / f"{stem}-seed{seed}.png"
+    path = folder / f"{stem}-seed{seed}{suffix}"
     if path.is_symlink():
         with as_file_error(path):
             path.unlink()

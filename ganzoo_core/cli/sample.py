@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from ganzoo_core.cli import complete
-from ganzoo_core.cli.options import UserPath, sampling_option
+from ganzoo_core.cli.options import KeyValue, UserPath, sampling_option
 from ganzoo_core.cli.output import default_output, draw, note, on_terminal, print_path
 from ganzoo_core.cli.progress import samples_progress
 from ganzoo_core.errors import FileError
@@ -49,9 +49,15 @@ _MOST_DRAWN = 1000
 @click.option("--best", is_flag=True, help="Take the generator that the run's metric found best, not the last one.")
 @sampling_option
 @click.option(
+    "--grid", type=KeyValue(), metavar="KEY=VALUE,VALUE,...",
+    help="The same latents under several values of an option of sampling, such as truncation=1,0.7,0.5: a column for "
+    "each, as a picture.",
+)  # fmt: skip
+@click.option(
     "-o", "output", type=UserPath(), metavar="FILE",
     help="A picture (.png), arrays (.npz), an empty or new folder for a PNG each (DIR/), or the snapshots of a run in "
-    "motion (.gif); by default samples-seed<N>.png, or best-seed<N>.png, in the run folder where SOURCE is one.",
+    "motion (.gif, .mp4); by default samples-seed<N>.png, best-seed<N>.png or grid-seed<N>.png, in the run folder "
+    "where SOURCE is one.",
 )  # fmt: skip
 def command(
     source: str,
@@ -62,6 +68,7 @@ def command(
     seed: int,
     best: bool,
     pairs: tuple[tuple[str, str], ...],
+    grid: tuple[str, str] | None,
     output: str | None,
 ) -> None:
     """Generate samples with a trained generator.
@@ -73,13 +80,19 @@ def command(
     per class.
 
     With --input each picture gives one of its own, named after it, in the folder `made` beside the weights or in that
-    of -o; N and --label then count for each. Without, such a generator takes the examples that its run keeps.
+    of -o; N and --label then count for each. Without, such a generator takes the examples that its run keeps. An .mp4
+    needs the extra ganzoo-core[film].
     """
-    path = Path(output) if output else default_output(Path(source), seed, "best" if best else "samples")
-    if path.suffix.lower() == ".gif":
+    from ganzoo_core.drawing.films import is_film
+
+    stem = "grid" if grid else "best" if best else "samples"
+    path = Path(output) if output else default_output(Path(source), seed, stem)
+    if is_film(path):
         _animate(source, path)
         print_path(path)
         return
+    if grid:
+        _check_grid(grid[0], dict(pairs), inputs)
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_core.sampling.sample_files import is_picture
     from ganzoo_core.sampling.samples import default_count
@@ -87,6 +100,10 @@ def command(
     generator = load(source, texts=dict(pairs), best=best)
     if inputs:
         _translate(generator, source, inputs, texts, labels, seed, count or 1, output)
+        return
+    if grid:
+        asked = {"labels": labels or None, "seed": seed, "text": list(texts) or None}
+        _show_grid(generator, grid, count, dict(pairs), asked, path)
         return
     text = [one for one in texts for _ in range(max(1, (count or 8 * len(texts)) // len(texts)))] or None
     with samples_progress() as progress:
@@ -99,6 +116,35 @@ def command(
         shown = default_count(spec, True)
         if shown < spec.num_classes and spec.has_pixels:
             note(f"the picture shows the first {shown} of {spec.num_classes} classes; --label NAME shows any other")
+    print_path(path)
+
+
+def _check_grid(name: str, others: dict[str, str], inputs: Sequence[str]) -> None:
+    if name in others:
+        raise click.UsageError(f"--grid and --set both say what {name} is; leave it out of --set")
+    if inputs:
+        raise click.UsageError("--grid shows samples beside each other; leave out --input")
+
+
+def _show_grid(
+    generator: TrainedGenerator,
+    grid: tuple[str, str],
+    count: int | None,
+    others: dict[str, str],
+    asked: dict[str, Any],
+    path: Path,
+) -> None:
+    """Write the same samples under each value of an option, and print where."""
+    from ganzoo_core.sampling.grids import check_grid_file, sampling_grid
+
+    check_grid_file(path)
+    name, text = grid
+    found = sampling_grid(
+        generator, name, [one for one in text.split(",") if one.strip()], count, others=others, **asked
+    )
+    found.save(path)
+    if on_terminal():
+        draw(found)
     print_path(path)
 
 
@@ -151,24 +197,27 @@ def _make_folders(folder: Path, home: Path | None) -> None:
 
 
 def _animate(source: str, output: Path) -> None:
-    """Write the snapshots of a run as a GIF. Their latents and labels were fixed when it started."""
-    context = click.get_current_context()
-    given = ("count", "labels", "seed", "pairs", "best")
+    """Write the snapshots of a run as a film. Their latents and labels were fixed when it started."""
+    from ganzoo_core.drawing.films import check_film, film_bytes
+    from ganzoo_core.drawing.gifs import snapshot_frames
+
+    context, kind = click.get_current_context(), output.suffix.lower()
+    given = ("count", "labels", "seed", "pairs", "best", "grid")
     if any(context.get_parameter_source(name) == ParameterSource.COMMANDLINE for name in given):
         raise click.UsageError(
-            "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed, --best and --set"
+            f"a {kind} shows the snapshots of a run as they are; leave out -n, --label, --seed, --best, --set and "
+            f"--grid"
         )
+    check_film(output)
     folder = Path(os.path.expanduser(source))
     if not os.path.isdir(folder):
         raise FileError(
-            f"a .gif shows the snapshots of a run, so SOURCE must be a run folder, but is {source}; "
-            f"give a .png or .npz, or let `ganzoo explore` make a .gif"
+            f"a {kind} shows the snapshots of a run, so SOURCE must be a run folder, but is {source}; "
+            f"give a .png or .npz, or let `ganzoo explore` make a {kind}"
         )
     snapshots = RunFolder.open(folder).snapshots()
     if not snapshots:
         raise FileError(
             f"{folder} has no snapshots in samples/ to show; train it: ganzoo run --resume {shell_word(folder)}"
         )
-    from ganzoo_core.drawing.gifs import snapshots_gif
-
-    write_atomically(behind_link(output), snapshots_gif(snapshots))
+    write_atomically(behind_link(output), film_bytes(snapshot_frames(snapshots), output))

@@ -22,27 +22,36 @@ LARGEST_SIDE = 1_200
 _ECONOMIES = ((128, 1), (64, 2), (64, 4))
 
 
-def snapshots_gif(snapshots: Sequence[tuple[int, Path]]) -> bytes:
-    """The pictures of a run, each with its step above it, as a GIF. Raises `FileError` for one that can't be read."""
-    return gif_bytes([captioned(read_picture(path, LARGEST_SIDE), f"step {step:,}") for step, path in snapshots])
+def snapshot_frames(snapshots: Sequence[tuple[int, Path]]) -> list[Image.Image]:
+    """The pictures of a run, each with its step above it. Raises `FileError` for one that can't be read."""
+    return [captioned(read_picture(path, LARGEST_SIDE), f"step {step:,}") for step, path in snapshots]
 
 
-def gif_bytes(frames: Sequence[Image.Image]) -> bytes:
-    """RGB pictures as a GIF that repeats: a round takes some 2.5 s, at the end of which the last one is held.
+def gif_bytes(frames: Sequence[Image.Image], times_ms: Sequence[int] | None = None) -> bytes:
+    """RGB pictures as a GIF that repeats, each shown for its time; above 2 MB with fewer colours and pixels.
 
-    Above 2 MB it makes do with fewer colours and pixels.
+    Without times a round takes some 2.5 s, at the end of which the last one is held.
     """
-    size = max(frame.width for frame in frames), max(frame.height for frame in frames)
-    whole = []
-    for frame in frames:
-        canvas = Image.new("RGB", size, PAPER)
-        canvas.paste(frame)
-        whole.append(canvas)
+    whole = of_one_size(frames)
+    times = list(times_ms or durations_ms(len(frames)))
     for colours, divisor in _ECONOMIES:
-        data = _encoded([frame.reduce(divisor).quantize(colours, dither=Image.Dither.NONE) for frame in whole])
+        images = [frame.reduce(divisor).quantize(colours, dither=Image.Dither.NONE) for frame in whole]
+        data = _encoded(images, times)
         if len(data) <= MOST_BYTES:
             break
     return data
+
+
+def of_one_size(frames: Sequence[Image.Image], multiple: int = 1) -> list[Image.Image]:
+    """The pictures on paper as large as the largest of them, its sides raised to a multiple."""
+    largest = max(frame.width for frame in frames), max(frame.height for frame in frames)
+    size = tuple(math.ceil(side / multiple) * multiple for side in largest)
+    whole = []
+    for frame in frames:
+        canvas = Image.new("RGB", (size[0], size[1]), PAPER)
+        canvas.paste(frame)
+        whole.append(canvas)
+    return whole
 
 
 def durations_ms(n: int) -> list[int]:
@@ -51,11 +60,9 @@ def durations_ms(n: int) -> list[int]:
     return [max(FASTEST_MS, min(SLOWEST_MS, each))] * (n - 1) + [LAST_MS]
 
 
-def _encoded(frames: list[Image.Image]) -> bytes:
+def _encoded(frames: list[Image.Image], times_ms: list[int]) -> bytes:
     buffer = io.BytesIO()
-    frames[0].save(
-        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=durations_ms(len(frames)), loop=0
-    )
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=times_ms, loop=0)
     return buffer.getvalue()
 
 

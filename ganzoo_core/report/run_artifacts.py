@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ganzoo_core.callbacks import Callback, RunInfo
-from ganzoo_core.drawing.gifs import snapshots_gif
+from ganzoo_core.drawing.gifs import gif_bytes, snapshot_frames
 from ganzoo_core.drawing.loss_chart import loss_picture
 from ganzoo_core.report.run_page import write_report
 from ganzoo_core.runs.run_folder import RunFolder
@@ -38,7 +38,7 @@ class RunArtifacts(Callback):
         """Write all three. The weights are on the disk by now, so that a page that fails is a warning."""
         loss_picture(self.folder.records(), self.folder.path / "loss.png")
         if snapshots := self.folder.snapshots():
-            write_atomically(self.folder.path / "samples.gif", snapshots_gif(snapshots))
+            write_atomically(self.folder.path / "samples.gif", gif_bytes(snapshot_frames(snapshots)))
         try:
             write_report(self.folder.path)
         except Exception as error:  # noqa: BLE001 - a plugin's own, when the page asks it for samples

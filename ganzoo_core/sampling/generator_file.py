@@ -123,7 +123,7 @@ def load(
         path = stack.enter_context(resources.as_file(find_best(source) if best else find_weights(source)))
         file = stack.enter_context(tensor_files.opened(path, "generator"))
         made, plugin, spec = _described(file)
-        options = _options(made, texts or {}, sampling)
+        options = sampling_options(made, texts or {}, sampling)
         module = _filled(file, made, plugin, spec)
         module.sampling = options
         _begin_phase(file, made, module, spec)
@@ -254,9 +254,9 @@ def _filled(file: TensorFile, variant: Variant, plugin: Plugin, spec: DataSpec) 
     return module
 
 
-def _options(variant: Variant, texts: Mapping[str, str], values: Mapping[str, Any]) -> Settings:
+def sampling_options(variant: Variant, texts: Mapping[str, str], values: Mapping[str, Any] | None = None) -> Settings:
     """The options of sampling. Raises `UnknownNameError` or `SettingError`."""
-    options, names = variant.Sampling, variant.Sampling.names()
+    options, names, values = variant.Sampling, variant.Sampling.names(), values or {}
     for name in [*texts, *values]:
         if name not in names:
             if name in variant.Config.names():

@@ -258,7 +258,7 @@ def test_the_command_line_sets_options_of_sampling(plugin_site, in_tmp):
     assert not np.load("none.npz")["samples"].any()
     assert "option of sampling" in call("show", "staged", "--data", "ring8").stdout
     assert (
-        "leave out -n, --label, --seed, --best and --set"
+        "leave out -n, --label, --seed, --best, --set and --grid"
         in call("sample", "run", "--set", "truncation=0", "-o", "x.gif").stderr
     )
     for command in (("explore", "run", "-o", "x.png"), ("export", "run", "-o", "x.onnx")):

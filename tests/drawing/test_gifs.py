@@ -14,7 +14,7 @@ from PIL import Image
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
 from ganzoo_core.drawing import gifs
-from ganzoo_core.drawing.gifs import MOST_BYTES, durations_ms, gif_bytes, snapshots_gif
+from ganzoo_core.drawing.gifs import MOST_BYTES, durations_ms, gif_bytes, snapshot_frames
 from ganzoo_core.drawing.pictures import TITLE_SIZE
 from ganzoo_core.errors import FileError, Interrupted
 from ganzoo_core.runs.run_folder import RunFolder
@@ -109,12 +109,12 @@ def test_sampling_to_a_gif_gives_the_same(run: ganzoo.Run, in_tmp: Path) -> None
     assert Path("x.GIF").read_bytes() == (run.folder / "samples.gif").read_bytes()
 
 
-@pytest.mark.parametrize("option", [["-n", "8"], ["--label", "3"], ["--seed", "0"]])
+@pytest.mark.parametrize("option", [["-n", "8"], ["--label", "3"], ["--seed", "0"], ["--grid", "a=1"]])
 def test_a_gif_takes_no_choice_of_latents(run: ganzoo.Run, in_tmp: Path, option: list[str]) -> None:
     result = ganzoo_sample(run.folder, *option, "-o", "x.gif")
     assert result.exit_code == 2
     assert (
-        "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed, --best and --set"
+        "a .gif shows the snapshots of a run as they are; leave out -n, --label, --seed, --best, --set and --grid"
         in result.stderr
     )
 
@@ -157,11 +157,11 @@ def test_a_damaged_snapshot_is_a_sentence(tmp_path: Path) -> None:
     for content in (b"", b"not a picture", path.read_bytes()[:60]):
         path.write_bytes(content)
         with pytest.raises(FileError, match=r"step-000001.png can't be read as a picture: .*; delete it, and the rest"):
-            snapshots_gif([(1, path)])
+            snapshot_frames([(1, path)])
 
 
 def test_large_snapshots_are_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (300, 100), "red").save(tmp_path / "x.png")
     monkeypatch.setattr(gifs, "LARGEST_SIDE", 100)
-    ((frame,), _) = read(snapshots_gif([(1, tmp_path / "x.png")]), tmp_path / "x.gif")
+    ((frame,), _) = read(gif_bytes(snapshot_frames([(1, tmp_path / "x.png")])), tmp_path / "x.gif")
     assert frame.shape[1] == 100 and tuple(frame[-1, 50]) == (255, 0, 0)

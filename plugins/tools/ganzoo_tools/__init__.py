@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ganzoo_tools.comparison.ranking import Comparison, Recipe
     from ganzoo_tools.evaluation.evaluation import evaluate
     from ganzoo_tools.evaluation.results import Evaluation
-    from ganzoo_tools.exploration.walks import Exploration, across_labels, coordinates, interpolation
+    from ganzoo_tools.exploration.walks import Exploration, across_labels, coordinates, interpolation, loop
     from ganzoo_tools.onnx import export_onnx
 
 # Imported on first use, because they import torch.
@@ -28,6 +28,7 @@ _LAZY = {
     "evaluate": "evaluation.evaluation",
     "export_onnx": "onnx",
     "interpolation": "exploration.walks",
+    "loop": "exploration.walks",
 }
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "interpolation",
+    "loop",
 ]
 
 

@@ -6,6 +6,7 @@ import io
 import math
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ from ganzoo_core.registry import registry
 from ganzoo_core.sampling.generate import latents
 from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
-from ganzoo_tools.exploration.walks import Exploration, across_labels, between, coordinates, interpolation, moved
+from ganzoo_tools.exploration.walks import Exploration, across_labels, between, coordinates, interpolation, loop, moved
 
 ROOT = Path(__file__).parents[3]
 GREY = DataSpec("grey", (1, 4, 4), ("zero", "one", "two"))
@@ -361,8 +362,79 @@ def test_an_exploration_is_kept_as_picture_or_arrays(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         found.save(tmp_path / "x.jpg")
     assert str(caught.value) == (
-        "an exploration is saved as .png (a picture), .gif (an animation) or .npz (arrays), but the file is 'x.jpg'"
+        "an exploration is saved as .png (a picture), .gif or .mp4 (a film) or .npz (arrays), but the file is 'x.jpg'"
     )
+
+
+# a way without an end
+
+
+def test_a_loop_goes_through_the_latents_of_its_seeds_and_closes() -> None:
+    generator = echo()
+    found = loop(generator, 3, 4, n=2, seed=5)
+    assert found.columns[:5] == ("seed 5.00", "seed 5.25", "seed 5.50", "seed 5.75", "seed 6.00")
+    assert found.columns[-1] == "seed 7.75" and found.is_closed
+    way = table(found)  # (2, 12, 16)
+    for k in range(3):
+        assert torch.allclose(way[:, 4 * k], latents(generator.module, 2, 5 + k))
+    ends = latents(generator.module, 2, 7), latents(generator.module, 2, 5)
+    for row in range(2):
+        assert torch.allclose(way[row, 8:], between(ends[0][row], ends[1][row], 5, True)[:4])
+    steps = (torch.cat([way, way[:, :1]], dim=1).diff(dim=1)).norm(dim=2)
+    assert (steps.max(dim=1).values < 2.5 * steps.min(dim=1).values).all()  # nor does it jump at its end
+    assert (way.norm(dim=2) > 0.9 * steps.new_tensor([[1.0]]) * way[:, ::4].norm(dim=2).min()).all()  # along the arc
+    straight = table(loop(generator, 3, 4, n=2, seed=5, spherical=False))
+    assert torch.allclose(straight[:, 2], (way[:, 0] + way[:, 4]) / 2, atol=1e-6)
+
+
+def test_a_loop_shows_one_label_or_all_of_them() -> None:
+    generator = echo(variant="toy-conditional")
+    assert loop(generator, 2, 3, label="two").samples.labels.tolist() == [2] * 6
+    found = loop(generator, 2, 3, all_labels=True)
+    assert found.rows == GREY.classes and found.samples.labels.tolist() == [0] * 6 + [1] * 6 + [2] * 6
+    way = table(found)
+    assert torch.allclose(way[1] - 100, way[0], atol=1e-4) and torch.allclose(way[2] - 200, way[0], atol=1e-4)
+    mine = torch.arange(16.0)
+    begun = table(loop(generator, 2, 3, n=2, start=mine))
+    assert torch.equal(begun[0, 0], mine) and torch.allclose(begun[1, 0], latents(generator.module, 2, 0)[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seeds": 1}, "a loop must have at least 2 seeds, 1 frame and 1 sample, but has 1, 30 and 1"),
+        ({"frames": 0}, "but has 5, 0 and 1"),
+        ({"n": 0}, "but has 5, 30 and 0"),
+        ({"seeds": 50}, "a loop may have at most 1,000 pictures, but 50 seeds with 30 frames each are 1,500"),
+        ({"n": 2, "all_labels": True}, "a loop under every label shows one latent, so n must be 1, but is 2"),
+        ({"all_labels": True}, "toy is not conditional and can't be asked for a label"),
+        ({"label": "one"}, "toy is not conditional and can't be asked for a label"),
+    ],
+)
+def test_what_is_no_loop_is_a_sentence(given: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        loop(echo(), **given)
+
+
+def test_a_film_of_a_loop_goes_evenly(tmp_path: Path) -> None:
+    found = loop(echo(), 2, 6, n=10)
+    found.save(tmp_path / "x.gif")
+    with Image.open(tmp_path / "x.gif") as gif:
+        assert [(gif.seek(k), gif.info["duration"])[1] for k in range(gif.n_frames)] == [40] * 12
+    frame = found.frames()[0]
+    assert frame.width == 2 * MARGIN + 10 * (84 + GUTTER) - GUTTER  # ten of them: smaller
+
+
+@pytest.mark.parametrize("spec", [GREY, POINTS, CURVES])
+def test_an_mp4_has_a_picture_for_every_step(spec: DataSpec, tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="av is not installed")
+    found = loop(echo(spec), 2, 3)
+    found.save(tmp_path / "x.mp4", fps=10)
+    with av.open(str(tmp_path / "x.mp4")) as film:
+        stream = film.streams.video[0]
+        assert (stream.frames, stream.average_rate, len(list(film.decode(video=0)))) == (6, 10, 6)
+        height, width = (side + side % 2 for side in reversed(found.frames()[0].size))
+        assert (stream.width, stream.height) == (width, height)
 
 
 # the command
@@ -386,13 +458,28 @@ def run(*arguments: str) -> Result:
         (["--positions", "18,28,54,73,80", "--values=-2,1,4", "--seed", "12138"], "explore-seed12138.png"),
         (["--interpolate", "3", "--straight", "--label", "7"], "interpolation-seed0.png"),
         (["--labels", "--seed", "4"], "labels-seed4.png"),
+        (["--loop", "2", "--frames", "2"], "loop-seed0.gif"),
+        (["--loop", "2", "--frames", "2", "--labels", "--fps", "10"], "loop-seed0.gif"),
     ],
 )
 def test_explore_writes_where_it_says(folder: Path, arguments: list[str], name: str) -> None:
     result = run("explore", str(folder), *arguments)
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{folder / name}\n", "")
     with Image.open(folder / name) as image:
-        assert image.format == "PNG"
+        assert image.format == name[-3:].upper()
+
+
+def test_an_mp4_needs_a_package_before_anything_is_loaded(
+    folder: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    for source in (str(folder), "nothing-there"):
+        result = run("explore", source, "--interpolate", "3", "-o", "x.mp4")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith('Error: x.mp4 needs the package av: pip install "ganzoo-core[film]"')
+    with pytest.raises(FileError, match="needs the package av"):
+        interpolation(ganzoo.load(folder), 3).save("x.mp4")
+    assert list(in_tmp.iterdir()) == []
 
 
 def test_explore_does_what_it_is_asked(folder: Path, in_tmp: Path) -> None:
@@ -405,6 +492,11 @@ def test_explore_does_what_it_is_asked(folder: Path, in_tmp: Path) -> None:
         (["--interpolate", "4", "--label", "7"], interpolation(generator, 4, label=7)),
         (["--interpolate", "4", "--straight"], interpolation(generator, 4, spherical=False)),
         (["--labels"], across_labels(generator)),
+        (["--loop", "2", "--frames", "3", "-n", "2", "--label", "7"], loop(generator, 2, 3, n=2, label=7)),
+        (
+            ["--loop", "2", "--frames", "2", "--labels", "--straight", "--seed", "3"],
+            loop(generator, 2, 2, all_labels=True, spherical=False, seed=3),
+        ),
     ]:
         assert run("explore", weights, *arguments, "-o", "x.npz").stdout == "x.npz\n"
         with np.load("x.npz", allow_pickle=False) as file:
@@ -433,11 +525,20 @@ def test_explore_draws_on_a_terminal(folder: Path, in_tmp: Path, monkeypatch: py
         (["--values", ""], 1, "give at least one position and one value"),
         (["--label", "eleven"], 1, "there is no label called 'eleven'; known: 0, 1, 2"),
         (["-o", "x.jpg"], 1, "an exploration is saved as .png"),
-        (["--labels", "--interpolate", "3"], 2, "--interpolate and --labels exclude each other"),
-        (["--labels", "--values", "3"], 2, "--positions with --values, --interpolate and --labels exclude each other"),
-        (["--interpolate", "2", "--positions", "3"], 2, "--interpolate and --labels exclude each other"),
+        (["--labels", "--interpolate", "3"], 2, "--interpolate, --loop and --labels exclude each other"),
+        (["--labels", "--values", "3"], 2, "--positions with --values, --interpolate, --loop and --labels exclude"),
+        (["--interpolate", "2", "--positions", "3"], 2, "--interpolate, --loop and --labels exclude each other"),
         (["--labels", "--label", "3"], 2, "--labels shows every label; leave out --label"),
         (["--straight"], 2, "--spherical and --straight are ways of --interpolate N"),
+        (["--loop", "3", "--interpolate", "3"], 2, "exclude each other, but for --loop --labels"),
+        (["--loop", "3", "--labels", "-n", "3"], 2, "--labels shows one latent under every label; leave out -n"),
+        (["--loop", "100", "--frames", "11"], 1, "a loop may have at most 1,000 pictures, but 100 seeds"),
+        (["--frames", "3"], 2, "--frames and -n are of --loop N"),
+        (["--labels", "-n", "3"], 2, "--frames and -n are of --loop N"),
+        (["--interpolate", "3", "--fps", "9"], 2, "--fps is the speed of a film: give -o FILE.gif or -o FILE.mp4"),
+        (["--loop", "3", "--fps", "9", "-o", "x.png"], 2, "--fps is the speed of a film"),
+        (["--loop", "3", "--fps", "99", "-o", "x.gif"], 2, "99 is not in the range 1<=x<=50"),
+        (["--loop", "3", "--browser"], 2, "leave out --positions, --values, --interpolate, --loop, --labels and -o"),
         (["--interpolate", "1"], 2, "1 is not in the range 2<=x<=1000"),
         (["--seed", "-1"], 2, "-1 is not in the range x>=0"),
     ],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import ganzoo_core as ganzoo
 from ganzoo_core.errors import Interrupted
@@ -33,21 +36,30 @@ class Pausing(Watch):
         self.begun.set()
 
 
-@pytest.fixture
-def watch(tmp_path: Path) -> Iterator[Watch]:
-    """A run on ring8 in a thread of its own, which waits at its first step."""
+@contextlib.contextmanager
+def training(variant: str, **settings: Any) -> Iterator[Watch]:
+    """A run in a thread of its own, which waits at its first step."""
     watch = Pausing()
 
     def train() -> None:
         with contextlib.suppress(Interrupted):
-            ganzoo.train("vanilla", out=tmp_path / "run", callbacks=[watch], **PLAIN)
+            ganzoo.train(variant, callbacks=[watch], **settings)
 
     thread = threading.Thread(target=train)
     thread.start()
     assert watch.begun.wait(60)
-    yield watch
-    watch.view.ask("stop")
-    thread.join(60)
+    try:
+        yield watch
+    finally:
+        watch.view.ask("stop")
+        thread.join(60)
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    """A run on ring8."""
+    with training("vanilla", out=tmp_path / "run", **PLAIN) as watch:
+        yield watch
 
 
 @pytest.fixture
@@ -175,3 +187,50 @@ def test_a_page_of_somebody_else_can_do_nothing(page: Page, watch: Watch, said: 
     asked(f"fetch('{watch.server.url}control?do={wish}', {{ method: 'POST', mode: 'no-cors' }}).then(() => 1, () => 0)")
     page.wait_for_timeout(200)
     assert watch.view.is_paused and not watch.view.is_stopping
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Pictures in colour in two styles, as emoji are."""
+    for style, ground in (("google", 255), ("twitter", 0)):
+        (tmp_path / "emoji" / style).mkdir(parents=True)
+        for k in range(24):
+            picture = Image.new("RGB", (16, 16), (ground, ground, ground))
+            picture.paste((10 * k, 250 - 10 * k, 120), (3, 3, 4 + k // 2, 13))
+            picture.save(tmp_path / "emoji" / style / f"{k:02}.png")
+    return tmp_path / "emoji"
+
+
+@pytest.mark.parametrize("variant", ["pix2pix", "vanilla"])
+def test_pictures_are_shown_as_they_come(
+    variant: str, pairs: Path, tmp_path: Path, new_page: Callable[[], Page], said: list[str]
+) -> None:
+    """There is no plane; snapshots have their colours, light and dark, and go on a phone. The console is silent."""
+    data = f"pairs:{pairs}" if variant == "pix2pix" else f"folder:{pairs}"
+    plain = {"steps": 40, "batch_size": 4, "device": "cpu", "log_every": 2, "snapshots": [1, 2, 3]}
+    with training(variant, out=tmp_path / "run", data=data, texts={"image_size": "16"}, **plain) as watch:
+        page = new_page()
+        page.goto(watch.server.url)
+        status(page, "Paused after step 1 of 40")
+        for k in (2, 3, 4):
+            page.locator("#step").click()
+            status(page, f"Paused after step {k} of 40")
+        shown = page.locator('#snapshots img:not([hidden])[alt="Samples after step 3"]')
+        shown.wait_for()
+        assert page.locator("#snapshots img").count() == 3 and not page.locator("#plane").count()
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            for _ in range(2):
+                page.locator(".theme").click()
+                place = shown.bounding_box()
+                assert place and 200 < place["width"] <= width and place["x"] + place["width"] <= width
+                assert page.evaluate("document.documentElement.scrollWidth") == width
+        with Image.open(tmp_path / "run" / "samples" / "step-000003.png") as snapshot:
+            seen = Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
+            drawn = snapshot.convert("RGB").resize(seen.size, Image.Resampling.BOX)
+        difference = np.asarray(seen).astype(int) - np.asarray(drawn)
+        assert np.abs(difference).mean() < 12 and np.ptp(np.asarray(seen), axis=(0, 1)).min() > 60
+        page.locator("#pause").click()
+        status(page, "Done: it ended after step 40")
+        assert page.locator("#charts h3").first.inner_text() == "Loss of the discriminator"
+    assert said == []

@@ -43,8 +43,30 @@ def ganzoo_commands(cli: click.Group) -> None:
     help="N steps from the latent of this seed to that of the next.",
 )  # fmt: skip
 @click.option(
-    "--spherical/--straight", default=None, help="The path of --interpolate: along the arc (default), or straight."
+    "--loop", "seeds", type=click.IntRange(2, 1000), metavar="N",
+    help="A closed way through the latents of N seeds, from this one on: a film, with --labels under every label.",
+)  # fmt: skip
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Steps of --loop from one seed to the next.  [default: 30]",
 )
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Latents of each seed that --loop shows.  [default: 1]",
+)
+@click.option(
+    "--fps", type=click.IntRange(1, 50), metavar="N",
+    help="Pictures a second of a film: 25 by default for --loop; the others take some seconds and hold the last one.",
+)  # fmt: skip
+@click.option(
+    "--spherical/--straight", default=None,
+    help="The path of --interpolate and --loop: along the arc (default), or straight.",
+)  # fmt: skip
 @click.option("--labels", "all_labels", is_flag=True, help="The latent under every label.")
 @click.option("--label", metavar="NAME_OR_INDEX", help="The class to show; the first by default.")
 @click.option(
@@ -57,8 +79,8 @@ def ganzoo_commands(cli: click.Group) -> None:
 )  # fmt: skip
 @click.option(
     "-o", "output", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE",
-    help="A picture (.png), an animation (.gif) or arrays (.npz); by default explore-seed<N>.png or the like, in the "
-    "run folder where SOURCE is one.",
+    help="A picture (.png), a film (.gif, .mp4) or arrays (.npz); by default explore-seed<N>.png or the like, and "
+    "loop-seed<N>.gif, in the run folder where SOURCE is one.",
 )  # fmt: skip
 @click.option(
     "--browser/--no-browser", default=None, help="Serve the page, even in a pipe, and open it in a browser or not."
@@ -69,6 +91,10 @@ def command(
     positions: str | None,
     values: str | None,
     steps: int | None,
+    seeds: int | None,
+    frames: int | None,
+    count: int | None,
+    fps: int | None,
     spherical: bool | None,
     all_labels: bool,
     label: str | None,
@@ -87,37 +113,48 @@ def command(
     the browser. Its address is printed on stdout; it works on this machine only, until Ctrl-C.
 
     Otherwise a file is written, and its path printed on stdout: a row per position, a column per value, with the
-    unchanged sample beside them; or the result of --interpolate or --labels.
+    unchanged sample beside them; or the result of --interpolate, --loop or --labels. An .mp4 needs the extra
+    ganzoo-core[film].
     """
     moves = positions is not None or values is not None
-    _check_usage(moves, steps is not None, all_labels, spherical, label)
-    asks_for_file = moves or steps is not None or all_labels or output is not None
+    _check_usage(moves, steps is not None, all_labels, seeds is not None, spherical, label)
+    _check_film_usage(seeds is not None, all_labels, frames, count, fps, output)
+    asks_for_file = moves or steps is not None or seeds is not None or all_labels or output is not None
     if browser is not None and asks_for_file:
         raise click.UsageError(
             "--browser and --no-browser serve a page; leave them out for a file, or leave out "
-            "--positions, --values, --interpolate, --labels and -o"
+            "--positions, --values, --interpolate, --loop, --labels and -o"
         )
     if browser is not None or (not asks_for_file and is_interactive()):
         _serve(source, label, seed, dict(pairs), start, opens=browser is not False)
         return
     asked_positions, asked_values = _numbers("positions", positions, int), _numbers("values", values, float)
+    from ganzoo_core.drawing.films import check_film
     from ganzoo_core.sampling.generator_file import load
     from ganzoo_tools.exploration import walks
     from ganzoo_tools.exploration.latents import read_latent
 
+    check_film(output or "")
     generator = load(source, texts=dict(pairs))
     z = None if start is None else read_latent(start, generator)
-    if steps is not None:
+    on_arc = spherical is not False
+    if seeds is not None:
+        name = "loop"
+        found = walks.loop(
+            generator, seeds, frames or 30, n=count or 1, spherical=on_arc, label=label, all_labels=all_labels,
+            seed=seed, start=z,
+        )  # fmt: skip
+    elif steps is not None:
         name = "interpolation"
-        found = walks.interpolation(generator, steps, spherical=spherical is not False, label=label, seed=seed, start=z)
+        found = walks.interpolation(generator, steps, spherical=on_arc, label=label, seed=seed, start=z)
     elif all_labels:
         name = "labels"
         found = walks.across_labels(generator, seed=seed, start=z)
     else:
         name = "explore"
         found = walks.coordinates(generator, asked_positions, asked_values, label=label, seed=seed, start=z)
-    path = output or default_output(Path(source), seed, name)
-    found.save(path)
+    path = output or default_output(Path(source), seed, name, ".gif" if found.is_closed else ".png")
+    found.save(path, fps)
     if on_terminal():
         draw(found)
     print_path(path)
@@ -147,13 +184,29 @@ def _serve(
         note()  # the terminal has shown ^C
 
 
-def _check_usage(moves: bool, interpolates: bool, all_labels: bool, spherical: bool | None, label: str | None) -> None:
-    if moves + interpolates + all_labels > 1:
-        raise click.UsageError("--positions with --values, --interpolate and --labels exclude each other")
-    if spherical is not None and not interpolates:
-        raise click.UsageError("--spherical and --straight are ways of --interpolate N")
+def _check_usage(
+    moves: bool, interpolates: bool, all_labels: bool, loops: bool, spherical: bool | None, label: str | None
+) -> None:
+    if moves + interpolates + (all_labels or loops) > 1:
+        raise click.UsageError(
+            "--positions with --values, --interpolate, --loop and --labels exclude each other, but for --loop --labels"
+        )
+    if spherical is not None and not (interpolates or loops):
+        raise click.UsageError("--spherical and --straight are ways of --interpolate N and --loop N")
     if label is not None and all_labels:
         raise click.UsageError("--labels shows every label; leave out --label")
+
+
+def _check_film_usage(
+    loops: bool, all_labels: bool, frames: int | None, count: int | None, fps: int | None, output: Path | None
+) -> None:
+    if not loops and (frames is not None or count is not None):
+        raise click.UsageError("--frames and -n are of --loop N")
+    if all_labels and count is not None:
+        raise click.UsageError("--labels shows one latent under every label; leave out -n")
+    moves = loops if output is None else output.suffix.lower() in (".gif", ".mp4")
+    if fps is not None and not moves:
+        raise click.UsageError("--fps is the speed of a film: give -o FILE.gif or -o FILE.mp4")
 
 
 def _numbers(name: str, text: str | None, kind: type[Number]) -> list[Number] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.drawing.gifs import gif_bytes
+from ganzoo_core.drawing.films import check_film, film_bytes, is_film
 from ganzoo_core.drawing.pictures import captioned, png_bytes
 from ganzoo_core.errors import DataError, FileError, SettingError, shorten
 from ganzoo_core.sampling.generate import decode, latents
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 VALUES = 5  # how many values of a coordinate are shown when none is given
 POSITIONS = 5  # how many coordinates are moved when none is named
-FRAME_CELL = 168  # an image in a GIF is enlarged to at least this, in pixels
+FRAME_CELL = 168  # an image in a film is enlarged to at least this, in pixels
+CROWD, CROWD_CELL = 8, 84  # more rows than this are shown smaller there
+FPS = 25  # pictures a second of a film that has no end
+MOST_PICTURES = 1000  # of a loop
 _STRAIGHT_BELOW = 1e-6  # the sine of an angle so small, or so near 180 degrees, that it leaves the arc open
 
 
@@ -35,12 +38,13 @@ class Exploration:
     """A table of samples from a walk through the latents.
 
     `samples`: the unchanged sample first, if there is one; then, row by row, one for each of `rows` and `columns`,
-    which are captions.
+    which are captions. `is_closed`: the first column follows on the last.
     """
 
     samples: Samples
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    is_closed: bool = False
 
     def picture(self) -> Image:
         """The table as one picture, with the unchanged sample at the left of each row; points and curves as a plot."""
@@ -51,8 +55,8 @@ class Exploration:
         """One picture per column, captioned; the rows stand side by side."""
         untouched, table = self._parts()
         columns = table.transpose(0, 1)[:, None]  # (C, 1, R, *shape)
-        spec = self.samples.spec
-        pictures = [table_picture(c, spec, ("",), self.rows, untouched, least_cell=FRAME_CELL) for c in columns]
+        spec, least = self.samples.spec, FRAME_CELL if len(self.rows) <= CROWD else CROWD_CELL
+        pictures = [table_picture(c, spec, ("",), self.rows, untouched, least_cell=least) for c in columns]
         return [captioned(picture, caption) for picture, caption in zip(pictures, self.columns, strict=True)]
 
     def terminal(self, width: int) -> RenderableType:
@@ -66,22 +70,26 @@ class Exploration:
             [(name, torch.cat([untouched, row])) for name, row in zip(self.rows, table, strict=True)], width
         )
 
-    def save(self, path: Path | str) -> None:
-        """Write a picture (`.png`), an animation over the columns (`.gif`) or the samples (`.npz`).
+    def save(self, path: Path | str, fps: int | None = None) -> None:
+        """Write a picture (`.png`), a film over the columns (`.gif`, `.mp4`) or the samples (`.npz`).
 
-        Raises `FileError` for another suffix or if the file can't be written.
+        `fps`: pictures a second of a film; by default 25 where it has no end, and else what takes some 2.5 s. Raises
+        `FileError` for another suffix, for an `.mp4` without the package that encodes it, or if the file can't be
+        written.
         """
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix == ".png":
             write_atomically(behind_link(path), png_bytes(self.picture()))
-        elif suffix == ".gif":
-            write_atomically(behind_link(path), gif_bytes(self.frames()))
+        elif is_film(path):
+            check_film(path)
+            data = film_bytes(self.frames(), path, fps or (FPS if self.is_closed else None))
+            write_atomically(behind_link(path), data)
         elif suffix == ".npz":
             self.samples.save(path)
         else:
             raise FileError(
-                f"an exploration is saved as .png (a picture), .gif (an animation) or .npz (arrays), "
+                f"an exploration is saved as .png (a picture), .gif or .mp4 (a film) or .npz (arrays), "
                 f"but the file is {path.name!r}"
             )
 
@@ -153,6 +161,55 @@ def interpolation(
     begin = first_latent(generator, seed) if start is None else start
     way = between(begin, first_latent(generator, seed + 1), steps, spherical)
     return Exploration(_made(generator, way, label), ("",), tuple(f"{k / (steps - 1):.3g}" for k in range(steps)))
+
+
+def loop(
+    generator: TrainedGenerator,
+    seeds: int = 5,
+    frames: int = 30,
+    *,
+    n: int = 1,
+    spherical: bool = True,
+    label: str | int | None = None,
+    all_labels: bool = False,
+    seed: int = 0,
+    start: Tensor | None = None,
+) -> Exploration:
+    """A closed way through the latents of so many seeds, from `seed` on, with `frames` steps from each to the next.
+
+    It shows the first `n` latents of each seed, a row each, those that `sample` begins with; or the first one under
+    every label. `start`: a latent (latent_dim,) in place of the first one of `seed`. A column's caption is the seed
+    and, behind the point, the share of the way to the next one. Raises `SettingError` for less than two seeds, a frame
+    and a sample, or more than 1,000 pictures; otherwise as `interpolation`, and as `across_labels`.
+    """
+    if seeds < 2 or frames < 1 or n < 1:
+        raise SettingError(
+            f"a loop must have at least 2 seeds, 1 frame and 1 sample, but has {seeds}, {frames} and {n}"
+        )
+    if all_labels and n > 1:
+        raise SettingError(f"a loop under every label shows one latent, so n must be 1, but is {n}")
+    if seeds * frames > MOST_PICTURES:
+        raise SettingError(
+            f"a loop may have at most {MOST_PICTURES:,} pictures, but {seeds} seeds with {frames} frames each are "
+            f"{seeds * frames:,}"
+        )
+    first_latent(generator, seed)
+    ends = [latents(generator.module, n, seed + k) for k in range(seeds)]  # (n, latent_dim) each
+    if start is not None:
+        ends[0] = torch.cat([start[None], ends[0][1:]])
+    shares = torch.arange(frames, dtype=torch.float64) / frames
+    ways = [
+        torch.cat([along(a[i], b[i], shares, spherical) for a, b in zip(ends, [*ends[1:], ends[0]], strict=True)])
+        for i in range(n)
+    ]  # (seeds * frames, latent_dim) each
+    columns = tuple(f"seed {seed + k + share:.2f}" for k in range(seeds) for share in shares.tolist())
+    if not all_labels:
+        return Exploration(_made(generator, torch.cat(ways), label), ("",) * n, columns, is_closed=True)
+    generator.check_conditional()
+    classes = generator.spec.classes
+    labels = torch.arange(len(classes)).repeat_interleave(len(columns))
+    values = decoded(generator, ways[0].repeat(len(classes), 1), labels)
+    return Exploration(Samples(values, generator.spec, labels), classes, columns, is_closed=True)
 
 
 def across_labels(generator: TrainedGenerator, *, seed: int = 0, start: Tensor | None = None) -> Exploration:
