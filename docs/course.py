@@ -15,7 +15,6 @@ import hashlib
 import io
 import os
 import re
-import resource
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -139,6 +138,8 @@ def run(path: Path) -> tuple[list[str], int]:
 
 def processor_s() -> float:
     """The processor time of the processes that this one has started and seen end."""
+    import resource  # Windows has none
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from ganzoo_core.registry import registry
+from ganzoo_core.report.run_artifacts import RunArtifacts
+
 pytest.importorskip("jupytext", reason="Jupytext is not installed")
 pytest.importorskip("nbclient", reason="nbclient is not installed")
 
@@ -34,7 +37,10 @@ def course() -> Any:
 
 @pytest.fixture
 def shell(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A notebook's shell without a kernel, in an empty folder; the classifier that judges digits is a quick one."""
+    """A notebook's shell without a kernel, in an empty folder.
+
+    The classifier that judges digits learns for a moment, and runs draw no page at their end.
+    """
     from IPython.core.history import HistoryManager
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -42,16 +48,20 @@ def shell(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ganzoo_tools.evaluation.classifier import train_classifier
 
     monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=5))
+    monkeypatch.setattr(RunArtifacts, "_draw", lambda artifacts: None)
     monkeypatch.setattr(HistoryManager, "enabled", False)
     monkeypatch.setenv("IPYTHONDIR", str(in_tmp / "ipython"))
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.syspath_prepend(str(in_tmp))  # a lesson imports what it has written
     main, path = sys.modules["__main__"], list(sys.path)
     started = InteractiveShell.instance()
     started.colors = "nocolor"
     yield started
     InteractiveShell.clear_instance()
     sys.modules["__main__"], sys.path[:] = main, path
+    sys.modules.pop("mine", None)
+    registry.cache_clear()
 
 
 def code_of(course: Any, path: Path) -> list[Any]:
