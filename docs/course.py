@@ -1,6 +1,6 @@
 """Makes the notebooks and the pages of the course from docs/course/*.py: python docs/course.py
 
-    pip install jupytext nbclient ipykernel
+    pip install ".[course]"
     python docs/course.py              # all notebooks and pages; what cells printed and drew stays as it is
     python docs/course.py 3 5          # the same, and lessons 3 and 5 are run for what their cells print and draw
 
@@ -39,7 +39,7 @@ if importlib.util.find_spec("ganzoo_core") is None:
     %cd .."""
 HEAD = {
     "en": "[This lesson as a notebook]({name}.ipynb). All of it took {seconds} s of one core.",
-    "zh": "[本课的 notebook]({name}.ipynb)。全部运行一遍，用了一个核 {seconds} s。",
+    "zh": "[本课的 notebook]({name}.ipynb)。在一个核上全部运行一遍用时 {seconds} s。",
 }
 PICTURE = {"en": "What the code draws", "zh": "这段代码画出的图"}
 NOTE = "<!-- Written by `python docs/course.py` from {name}.py; outputs are those of the code {digest}. -->"
@@ -150,7 +150,7 @@ def blocks(cell: Any, name: str) -> Iterator[str]:
     for output in cell.outputs:
         data = output.get("data", {})
         if output.output_type == "stream" and output.name == "stdout":
-            printed += output.text
+            printed += plain(output.text)
         elif "image/png" in data:
             if printed:
                 yield f"```text\n{printed.rstrip()}\n```"
@@ -161,6 +161,11 @@ def blocks(cell: Any, name: str) -> Iterator[str]:
             printed += data["text/plain"] + "\n"
     if printed:
         yield f"```text\n{printed.rstrip()}\n```"
+
+
+def plain(text: str) -> str:
+    """What a command wrote, without colours and without blanks at the ends of lines."""
+    return re.sub(r"\x1b\[[\d;]*m| +$", "", text, flags=re.MULTILINE)
 
 
 def save(png: bytes, path: Path) -> None:

@@ -116,11 +116,11 @@ class MyWgan(WganGp):
 penalised = ganzoo.train(MyWgan, data="ring8", steps=STEPS, seed=1)
 
 # %% [markdown] lang="en"
-# All eight modes, and few points between. The records say the same, and one thing more: as the samples get better, the
-# estimate of $W$ falls. No loss of lesson 1 did.
+# All eight modes, and few points between. The records say the same, and one thing more: the estimate of $W$ rises at first,
+# while the critic is still learning to tell the distance, and then falls as the samples get better. No loss of lesson 1 did.
 
 # %% [markdown] lang="zh"
-# 八个模式俱全，中间的点很少。记录说的也一样，而且还多了一点：样本变好，对 $W$ 的估计随之下降。第 1 课的损失都做不到。
+# 八个模式俱全，中间的点很少。记录说的也一样，而且还多了一点：对 $W$ 的估计起初上升，因为评判器还在学着说出距离；之后样本变好，它随之下降。第 1 课的损失都做不到。
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")

@@ -16,8 +16,8 @@ STEPS = 400
 # ## Two heaps of pictures
 #
 # The Fréchet distance ([arXiv:1706.08500](https://arxiv.org/abs/1706.08500)) describes each heap by the mean $\mu$ and the
-# covariance $\Sigma$ of its *features*, and takes the Wasserstein distance of lesson 4, squared, between the two normal
-# distributions that have these:
+# covariance $\Sigma$ of its *features*, and says how far the two normal distributions that have these are apart, by the
+# distance of lesson 4 with every way squared:
 #
 # $$\text{FID} = \lVert \mu_1 - \mu_2 \rVert^2 + \operatorname{tr}\bigl(\Sigma_1 + \Sigma_2 - 2\,(\Sigma_1 \Sigma_2)^{1/2}\bigr)$$
 #
@@ -27,7 +27,7 @@ STEPS = 400
 # %% [markdown] lang="zh"
 # ## 两堆图像
 #
-# Fréchet 距离（[arXiv:1706.08500](https://arxiv.org/abs/1706.08500)）用*特征*的均值 $\mu$ 和协方差 $\Sigma$ 描述每一堆图像，再取以它们为参数的两个正态分布之间的距离，即第 4 课的 Wasserstein 距离的平方：
+# Fréchet 距离（[arXiv:1706.08500](https://arxiv.org/abs/1706.08500)）用*特征*的均值 $\mu$ 和协方差 $\Sigma$ 描述每一堆图像，再用第 4 课的距离（每段路程取平方）衡量以它们为参数的两个正态分布相距多远：
 #
 # $$\text{FID} = \lVert \mu_1 - \mu_2 \rVert^2 + \operatorname{tr}\bigl(\Sigma_1 + \Sigma_2 - 2\,(\Sigma_1 \Sigma_2)^{1/2}\bigr)$$
 #

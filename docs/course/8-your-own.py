@@ -128,7 +128,7 @@ run = ganzoo.train(MyGan, data="digits", steps=STEPS, seed=1, out="first")
 print(run.info["parameters"])
 
 # %% [markdown] lang="en"
-# On the command line it is `ganzoo run mine.py:MyGan`.
+# Blobs so far, some with the holes of a digit. Exercise 3 has a remedy. On the command line it is `ganzoo run mine.py:MyGan`.
 #
 # ## Does it keep the rules?
 #
@@ -136,7 +136,7 @@ print(run.info["parameters"])
 # parameters alone, that a run which was killed and resumed ends bit for bit where it would have ended.
 
 # %% [markdown] lang="zh"
-# 在命令行上就是 `ganzoo run mine.py:MyGan`。
+# 目前还是一团一团的，有些已经有了数字里的洞。练习 3 有办法。在命令行上就是 `ganzoo run mine.py:MyGan`。
 #
 # ## 它守规矩吗？
 #
@@ -211,10 +211,10 @@ for more in (0.0, 100.0):
     print(f"D {softplus(fake - real):.3f}, G {softplus(real - fake):.3f}")
 
 # %% [markdown] lang="en"
-# **2.** The rule `samples`. Rules can be tried one by one from Python, too; here they run on the broken class.
+# **2.** The rule `samples`. The same check is there in Python; here it is of the broken class.
 
 # %% [markdown] lang="zh"
-# **2.** 规则 `samples`。在 Python 里也可以运行这些规则；这里用在坏掉的类上。
+# **2.** 规则 `samples`。同样的检查在 Python 里也有；这里用它检查坏掉的类。
 
 # %%
 from mine import MyGenerator
@@ -241,9 +241,10 @@ for result in check(LoudGan):
 
 # %% [markdown] lang="en"
 # **3.** A hyperparameter is a field of `Config`, with its meaning beside it; `ganzoo show` lists it, `--set` and `train` take it.
+# And the samples show what it is for: strokes in place of blobs, after as many steps.
 
 # %% [markdown] lang="zh"
-# **3.** 超参数就是 `Config` 的一个字段，旁边写着含义；`ganzoo show` 会列出它，`--set` 和 `train` 都接受它。
+# **3.** 超参数就是 `Config` 的一个字段，旁边写着含义；`ganzoo show` 会列出它，`--set` 和 `train` 都接受它。它有什么用，看样本就知道：同样的步数之后，是笔画，而不再是一团一团。
 
 # %%
 from dataclasses import dataclass
