@@ -113,10 +113,10 @@ def train(augment, name):
 plain = train("none", "plain")
 
 # %% [markdown] lang="en"
-# Soon the discriminator tells every picture right. It need not know what a digit is: a picture is real if it is one of sixty.
-# From then on the FID gets *worse* with every step, and the samples come nearer to the sixty than to digits that are just as
-# real. Look how often the same few digits are there, with slight changes. Nothing in the losses gives the alarm, and the
-# pictures look sharp; more training makes it worse.
+# From the first line on the discriminator tells nearly every picture right. It need not know what a digit is: a picture is
+# real if it is one of sixty. The FID stops falling and then gets *worse*, and the samples come nearer to the sixty than to
+# digits that are just as real. Look how often the same few digits are there, with slight changes. The pictures look sharp;
+# more training makes it worse.
 #
 # ## Changing what the discriminator sees
 #
@@ -129,7 +129,7 @@ plain = train("none", "plain")
 # or the generator would learn to draw changed pictures. And $T$ is differentiable, so that the gradient finds its way back through it.
 
 # %% [markdown] lang="zh"
-# 很快，判别器对每一张图都判断正确。它不必知道什么是数字：一张图只要是六十张之一，就是真的。从那以后，FID 一步步*变差*，样本离那六十张比离同样真实的其他数字更近。看看同样的几个数字略加改动、反复出现了多少次。损失里没有任何警报，图看上去也清晰；训练越久越糟。
+# 从第一行起，判别器几乎对每一张图都判断正确。它不必知道什么是数字：一张图只要是六十张之一，就是真的。FID 不再下降，然后*变差*，样本离那六十张比离同样真实的其他数字更近。看看同样的几个数字略加改动、反复出现了多少次。图看上去很清晰；训练越久越糟。
 #
 # ## 改变判别器看到的东西
 #
@@ -143,10 +143,11 @@ plain = train("none", "plain")
 changed = train("diffaugment", "changed")
 
 # %% [markdown] lang="en"
-# Now the discriminator can't be sure, and is not: that is what makes it worth learning from. The FID falls to the end, and the samples
-# are hardly nearer to the sixty than to the others. It has its price: a discriminator that sees changed pictures learns more
-# slowly, and the background has become greyer. Early on the plain run was no worse. Augmentation pays where pictures would be
-# learned by heart, and not before: on 1,000 pictures it did not pay in what was measured for the zoo.
+# Now the discriminator can't be sure, and is not: that is what makes it worth learning from. The FID falls to the end, to half
+# of what the plain run came to, and the samples lie nearer to the sixty than to the others by half as much. It has its price:
+# a discriminator that sees changed pictures learns more slowly, so that early on the plain run was ahead, and the
+# background is greyer. Augmentation pays where pictures would be learned by heart, and not before: on 1,000 pictures it did
+# not pay in what was measured for the zoo.
 #
 # ## Exercises
 #
@@ -156,7 +157,7 @@ changed = train("diffaugment", "changed")
 # 4. `augment="ada"` changes pictures only as often as is needed. Follow its `augment_p`.
 
 # %% [markdown] lang="zh"
-# 现在判别器没有把握，也确实没有：正因如此，才值得向它学习。FID 一直下降到最后，样本离那六十张几乎不比离其他的更近。代价也有：看到的图在变，判别器就学得更慢，背景也变灰了。早期，不用增强的运行并不更差。只有在图像会被背下来的地方，增强才划算，早了不行：为动物园做过的测量中，用 1,000 张图时它并不划算。
+# 现在判别器没有把握，也确实没有：正因如此，才值得向它学习。FID 一直下降到最后，降到不用增强时的一半；样本离那六十张比离其他的更近，但差距也只有一半。代价也有：看到的图在变，判别器就学得更慢，所以早期是不用增强的运行领先，而且背景更灰。只有在图像会被背下来的地方，增强才划算，早了不行：为动物园做过的测量中，用 1,000 张图时它并不划算。
 #
 # ## 练习
 #
