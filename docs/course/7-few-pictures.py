@@ -181,10 +181,10 @@ changed = train("diffaugment", "changed")
 print(f"FID {fid(features(unseen[:868].flip(-1)), features(unseen[868:])):.0f}")
 
 # %% [markdown] lang="en"
-# **2.** Upper row samples, lower row the nearest of the sixty: some are one of them to the pixel as far as the eye goes, others mix two.
+# **2.** Upper row samples, lower row the nearest of the sixty: some are nearly the same picture, others mix two.
 
 # %% [markdown] lang="zh"
-# **2.** 上一行是样本，下一行是六十张中最近的：有的凭肉眼看就是其中的一张，有的是两张的混合。
+# **2.** 上一行是样本，下一行是六十张中最近的：有的几乎就是同一张图，有的是两张的混合。
 
 # %%
 pairs = NearestNeighbors(n_neighbors=1).fit(known).kneighbors(features(plain[:15]))[1][:, 0]
