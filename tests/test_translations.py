@@ -25,7 +25,8 @@ TRANSLATED = sorted([ROOT / "README.zh.md", *(ROOT / "docs").rglob("*.zh.md")])
 CLASSICS = ("vanilla", "conv", "dcgan", "cgan", "acgan", "wgan", "wgan-gp")
 MUST = (
     "README", "docs/index", "docs/experiments", "docs/explore", "docs/images", "docs/translate", "docs/weights",
-    "docs/which-gan", "docs/evaluate", "docs/compare", *(f"docs/variants/{name}" for name in CLASSICS),
+    "docs/which-gan", "docs/evaluate", "docs/compare", "docs/course/index",
+    *(f"docs/variants/{name}" for name in CLASSICS),
 )  # fmt: skip
 FORMULA = re.compile(r"\$\$.+?\$\$|\$.+?\$", re.DOTALL)
 FIGURE = re.compile(r"\d[\d,.]*\d|\d")
