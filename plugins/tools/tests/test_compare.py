@@ -18,7 +18,7 @@ from ganzoo_core.cli import main
 from ganzoo_core.errors import DataError, SettingError, TrainingError
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_tools.comparison import candidates, race
-from ganzoo_tools.comparison.ranking import _ranks
+from ganzoo_tools.comparison.ranking import ranks_of
 from ganzoo_tools.evaluation.results import Evaluation, MetricValue
 
 STAGES = 4
@@ -234,14 +234,14 @@ def test_mistakes_are_said(in_tmp: Path, arguments: list[str], code: int, words:
 
 def test_ranks_are_shared_within_the_spread() -> None:
     def ranks(*figures: tuple[float, ...]) -> list[int]:
-        return _ranks([MetricValue(values) for values in figures])
+        return ranks_of([MetricValue(values) for values in figures])
 
     assert ranks((1.0,), (1.1,), (2.0,)) == [1, 2, 3], "no spread is known"
     assert ranks((1.0, 1.2), (1.15, 1.25), (2.0, 2.0)) == [1, 1, 3]
     # 1.0 and 1.4 are further apart than either's spread, though the middle one is near both.
     assert ranks((1.0, 1.0), (1.0, 1.4), (1.4, 1.4)) == [1, 1, 3]
     few = [MetricValue((value,), error=0.5) for value in (1.0, 1.4, 1.6)]
-    assert _ranks(few) == [1, 1, 3], "the error of few samples counts too"
+    assert ranks_of(few) == [1, 1, 3], "the error of few samples counts too"
 
 
 def test_the_default_folder_is_the_same_for_the_same_call() -> None:

@@ -122,9 +122,9 @@ class Evaluator:
         found.save(folder.path)
         return found
 
-    def stage(self, folder: RunFolder, until_s: float) -> None:
-        """Evaluate a run at its current step, and save that beside later results."""
-        path = folder.path / "stages" / f"{until_s:g}s"
+    def stage(self, folder: RunFolder, name: str) -> None:
+        """Evaluate a run at its current step, and save that under this name beside later results."""
+        path = folder.path / "stages" / name
         if not (path / evaluation_file(None)).exists():
             found = replace(self.evaluation(folder), neighbours=None)
             own_folder(path.parent)

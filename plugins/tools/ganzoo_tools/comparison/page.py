@@ -65,11 +65,11 @@ def page(comparison: Comparison, data_dir: Path | None = None) -> bytes:
         spec=spec,
         first=first,
         trainings=trainings,
-        environments=_environments(comparison),
+        environments=environments(comparison),
         columns=comparison.columns(),
         title_of=title,
         better=better,
-        shown=_shown(comparison, spec, data_dir),
+        shown=samples_of(comparison, spec, data_dir),
         charts=_charts(comparison),
         classes=_classes(comparison),
         costs=[_cost(recipe) for recipe in comparison.recipes],
@@ -81,7 +81,7 @@ def page(comparison: Comparison, data_dir: Path | None = None) -> bytes:
     )
 
 
-def _environments(comparison: Comparison) -> list[str]:
+def environments(comparison: Comparison) -> list[str]:
     """The machines the runs were trained on, in words: times on different ones are no measure."""
     found = [candidate.info.environment for recipe in comparison.recipes for candidate in recipe.candidates]
     words = [
@@ -92,7 +92,8 @@ def _environments(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def _shown(comparison: Comparison, spec: DataSpec, data_dir: Path | None) -> list[Shown]:
+def samples_of(comparison: Comparison, spec: DataSpec, data_dir: Path | None) -> list[Shown]:
+    """Real samples, where they are to be had, and those of each recipe."""
     limit = min(LARGEST_SAMPLES, SAMPLES_LIMIT // (len(comparison.recipes) + 1))
     drawn = [_drawn(recipe, spec, limit) for recipe in comparison.recipes]
     real = _real(comparison.recipes[0].candidates[0], spec, data_dir, limit)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import ganzoo_core as ganzoo
-from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.words import duration
 from ganzoo_core.errors import DataError, SettingError, TrainingError
@@ -20,13 +19,12 @@ from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import as_file_error, refuse_link
 from ganzoo_core.storage.names import shell_word
-from ganzoo_core.testing import Training, train_steps
-from ganzoo_tools.comparison.candidates import Evaluator, source_of, takes_inputs, trained_steps
+from ganzoo_tools.comparison.candidates import Evaluator, source_of, takes_inputs
+from ganzoo_tools.comparison.job import SAMPLING_SEEDS, stands, try_step
 from ganzoo_tools.comparison.ranking import Comparison, rank_candidates
 
 STAGES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time: how far all are trained before they are judged, and go on
 _LONGEST_NAME = 50  # in characters, of four bytes each at most: file systems allow 255 bytes
-SAMPLING_SEEDS = 1  # of samples from each run: it is between trainings that figures differ
 _log = logging.getLogger("ganzoo")
 
 
@@ -101,7 +99,7 @@ def race(
         try:
             _train(plans[name], seed, folder, until_s, seconds, where)
             if RunFolder.open(folder).metadata().seconds == until_s:  # else it stands at a later stage
-                evaluator.stage(RunFolder.open(folder), until_s)
+                evaluator.stage(RunFolder.open(folder), f"{until_s:g}s")
         except (TrainingError, DataError) as error:
             _log.warning("%s, seed %d is left out: %s", name, seed, error)
             left_out[f"{name}, seed {seed}"] = str(error)
@@ -115,10 +113,15 @@ def race(
 
 def default_folder(data: str, minutes: float) -> Path:
     """Where a race is stored: the same call gives the same folder, so that it resumes there."""
-    words = "".join(c if c.isalnum() else "-" for c in f"{data}-{minutes:g}min")
+    return named_folder("compare", f"{data}-{minutes:g}min")
+
+
+def named_folder(kind: str, words: str) -> Path:
+    """A folder in `runs`, called by its kind and these words as far as a file system takes them."""
+    words = "".join(c if c.isalnum() else "-" for c in words)
     if len(words) > _LONGEST_NAME:  # a path may be longer than a name, and its end tells more than its begin
         words = f"{hashlib.sha256(words.encode()).hexdigest()[:8]}-{words[-_LONGEST_NAME:]}"
-    return Path("runs") / f"compare-{words}"
+    return Path("runs") / f"{kind}-{words}"
 
 
 def _check(seconds: float, seeds: int, texts: Mapping[str, str]) -> None:
@@ -145,7 +148,7 @@ def _plans(
     left_out, of_inputs = {}, False
     for name, plan in list(plans.items()):
         try:
-            of_inputs |= bool(column_names(_try(plan, dataset).networks.generator))
+            of_inputs |= bool(column_names(try_step(plan, dataset).networks.generator))
         except DataError as error:
             if names is not None:
                 raise
@@ -156,12 +159,6 @@ def _plans(
     return plans, left_out, of_inputs
 
 
-def _try(plan: Plan, dataset: Dataset) -> Training:
-    """Take one step: checks that a variant fits the data, and keeps torch's start-up out of the measured time."""
-    run = plan.run
-    return train_steps(plan.variant, dataset, 1, seed=run.seed, device=run.device, precision=run.precision)
-
-
 def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, data_dir: Path | None) -> None:
     """Train a run until it has used its seconds, unless it already has."""
     settings = plan.settings() | {"seed": seed}
@@ -169,7 +166,7 @@ def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, 
     refuse_link(folder)
     begun = (folder / "run.json").exists()
     if begun:
-        stands_s = _stands_s(RunFolder.open(folder))
+        stands_s = stands(RunFolder.open(folder), "seconds")
         if stands_s > seconds:
             raise SettingError(
                 f"{folder} was trained for {duration(stands_s)}, but the minutes are {seconds / 60:g}; "
@@ -181,13 +178,6 @@ def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, 
         folder.parent.mkdir(parents=True, exist_ok=True)
     out, resume = (None, folder) if begun else (folder, None)
     ganzoo.train(plan.variant.name, data_dir=data_dir, seconds=until_s, out=out, resume=resume, **settings)
-
-
-def _stands_s(folder: RunFolder) -> float:
-    """The seconds that a run was to be trained for and was, or as many as were spent until it was interrupted."""
-    info = folder.metadata()
-    step = trained_steps(folder) if folder.checkpoint.exists() else 0
-    return (info.seconds or 0.0) if info.settings["steps"] == step else folder.trained_seconds(step)
 
 
 def _command(names: Sequence[str] | None, data: str, minutes: float, seeds: int, texts: Mapping[str, str]) -> str:

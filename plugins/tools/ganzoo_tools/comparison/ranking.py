@@ -13,7 +13,7 @@ from ganzoo_core.drawing.words import typed
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.storage.names import shell_word
 from ganzoo_tools.comparison.candidates import Candidate
-from ganzoo_tools.evaluation.results import MetricValue, better, check_comparable
+from ganzoo_tools.evaluation.results import Evaluation, MetricValue, better, check_comparable
 
 # Settings that a training may differ in and still be the same recipe.
 _NO_RECIPE = ("seed", "snapshots", "log_every", "checkpoint_every_s", "keep")
@@ -124,7 +124,7 @@ def rank_candidates(
         _check_seeds(group)
     judged = candidates[0].evaluation
     seconds = {candidate.info.seconds for candidate in candidates}
-    by = "coverage" if judged.conditions["extractor"] == "values" else "fid"
+    by = ranking_metric(judged)
     for candidate in candidates:
         if by not in candidate.evaluation.figures:
             raise DataError(
@@ -133,10 +133,11 @@ def rank_candidates(
             )
     sign = 1 if better(by) == "lower" else -1
     found = {
-        name: (tuple(g), _figures(g)) for name, g in zip(_names(list(groups.values())), groups.values(), strict=True)
+        name: (tuple(g), figures_of([e.evaluation for e in g]))
+        for name, g in zip(_names(list(groups.values())), groups.values(), strict=True)
     }
     order = sorted(found, key=lambda name: sign * found[name][1][by].mean)
-    ranks = _ranks([found[name][1][by] for name in order])
+    ranks = ranks_of([found[name][1][by] for name in order])
     recipes = [Recipe(name, rank, *found[name]) for name, rank in zip(order, ranks, strict=True)]
     return Comparison(
         tuple(recipes),
@@ -150,7 +151,12 @@ def rank_candidates(
     )
 
 
-def _ranks(figures: Sequence[MetricValue]) -> list[int]:
+def ranking_metric(judged: Evaluation) -> str:
+    """The metric that decides: FID, or coverage where values are compared as they are."""
+    return "coverage" if judged.conditions["extractor"] == "values" else "fid"
+
+
+def ranks_of(figures: Sequence[MetricValue]) -> list[int]:
     """The ranks of sorted values: one within the spread of the first at a rank shares that rank."""
     ranks: list[int] = []
     for place, figure in enumerate(figures, 1):
@@ -160,9 +166,9 @@ def _ranks(figures: Sequence[MetricValue]) -> list[int]:
     return ranks
 
 
-def _figures(group: Sequence[Candidate]) -> dict[str, MetricValue]:
+def figures_of(evaluations: Sequence[Evaluation]) -> dict[str, MetricValue]:
     """The metrics that all of them have, one value per training."""
-    first, *rest = [candidate.evaluation.figures for candidate in group]
+    first, *rest = [evaluation.figures for evaluation in evaluations]
     return {
         name: MetricValue((figure.mean, *(other[name].mean for other in rest)), figure.floor, figure.error)
         for name, figure in first.items()
