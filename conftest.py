@@ -81,6 +81,17 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def quick_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The classifier that samples are judged by learns for a moment, for tests of what is made of its figures."""
+    from functools import partial
+
+    from ganzoo_tools.evaluation import keeping
+    from ganzoo_tools.evaluation.classifier import train_classifier
+
+    monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=25))
+
+
 class PluginSite:
     """A folder of installed packages on `sys.path`, as pip writes them: modules, METADATA and entry_points.txt."""
 

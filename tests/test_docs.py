@@ -266,7 +266,7 @@ def _timed(page: Path) -> Any:
 
 
 @pytest.mark.parametrize("page", map(_timed, PAGES), ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_does_what_it_shows(page: Path, desk: Any) -> None:
+def test_a_page_does_what_it_shows(page: Path, desk: Any, quick_judge: None) -> None:
     Session(page, desk).follow()
 
 

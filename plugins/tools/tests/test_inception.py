@@ -57,7 +57,7 @@ class Quick(torch.nn.Module):
 
 
 @pytest.fixture
-def quick(stand_in, monkeypatch):
+def quick(stand_in, quick_judge, monkeypatch):
     monkeypatch.setattr(inception, "_Inception", Quick)
 
 

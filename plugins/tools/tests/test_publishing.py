@@ -116,7 +116,7 @@ def invoke(*arguments: object):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
-def test_weights_card_and_picture_are_one_commit(run: Path, site: Hub, in_tmp: Path):
+def test_weights_card_and_picture_are_one_commit(run: Path, site: Hub, in_tmp: Path, quick_judge: None):
     run = Path(shutil.copytree(run, "judged"))
     assert invoke("evaluate", run, "-n", "50", "--seeds", "1").exit_code == 0
     result = invoke("export", run, "-o", "hf:me/digits", "--limits", "All of it.")

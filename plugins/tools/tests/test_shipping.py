@@ -46,7 +46,7 @@ def test_weights_their_card_and_their_picture(run, in_tmp):
     assert "It was not evaluated." in card and card.endswith("## What it is bad at\n\nAll of it.\n")
 
 
-def test_a_card_has_the_figures_of_an_evaluation(run, in_tmp):
+def test_a_card_has_the_figures_of_an_evaluation(run, in_tmp, quick_judge):
     assert invoke("evaluate", run, "-n", "100", "--seeds", "2").exit_code == 0
     found = json.loads((run / "evaluation.json").read_text())["figures"]["fid"]
     ship(run, Path("w.safetensors"))
