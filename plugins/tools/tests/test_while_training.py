@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.sampling.generate import generate
 from ganzoo_core.sampling.generator_file import load
 from ganzoo_tools.evaluation import keeping, while_training
-from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.distances import fid, kid
 from ganzoo_tools.evaluation.reference import load_reals
 from ganzoo_tools.evaluation.while_training import prepared
@@ -27,8 +25,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch, tmp_path):
-    monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=25))
+def quick(quick_judge, monkeypatch, tmp_path):
     monkeypatch.setattr(while_training, "SAMPLES", 200)
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
