@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,11 +128,7 @@ def command(
             )  # fmt: skip
     path = page or home / "comparison.html"
     pages.write_page(found, behind_link(path) if page else path, data_dir)
-    if as_json:
-        print_json(found.to_dict() | {"page": str(path)})
-    else:
-        _print(found)
-    note(f"page: {path}")
+    _tell(found, path, as_json, _print)
 
 
 def _check(runs: tuple[str, ...], variants: str | None, training: dict[str, Any]) -> None:
@@ -194,11 +190,16 @@ def _sweep(
         )  # fmt: skip
     path = page or home / "sweep.html"
     sweep_page.write_page(found, behind_link(path) if page else path, data_dir)
+    _tell(found, path, as_json, print_sweep)
+
+
+def _tell(found: Any, page: Path, as_json: bool, show: Callable[[Any], None]) -> None:
+    """Print what was found, as JSON or as `show` does it, and where its page is."""
     if as_json:
-        print_json(found.to_dict() | {"page": str(path)})
+        print_json(found.to_dict() | {"page": str(page)})
     else:
-        print_sweep(found)
-    note(f"page: {path}")
+        show(found)
+    note(f"page: {page}")
 
 
 def _print(found: Comparison) -> None:
