@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from PIL import Image, ImageOps
+import numpy as np
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 import ganzoo_core as ganzoo
 from ganzoo_core.drawing.pictures import captioned, cells, montage, png_bytes
@@ -35,7 +36,8 @@ PICTURE = DOCS / "img" / "shipped.png"
 TILES = DOCS / "img" / "shipped"  # a picture each, for the home page
 _SIDE = 122  # of a variant's tile on the picture
 _ACROSS = 7  # tiles
-_COLOURS = 24  # of a tile
+_COLOURS = (24, 48, 96, 192)  # of a tile, as many as it needs
+_NEAR = 5.0  # of 255: how far from its own colours a tile may be, in the mean
 
 INTRODUCTION = """# Weights that come with it
 
@@ -143,7 +145,13 @@ def made_by(weights: Path) -> Image.Image:
 
 def small(image: Image.Image) -> bytes:
     """A tile as a PNG of few colours, its own ones."""
-    return png_bytes(image.quantize(_COLOURS, dither=Image.Dither.NONE))
+    fewer = (image.quantize(colours, dither=Image.Dither.NONE) for colours in _COLOURS)
+    return png_bytes(next(one for one in fewer if _apart(one, image) < _NEAR))
+
+
+def _apart(one: Image.Image, other: Image.Image) -> float:
+    """The mean distance of two pictures' values, of 255."""
+    return float(np.mean(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean))
 
 
 def picture(made: dict[str, Image.Image]) -> Image.Image:
@@ -182,7 +190,8 @@ def main(variants: tuple[str, ...], out: Path, only_page: bool, is_compared: boo
         click.echo(variant)
     write_atomically(DOCS / "shipped.md", page().encode())
     made = {name: made_by(weights) for name, weights in shipped()}
-    write_atomically(PICTURE, png_bytes(picture(made).quantize(64, dither=Image.Dither.NONE)))
+    whole = picture(made).quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)  # keeps what is rare
+    write_atomically(PICTURE, png_bytes(whole))
     TILES.mkdir(exist_ok=True)
     for name, image in made.items():
         write_atomically(TILES / f"{name}.png", small(image))
