@@ -62,7 +62,9 @@ def without(trick: str, variant: Variant, dataset: Dataset, precision: str) -> E
     return engine
 
 
-TRICKS = ("precision", "channels last", "one pass for real and fake", "shared fakes", "frozen players", "fused optimizers")
+TRICKS = (
+    "precision", "channels last", "one pass for real and fake", "shared fakes", "frozen players", "fused optimizers",
+)  # fmt: skip
 
 
 def steps_per_s(engine: Engine, trick: str, seconds: float) -> float:
