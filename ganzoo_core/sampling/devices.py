@@ -39,6 +39,15 @@ def _why_not(name: str) -> str:
     return " (PyTorch finds no NVIDIA GPU, or no driver for one)" if name == "cuda" else ""
 
 
+def check_compile(is_asked: bool, device: torch.device) -> None:
+    """Raise `SettingError` for networks to be compiled for a processor: their steps take 1.2 to 2.2 times as long."""
+    if is_asked and device.type == "cpu":
+        raise SettingError(
+            "compile must be false on a processor, where compiled steps take longer (benchmarks/NOTES.md); leave out "
+            "--compile, or give --no-compile where a resumed run began with it"
+        )
+
+
 def pick_precision(name: str, device: torch.device, has_pixels: bool) -> str:
     """The precision, "fp32" or "bf16", that "auto" stands for on a device, for data with or without pixels.
 

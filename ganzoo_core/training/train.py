@@ -26,6 +26,7 @@ from ganzoo_core.runs import checkpoints, own
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.devices import check_compile, pick_device
 from ganzoo_core.sampling.examples import EXAMPLES, choose_examples, read_examples, save_examples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.storage.names import one_line, shell_word
@@ -144,6 +145,7 @@ def _planned(
     plan = resolve(name, settings, texts)
     if plan.run.metric is not None:
         find_metric(plan.run.metric)  # it says so at once where there is none
+    check_compile(plan.run.compile, pick_device(plan.run.device))
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
@@ -175,6 +177,7 @@ def _resume(
                 f"{path} was trained on data that a program gave; give it again: ganzoo.train(resume=..., data=...)"
             )
         plan = resumed_plan(path, metadata, values, texts)
+        check_compile(plan.run.compile, pick_device(plan.run.device))
         step, tensors = checkpoints.load_last(folder)
         steps = plan.variant.config.steps
         if steps < step:
