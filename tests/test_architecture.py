@@ -187,6 +187,22 @@ print("compiler:", "torch._dynamo" in sys.modules)
     assert run_python(program, ROOT) == "compiler: False\n"
 
 
+def test_a_run_comes_to_its_first_step_with_nothing_idle(run_python, tmp_path) -> None:
+    """PyTorch's compiler and scikit-learn take as long to import as PyTorch; matplotlib draws at the end of a run."""
+    idle = {"torch._dynamo", "sympy", "sklearn", "scipy", "triton", "torchvision", "jinja2", "matplotlib.figure"}
+    program = f"""
+import ganzoo_core as ganzoo
+
+class First(ganzoo.Callback):
+    def on_step(self, step, look):
+        print("idle:", sorted({idle!r} & set(sys.modules)))
+
+folder = {str(tmp_path / "run")!r}
+ganzoo.train("dcgan", data="digits", steps=1, batch_size=8, device="cpu", callbacks=[First()], out=folder)
+"""
+    assert run_python(program, ROOT, *PLUGIN_FOLDERS) == "idle: []\n"
+
+
 def test_thirty_plugins_leave_torch_and_numpy_out(run_python, tmp_path) -> None:
     out = run_python(
         f"""
