@@ -239,6 +239,19 @@ def test_the_benchmark_of_the_start_up_runs() -> None:
         assert 0 < program["min_s"] <= program["median_s"] <= program["max_s"] and program["cpu_median_s"] >= 0
 
 
+def test_the_start_up_is_compared_with_another_interpreter() -> None:
+    command = [sys.executable, "-m", "benchmarks.startup", "--plugins", "0", "--runs", "1", "--against", sys.executable]
+    programs = ["--only", "ganzoo run vanilla", "--only", "python -c pass"]
+    table = subprocess.run([*command, *programs], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line.split("  ")[0] for line in table.splitlines()[2:]]
+    assert lines == ["ganzoo run vanilla", "python -c pass"]
+    told = subprocess.run([*command, *programs[2:], "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    (found,) = json.loads(told.stdout)["programs"].values()
+    assert found["ratio_min"] == found["ratio"] == found["ratio_max"]
+    wrong = subprocess.run([*command, "--only", "ganzoo fly"], cwd=ROOT, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "there is no ganzoo fly; there are ganzoo list" in wrong.stderr
+
+
 def figures_of(*arguments: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", *arguments, "--json"]
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)

@@ -67,8 +67,7 @@ def _grown(digits: Tensor) -> Tensor:
 def _all() -> tuple[Tensor, Tensor]:
     images, labels = _published()
     bordered = np.pad(images / 16, ((0, 0), (1, 1), (1, 1))).astype(np.float32)
-    samples = torch.from_numpy(np.stack([_enlarged(image) for image in bordered])).unsqueeze(1)
-    return samples, torch.from_numpy(labels.astype(np.int64))
+    return torch.from_numpy(_enlarged(bordered)).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
 
 
 def _published() -> tuple[np.ndarray, np.ndarray]:
@@ -99,10 +98,11 @@ def _text() -> bytes:
 
 
 def _enlarged(bordered: np.ndarray) -> np.ndarray:
-    """(10, 10) float32 of 0..1 to (28, 28) uint8.
+    """Images (N, 10, 10) float32 of 0..1 to (N, 28, 28) uint8.
 
     Strokes run to the edge of the 8x8 picture, so a border of one pixel lets them end instead of being cut off. The
     Lanczos filter's ringing and its soft edges lie in the lowest and highest sixth of the range, which are cut away.
     """
-    large = np.asarray(Image.fromarray(bordered).resize((28, 28), Image.Resampling.LANCZOS))
+    lanczos = Image.Resampling.LANCZOS
+    large = np.stack([np.asarray(Image.fromarray(image).resize((28, 28), lanczos)) for image in bordered])
     return (np.clip((large - 1 / 6) * 1.5, 0, 1) * 255).round().astype(np.uint8)
