@@ -214,17 +214,17 @@ def main(plugins: int, runs: int, begin: bool, only: tuple[str, ...], against: s
         without = ("GANZOO_PLUGINS", "PYTHONDONTWRITEBYTECODE")
         environment = {k: v for k, v in os.environ.items() if k not in without} | {"PYTHONPATH": path}
         figures: dict[str, Any] = {}
+        if not as_json:
+            heads = ("min", "median", "max", "cpu") if against is None else ("before", "now", "ratio", "least", "most")
+            click.echo(f"{plugins} plugins made for this, {runs} runs each, seconds")
+            click.echo(f"{'':<28}" + "".join(f"{head:>8}" for head in heads))
         for title, arguments in programs.items():
             found = measure(arguments, environment, runs, pythons)
             figures[title] = summary(found[0]) if against is None else compared(*found)
+            if not as_json:
+                click.echo(f"{title:<28}" + "".join(f"{value:8.3f}" for value in figures[title].values()))
     if as_json:
         click.echo(json.dumps({"plugins": plugins, "runs": runs, "programs": figures}, indent=2))
-        return
-    heads = ("min", "median", "max", "cpu") if against is None else ("before", "now", "ratio", "least", "most")
-    click.echo(f"{plugins} plugins made for this, {runs} runs each, seconds")
-    click.echo(f"{'':<28}" + "".join(f"{head:>8}" for head in heads))
-    for title, numbers in figures.items():
-        click.echo(f"{title:<28}" + "".join(f"{value:8.3f}" for value in numbers.values()))
 
 
 if __name__ == "__main__":

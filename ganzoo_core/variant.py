@@ -229,12 +229,17 @@ def _is_kind(value: Any) -> bool:
 def _are_settings(base: type[Settings]) -> Callable[[Any], bool]:
     """Whether a value is a class of settings that can be listed. Raises `PluginError` for a field that can't be."""
 
-    return lambda value: inspect.isclass(value) and issubclass(value, base) and _can_be_listed(value)
+    def check(value: Any) -> bool:
+        cls: Any = value
+        return inspect.isclass(value) and issubclass(value, base) and _can_be_listed(cls)
+
+    return check
 
 
 @functools.cache
 def _can_be_listed(cls: Any) -> bool:
-    return is_dataclass(cls) and cls.options() is not None
+    options = cls.options
+    return is_dataclass(cls) and options() is not None
 
 
 # What a class must state, and what it may: the rule in words, and whether a value keeps it.
