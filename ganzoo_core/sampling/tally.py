@@ -19,6 +19,11 @@ class Tally(TorchDispatchMode):
         self.now = self.most = 0
         self._alive: dict[int, Any] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled inside, and skipping it imports the compiler."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the function, and count what is new in its result."""
         result = func(*args, **(kwargs or {}))

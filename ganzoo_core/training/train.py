@@ -38,6 +38,7 @@ from ganzoo_core.training.freeze import check_learned
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
 from ganzoo_core.training.measuring import find_metric, prepared
 from ganzoo_core.training.memory import check_memory
+from ganzoo_core.training.no_compiler import leave_compiler_out
 from ganzoo_core.training.phases import spans
 from ganzoo_core.training.resume import check_phases, held_to_checkpoint, load_again, resumed_plan, same_data
 from ganzoo_core.training.run import Run
@@ -78,6 +79,7 @@ def train(
     notebook; `watch` serves a page on this machine that shows it while it trains, and can pause it. Raises
     `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
     """
+    leave_compiler_out()
     name, brought = own.known(variant)
     if data is not None:
         settings["data"], options = own.known_data(data)
@@ -126,6 +128,7 @@ def dry_run(
     **settings: Any,
 ) -> Estimate:
     """What a run with these settings would take, by some of its steps; nothing is written. Raises as `train` does."""
+    leave_compiler_out()
     name, brought = own.known(variant)
     plan, dataset = _planned(name, data_dir, epochs, brought | settings, texts or {}, join())
     return estimate(plan, dataset)

@@ -130,6 +130,37 @@ def test_what_a_network_takes_by_hand():
     )
 
 
+@pytest.mark.parametrize("variant", ["vanilla", "dcgan", "wgan-gp", "toy"])
+def test_a_few_samples_tell_no_less_than_the_meta_device_tells(variant):
+    data = pictures(32)
+    tried = memory._Trial(plan(variant), data.spec, SingleProcess(), CPU, 2**62)
+    arguments = tried.plan.variant, data.spec
+    few = memory._game(*arguments, "cpu")
+    (size,) = tried._batch_sizes(*arguments)
+    steps = [tried._most_of_steps(*arguments, *few, n) for n in memory._FEW]
+    whole = tried._most_of_steps(*arguments, *memory._game(*arguments, "meta"))
+    assert whole <= memory._at(size, steps) <= 8 * whole
+
+
+def test_what_grows_with_the_square_of_the_batch_is_seen():
+    assert memory._at(64, [10 * n + 5 for n in memory._FEW]) == 8 * 85
+    assert memory._at(64, [3 * n * n + 10 * n + 5 for n in memory._FEW]) == 3 * 64 * 64 + 645
+    assert memory._at(4, [10 * n + 5 for n in memory._FEW]) == 85, "no less than what was seen"
+
+
+def test_only_what_takes_little_of_what_is_free_fits_plainly():
+    data, small = pictures(16), plan(batch_size=32)
+    needed = need(small, data)
+
+    def plainly(plan_, free, data=data):
+        return memory._Trial(plan_, data.spec, SingleProcess(), CPU, free).plainly_fits()
+
+    assert plainly(small, 8 * needed) and not plainly(small, 3 * needed)
+    assert not plainly(plan(batch_size=1), 2**62), "of one sample a mean may not be taken"
+    assert not plainly(plan(generator_widths=[4096, 4096]), 2**62), "too large to be tried in earnest"
+    assert not plainly(plan(), 2**62, pictures(128))
+
+
 def test_activations_grow_with_the_batch_and_shrink_with_pieces():
     data, widths = pictures(64, 8192), {"generator_widths": [64], "discriminator_widths": [64]}
     one, two = (need(plan(batch_size=n, **widths), data) for n in (1024, 2048))
