@@ -41,7 +41,8 @@ _DECODER_VERSION = 4  # raise it where decoding changes: old caches are then mad
 _FIRST_LOOKS = 256
 _GROUP_BYTES = 2**20  # of pixels that a thread gives back at a time
 _AHEAD_BYTES = 2**26  # of pixels, decoded ahead of what is written: of large images fewer are under way
-_LARGE_BYTES = 2**31
+_LARGE_BYTES = 2**31  # take longer to digest than stamps to settle
+_SETTLE_S = 2.5
 _REPORT_EVERY_S = 5.0
 _log = logging.getLogger("ganzoo")
 
@@ -105,11 +106,16 @@ def _make(home: Path, asked: str, listing: Listing, by_part: Sequence[ImageOptio
 
 
 def _let_settle(cache: Path, listing: Listing) -> None:
-    """Wait, two seconds at the most, until the stamps of large files can be trusted: to digest them anew takes longer."""
+    """Wait until the stamps of large files can be trusted, as else the next to open them would digest all of it.
+
+    A file system whose clock is ahead of this one's is waited for no longer.
+    """
     stamps = [Stamp.of((cache / name).stat()) for name in cache_files(listing)]
-    if sum(stamp.size for stamp in stamps) >= _LARGE_BYTES:
-        while not all(stamp.is_settled(time.time_ns()) for stamp in stamps):
-            time.sleep(0.05)
+    end_s = time.monotonic() + _SETTLE_S
+    while sum(stamp.size for stamp in stamps) >= _LARGE_BYTES and time.monotonic() < end_s:
+        if all(stamp.is_settled(time.time_ns()) for stamp in stamps):
+            break
+        time.sleep(0.05)
 
 
 def _build(folder: Path, listing: Listing, by_part: Sequence[ImageOptions]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ def in_order(
     items: Sequence[T],
     group: int = GROUP,
     most: int = 2**30,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """As `pool.map`, a `group` of items at a time, and at most so many groups ahead of what is asked for.
 
     By default as many as keep all threads at work. What has not begun is cancelled where the iteration ends early.

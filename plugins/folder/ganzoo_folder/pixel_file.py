@@ -28,7 +28,7 @@ class PixelFile:
         self._pool = ThreadPoolExecutor(2)
         self._digesting: Future[None] | None = None
         self._flushing: Future[None] | None = None
-        self._held: list[np.ndarray] = []
+        self._held: list[memoryview] = []
         self._held_bytes = self._unflushed_bytes = 0
 
     def __enter__(self) -> PixelFile:
@@ -40,7 +40,7 @@ class PixelFile:
 
     def add(self, pixels: np.ndarray) -> None:
         """Write pixels (C, H, W) uint8, contiguous, by and by. Raises `OSError`, also for what was added before."""
-        self._held.append(pixels)
+        self._held.append(pixels.data)
         self._held_bytes += pixels.nbytes
         if self._held_bytes >= _PIECE_BYTES:
             self._write()
