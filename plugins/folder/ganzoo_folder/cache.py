@@ -37,7 +37,7 @@ from ganzoo_folder.upkeep import alone, homes, tidy, writable
 if TYPE_CHECKING:
     from ganzoo_folder.options import ImageOptions
 
-_DECODER_VERSION = 4  # raise it where decoding changes: old caches are then made anew
+_DECODER_VERSION = 5  # raise it where decoding changes: old caches are then made anew
 _FIRST_LOOKS = 256
 _GROUP_BYTES = 2**20  # of pixels that a thread gives back at a time
 _AHEAD_BYTES = 2**26  # of pixels, decoded ahead of what is written: of large images fewer are under way

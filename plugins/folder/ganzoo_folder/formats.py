@@ -46,7 +46,9 @@ def _prepare() -> list[str]:
 
 def open_image(path: Path, content: bytes | None = None) -> Image.Image:
     """The image, opened and not decoded; of the file's `content` where it was read before. Raises as `Image.open`."""
-    return Image.open(path if content is None else io.BytesIO(content), formats=_prepare())
+    image = Image.open(path if content is None else io.BytesIO(content), formats=_prepare())
+    image.filename = ""  # else Pillow maps an uncompressed TIFF by its name, and garbles one that EXIF turns
+    return image
 
 
 def extensions() -> frozenset[str]:

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 from folders import BLUE, GREEN, RED, caches, colour_of, load, save
+from PIL import Image
 from pixel_files import png16
 
 from ganzoo_core.errors import DataError
 from ganzoo_folder import Pairs, PairsOptions, cache, parallel, pixel_file, reading, stamps
+from ganzoo_folder.decode import Decoded, Target, decode
+from ganzoo_folder.options import FolderOptions
 from ganzoo_folder.parallel import in_order
 from ganzoo_folder.pixel_file import PixelFile
 
@@ -59,7 +62,7 @@ def test_a_deep_picture_that_was_not_looked_at_first_says_what_is_white(images, 
 
 
 def test_a_guess_is_wrong_for_what_may_come_and_right_for_what_may_not():
-    options, deep = load.__globals__["FolderOptions"](image_size=8), cache.Look(True, (0.0, 4000.0))
+    options, deep = FolderOptions(image_size="8"), cache.Look(True, (0.0, 4000.0))
     (grey,) = (cache._target(options, [cache.Look()], ""),)
     colour, twelve = cache._target(options, [cache.Look(False)], ""), cache._target(options, [deep], "")
     assert cache._fits(cache.Look(), grey, options) and not cache._fits(cache.Look(False), grey, options)
@@ -94,6 +97,20 @@ def test_a_large_file_is_digested_and_decoded_from_the_disk(images, monkeypatch)
     again = load(images, fit="stretch")
     assert torch.equal(held.samples, again.samples)
     assert reads == [(stamps.content_digest(images / "a.png"), None)]
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "CMYK"])
+@pytest.mark.parametrize("held", [False, True])
+def test_an_uncompressed_tiff_is_turned_as_exif_says(tmp_path, mode, held):
+    """From its path, Pillow 13 maps such a file as if it lay on the disk as it is shown."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right: what is on the left of the file comes to be on top
+    stored = Image.fromarray(np.repeat(np.repeat(np.array([[0, 255]], np.uint8), 48, 1), 64, 0))
+    stored.convert("RGB" if mode == "CMYK" else mode).convert(mode).save(tmp_path / "a.tiff", exif=exif)
+    content = (tmp_path / "a.tiff").read_bytes() if held else None
+    made = decode(tmp_path / "a.tiff", Target(96, 64, 1, "crop", (255, 255, 255), (0, 255), None), content)
+    assert isinstance(made, Decoded) and made.size == (64, 96)
+    assert (made.pixels[0, :48] == 0).all() and (made.pixels[0, 48:] == 255).all()
 
 
 def test_two_halves_of_a_picture_are_read_once(images, monkeypatch):
