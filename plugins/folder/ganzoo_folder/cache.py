@@ -15,13 +15,11 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
@@ -30,15 +28,21 @@ from ganzoo_folder.decode import Decoded, Look, Target, decode, look
 from ganzoo_folder.depth import auto_span
 from ganzoo_folder.listing import Listing
 from ganzoo_folder.notes import range_notes, shape_notes, size_notes
-from ganzoo_folder.reading import ROUND, Cached, cache_files, digest, found_digest, in_rounds, read
-from ganzoo_folder.stamps import content_digest
-from ganzoo_folder.upkeep import homes, tidy
+from ganzoo_folder.parallel import GROUP, in_order, new_pool
+from ganzoo_folder.pixel_file import PixelFile
+from ganzoo_folder.reading import Cached, cache_files, digest, found_digest, read
+from ganzoo_folder.stamps import Stamp, read_content
+from ganzoo_folder.upkeep import alone, homes, tidy, writable
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import ImageOptions
 
-_DECODER_VERSION = 4  # raise it where decoding changes: old caches are then made anew
-_ROUND_BYTES = 2**26  # of pixels; of large images fewer are handed to the pool at a time
+_DECODER_VERSION = 5  # raise it where decoding changes: old caches are then made anew
+_FIRST_LOOKS = 256
+_GROUP_BYTES = 2**20  # of pixels that a thread gives back at a time
+_AHEAD_BYTES = 2**26  # of pixels, decoded ahead of what is written: of large images fewer are under way
+_LARGE_BYTES = 2**31  # take longer to digest than stamps to settle
+_SETTLE_S = 2.5
 _REPORT_EVERY_S = 5.0
 _log = logging.getLogger("ganzoo")
 
@@ -57,9 +61,9 @@ def cached(listing: Listing, by_part: Sequence[ImageOptions], data_dir: Path) ->
         if found or why:
             break
     if found is None:
-        home = _writable(data_dir)
+        home = writable(data_dir)
         try:
-            with _alone(home / f".{asked}.lock", listing.root):
+            with alone(home / f".{asked}.lock", listing.root):
                 found, why = read(home, asked, listing, options)  # another process may have made it meanwhile
                 if found is None:
                     if why:
@@ -81,38 +85,6 @@ def _asked(listing: Listing, by_part: Sequence[ImageOptions]) -> str:
     return digest([_DECODER_VERSION, os.fspath(listing.root), listing.split, parts, *share])
 
 
-def _writable(data_dir: Path) -> Path:
-    """The first of the folders that can be written to; a line says so where it is not the first."""
-    reasons: list[str] = []
-    for home in homes(data_dir):
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reasons.append(f"{home} ({error.strerror})")
-            continue
-        if os.access(home, os.W_OK | os.X_OK):
-            if reasons:
-                _log.warning("the decoded images can't be kept in %s; they are kept in %s", visible(reasons[0]), home)
-            return home
-        reasons.append(f"{home} (it can't be written to)")
-    raise DataError(f"the decoded images can't be kept in {' or '.join(reasons)}; name another place with --data-dir")
-
-
-@contextlib.contextmanager
-def _alone(path: Path, root: Path) -> Iterator[None]:
-    """One process builds, while others wait for what it makes. A crash releases the lock."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        _log.info("another process is decoding the images of %s; waiting for it", visible(root))
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _make(home: Path, asked: str, listing: Listing, by_part: Sequence[ImageOptions]) -> Cached:
     """Build the cache and put it in place; whoever does holds the lock. What it stands in for goes."""
     scratch = home / f".{asked}.building"
@@ -126,39 +98,54 @@ def _make(home: Path, asked: str, listing: Listing, by_part: Sequence[ImageOptio
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     sync_folder(home)
-    made, why = read(home, asked, listing, by_part[0])
+    _let_settle(home / f"{asked}-{found}", listing)
+    made, why = read(home, asked, listing, by_part[0], just_made=True)
     if made is None:
         raise OSError(None, f"what was just written there can't be read: {why}")
     return made
 
 
+def _let_settle(cache: Path, listing: Listing) -> None:
+    """Wait until the stamps of large files can be trusted, as else the next to open them would digest all of it.
+
+    A file system whose clock is ahead of this one's is waited for no longer.
+    """
+    stamps = [Stamp.of((cache / name).stat()) for name in cache_files(listing)]
+    end_s = time.monotonic() + _SETTLE_S
+    while sum(stamp.size for stamp in stamps) >= _LARGE_BYTES and time.monotonic() < end_s:
+        if all(stamp.is_settled(time.time_ns()) for stamp in stamps):
+            break
+        time.sleep(0.05)
+
+
 def _build(folder: Path, listing: Listing, by_part: Sequence[ImageOptions]) -> str:
     """Write the files of a cache, have them on the disk, and give a digest of what was found."""
     checked_ns = time.time_ns()
-    files = listing.files
-    paths = [listing.root / image.name for image in files]
     measure = by_part[0].span is None
     with (
         warnings.catch_warnings(action="ignore"),  # Pillow's, which name no file
-        ThreadPoolExecutor() as pool,
+        new_pool() as pool,
     ):
-        # Before they are decoded: of an image that changes meanwhile the digest is then the old one, and found wrong.
-        digests = list(in_rounds(pool, content_digest, paths, ROUND))
-        looks = dict(zip(files, in_rounds(pool, partial(look, measure=measure), paths, ROUND), strict=True))
-        by_file = [[looks[image] for image in part.images] for part in listing.parts]
-        targets = [_target(*of) for of in zip(by_part, by_file, (part.half for part in listing.parts), strict=True)]
-        bad, notes = _write_samples(folder, pool, listing, by_part[0], targets)
-    _check_labels(listing, bad)
-    for options, target, found in zip(by_part, targets, by_file, strict=True):
-        notes += range_notes(options, target, found)
-    parts = []
-    for name, target in zip(cache_files(listing), targets, strict=True):
-        with open(folder / name, "rb") as samples:
-            contents = content_digest(samples)
-        parts.append({"channels": target.channels, "span": target.span, "contents": contents, "stamp": None})
-    rows = [
-        [image.name, image.stamp, digest, bad.get(image.name)] for image, digest in zip(files, digests, strict=True)
+        # A few tell what all are made to, nearly always. Else all are looked at, and what was made is made again.
+        every = max(1, len(listing.images) // _FIRST_LOOKS)
+        looks = _looked(pool, listing, measure, every)
+        try:
+            made = _write_samples(folder, pool, listing, by_part, _targets(listing, by_part, looks), measure)
+        except _Misfit:
+            looks = _looked(pool, listing, measure)
+            made = _write_samples(folder, pool, listing, by_part, _targets(listing, by_part, looks), None)
+        else:
+            looks = made.looks
+    _check_labels(listing, made.bad)
+    targets, notes = _targets(listing, by_part, looks), made.notes
+    for options, target, part in zip(by_part, targets, listing.parts, strict=True):
+        notes += range_notes(options, target, [looks[image.name] for image in part.images])
+    parts = [
+        {"channels": target.channels, "span": target.span, "contents": contents, "stamp": None}
+        for target, contents in zip(targets, made.contents, strict=True)
     ]
+    files = listing.files
+    rows = [[image.name, image.stamp, made.digests[image.name], made.bad.get(image.name)] for image in files]
     index = {"checked_ns": checked_ns, "notes": notes, "parts": parts, "files": rows}
     about = {"folder": os.fspath(listing.root), "split": listing.split, "images": len(files), **by_part[0].to_dict()}
     for name, values in {"index.json": index, "about.json": about}.items():
@@ -168,9 +155,24 @@ def _build(folder: Path, listing: Listing, by_part: Sequence[ImageOptions]) -> s
     return found_digest(index)
 
 
+def _looked(pool: ThreadPoolExecutor, listing: Listing, measure: bool, every: int = 1) -> dict[str, Look]:
+    """A look at each file of each so many samples, by name."""
+    names = list(dict.fromkeys(image.name for part in listing.parts for image in part.images[::every]))
+    paths = [listing.root / name for name in names]
+    return dict(zip(names, in_order(pool, partial(look, measure=measure), paths), strict=True))
+
+
 def _on_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _targets(listing: Listing, by_part: Sequence[ImageOptions], looks: dict[str, Look]) -> list[Target]:
+    """What the pictures of each part are made to, by those that were looked at."""
+    return [
+        _target(options, [looks[image.name] for image in part.images if image.name in looks], part.half)
+        for options, part in zip(by_part, listing.parts, strict=True)
+    ]
 
 
 def _target(options: ImageOptions, looks: list[Look], half: str) -> Target:
@@ -180,44 +182,102 @@ def _target(options: ImageOptions, looks: list[Look], half: str) -> Target:
     return Target(*options.sides, channels, options.fit, options.colour, span, options.span, half)
 
 
+def _fits(seen: Look, target: Target, options: ImageOptions) -> bool:
+    """Whether the target is the same with one file more looked at: colour and more bits can come, but never go."""
+    if not seen.is_grey and target.channels == 1 and options.channels is None:
+        return False
+    if options.span or not seen.extremes:
+        return True
+    return target.span is not None and auto_span([seen.extremes, target.span]) == target.span
+
+
+class _Misfit(Exception):
+    """A file shows that the target is another than was guessed from some."""
+
+
+class _Read(NamedTuple):
+    """What was made of a file: the digest of its content, a look at it where asked for, and its pixels or why not."""
+
+    digest: str
+    seen: Look | None
+    made: Decoded | str
+
+
+class _Made(NamedTuple):
+    """What was written, and found out on the way: digests and looks by name; why files can't be read, by name; what to
+    tell of sizes; and a digest of each file of pixels."""
+
+    digests: dict[str, str]
+    looks: dict[str, Look]
+    bad: dict[str, str]
+    notes: list[str]
+    contents: list[str]
+
+
 def _write_samples(
-    folder: Path, pool: ThreadPoolExecutor, listing: Listing, options: ImageOptions, targets: list[Target]
-) -> tuple[dict[str, str], list[str]]:
-    """Write the pixels of the samples that can be read; why others can't be, by name, and what to tell of sizes."""
-    bad: dict[str, str] = {}
+    folder: Path,
+    pool: ThreadPoolExecutor,
+    listing: Listing,
+    by_part: Sequence[ImageOptions],
+    targets: list[Target],
+    measure: bool | None,
+) -> _Made:
+    """Write the pixels of the samples that can be read. Raises `_Misfit` for a file that the targets are not right for,
+    unless `measure` is None: none is looked at then.
+    """
+    made = _Made({}, {}, {}, [], [])
     differ: list[str] = []
     enlarged = cut = 0
     said_s, where = time.monotonic(), visible(listing.root)
     rows = [tuple(image.name for image in row) for row in zip(*(part.images for part in listing.parts), strict=True)]
-    at_once = min(
-        ROUND, max(1, _ROUND_BYTES // sum(target.channels * target.height * target.width for target in targets))
-    )
-    results = in_rounds(pool, partial(_decoded, root=listing.root, targets=targets), rows, at_once)
+    sample_bytes = sum(target.channels * target.height * target.width for target in targets)
+    group = min(GROUP, max(1, _GROUP_BYTES // sample_bytes))
+    most = max(1, _AHEAD_BYTES // (group * sample_bytes))
+    read_row = partial(_read_row, root=listing.root, targets=targets, measure=measure)
     with contextlib.ExitStack() as opened:
-        files = [opened.enter_context(open(folder / name, "xb")) for name in cache_files(listing)]
-        for done, (row, decoded) in enumerate(zip(rows, results, strict=True)):
+        files = [opened.enter_context(PixelFile(folder / name)) for name in cache_files(listing)]
+        results = opened.enter_context(contextlib.closing(in_order(pool, read_row, rows, group, most)))
+        for done, (row, found) in enumerate(zip(rows, results, strict=True)):
             if time.monotonic() - said_s > _REPORT_EVERY_S:
                 said_s = time.monotonic()
                 _log.info("decoded %s of the %s images of %s, once for all", f"{done:,}", f"{len(rows):,}", where)
-            reasons = {name: found for name, found in zip(row, decoded, strict=True) if isinstance(found, str)}
+            for name, of, target, options in zip(row, found, targets, by_part, strict=True):
+                made.digests[name] = of.digest
+                if of.seen is not None:
+                    made.looks[name] = of.seen
+                    if not _fits(of.seen, target, options):
+                        raise _Misfit
+            reasons = {name: of.made for name, of in zip(row, found, strict=True) if isinstance(of.made, str)}
             for name, reason in reasons.items():
-                _stop_at(listing.root / name, reason, options)
-            bad |= reasons
-            images = [found for found in decoded if isinstance(found, Decoded)]
+                _stop_at(listing.root / name, reason, by_part[0])
+            made.bad.update(reasons)
+            images = [of.made for of in found if isinstance(of.made, Decoded)]
             if reasons:
                 continue
             for file, image in zip(files, images, strict=True):
-                file.write(image.pixels.tobytes())  # not mapped: a full disk is an error then, not the process's end
+                file.add(image.pixels)
             enlarged, cut = enlarged + any(i.enlarged for i in images), cut + any(i.cut for i in images)
             if not _are_alike(images[0].size, images[-1].size):
                 differ.append(row[0])
-        for file in files:
-            _on_disk(file)
-    return bad, size_notes(options, len(rows), enlarged, cut) + shape_notes(len(rows), differ)
+        made.contents.extend(file.finish() for file in files)
+    made.notes.extend(size_notes(by_part[0], len(rows), enlarged, cut) + shape_notes(len(rows), differ))
+    return made
 
 
-def _decoded(row: Sequence[str], root: Path, targets: Sequence[Target]) -> list[Decoded | str]:
-    return [decode(root / name, target=target) for name, target in zip(row, targets, strict=True)]
+def _read_row(row: Sequence[str], root: Path, targets: Sequence[Target], measure: bool | None) -> list[_Read]:
+    """What is made of the files of a sample, each of which is read once, also for two halves of one."""
+    paths = {name: root / name for name in row}
+    contents = {name: read_content(path) for name, path in paths.items()}
+    return [_read(paths[name], *contents[name], target, measure) for name, target in zip(row, targets, strict=True)]
+
+
+def _read(path: Path, digest: str, content: bytes | None, target: Target, measure: bool | None) -> _Read:
+    made = decode(path, target=target, content=content)
+    if measure is None:
+        return _Read(digest, None, made)
+    if isinstance(made, Decoded) and made.is_grey is not None:
+        return _Read(digest, Look(made.is_grey), made)
+    return _Read(digest, look(path, measure, content), made)
 
 
 def _are_alike(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -20,7 +20,7 @@ def to_srgb(image: Image.Image, info: Mapping[Any, Any]) -> Image.Image:
     By its embedded profile, or else by a PNG's gamma and primaries; as it is where it has neither.
     """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    opaque = image.convert(image.mode.removesuffix("A"))
+    opaque = image if alpha is None else image.convert(image.mode.removesuffix("A"))
     if profile := info.get("icc_profile"):
         opaque = _by_profile(opaque, profile)
     elif (gamma := info.get("gamma")) and "srgb" not in info:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -52,44 +53,53 @@ class Target(NamedTuple):
 
 class Decoded(NamedTuple):
     """Pixels (C, H, W) uint8, the picture's own width and height, and what had to be done: made larger, more than a
-    third cut off."""
+    third cut off.
+
+    `is_grey`: whether the file is stored as grey; None for one of more than 8 bits, at which only `look` looks.
+    """
 
     pixels: np.ndarray
     size: tuple[int, int]
     enlarged: bool
     cut: bool
+    is_grey: bool | None = None
 
 
-def look(path: Path, measure: bool) -> Look:
+def look(path: Path, measure: bool, content: bytes | None = None) -> Look:
     """A first look, by the header and, to `measure`, at whole numbers of more than 8 bits.
 
-    A file that can't be read does not speak for colour, as it is reported by `decode`.
+    A file that can't be read does not speak for colour, as it is reported by `decode`. `content`: the file's, where it
+    was read before.
     """
+    reopen = partial(open_image, path, content)
     try:
-        with open_image(path) as image:
+        with reopen() as image:
             _check_size(image)
             if not (measure and depth.is_deep(image)) or depth.has_floats(image):
                 return Look(_is_grey(image))
             with _turn(image):
-                return Look(_is_grey(image), depth.extremes(depth.values(image, partial(open_image, path))))
+                return Look(_is_grey(image), depth.extremes(depth.values(image, reopen)))
     except Exception:  # noqa: BLE001 - as in `decode`
         return Look()
 
 
-def decode(path: Path, target: Target) -> Decoded | str:
+def decode(path: Path, target: Target, content: bytes | None = None) -> Decoded | str:
     """The file's first frame; or why it can't be read, such as "it is empty".
 
     Turned as EXIF says, in sRGB, its parts outside `target.span` cut to black and white, fitted by an antialiased
-    Lanczos filter, and laid on the background unless opacity is asked for.
+    Lanczos filter, and laid on the background unless opacity is asked for. `content`: the file's, where it was read
+    before.
     """
+    reopen = partial(open_image, path, content)
     try:
-        with open_image(path) as image:
+        with reopen() as image:
+            is_grey = None if depth.is_deep(image) else _is_grey(image)
             if not target.half:  # whose border lies between two pixels of the whole size
                 # A JPEG is decoded at a fraction of its size, four times the pixels needed at the least.
                 image.draft(None, (2 * max(target[:2]),) * 2)
             _check_size(image)
             with _turn(image):
-                return _decoded(image, path, target)
+                return _decoded(image, reopen, target)._replace(is_grey=is_grey)
     except Exception as error:  # noqa: BLE001 - on a damaged file Pillow raises nearly anything
         return _reason(path, error)
 
@@ -112,8 +122,8 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in _GREY_MODES or image.mode.startswith("I;16") or depth.stores_grey_and_alpha(image)
 
 
-def _decoded(image: Image.Image, path: Path, target: Target) -> Decoded:
-    whole = _part(_upright(image, path, target), target.half)
+def _decoded(image: Image.Image, reopen: Callable[[], Image.Image], target: Target) -> Decoded:
+    whole = _part(_upright(image, reopen, target), target.half)
     height, width = target[:2]
     across, down = width * whole.height, height * whole.width  # equal where the shapes are alike
     cut = target.fit == "crop" and 3 * min(across, down) < 2 * max(across, down)
@@ -121,7 +131,8 @@ def _decoded(image: Image.Image, path: Path, target: Target) -> Decoded:
     if target.fit == "pad":  # only one side is filled
         enlarged = width > whole.width and height > whole.height
     flat = _laid_out(to_srgb(_fitted(whole, width, height, target.fit), image.info), target)
-    pixels = np.asarray(flat).reshape(height, width, target.channels).transpose(2, 0, 1)
+    planes = b"".join([flat.tobytes("raw", band) for band in flat.getbands()])  # a third of numpy's time to transpose
+    pixels = np.frombuffer(planes, np.uint8).reshape(target.channels, height, width)
     return Decoded(pixels, whole.size, enlarged, cut)
 
 
@@ -139,16 +150,19 @@ def _part(image: Image.Image, half: str) -> Image.Image:
     return image.crop((left, 0, left + middle, image.height))
 
 
-def _upright(image: Image.Image, path: Path, target: Target) -> Image.Image:
+def _upright(image: Image.Image, reopen: Callable[[], Image.Image], target: Target) -> Image.Image:
     """The image in 8 bits, of mode L, LA, RGB, RGBA or CMYK, turned as EXIF says."""
-    shallow = _from_depth(image, path, target) if depth.is_deep(image) else _plain(image)
-    shallow.getexif()[0x0112] = image.getexif().get(0x0112, 1)  # 1: upright, as Pillow has turned a TIFF already
+    shallow = _from_depth(image, reopen, target) if depth.is_deep(image) else _plain(image)
+    orientation = image.getexif().get(0x0112, 1)  # 1: upright, as Pillow has turned a TIFF already
+    if orientation == 1:
+        return shallow
+    shallow.getexif()[0x0112] = orientation
     return ImageOps.exif_transpose(shallow)
 
 
-def _from_depth(image: Image.Image, path: Path, target: Target) -> Image.Image:
+def _from_depth(image: Image.Image, reopen: Callable[[], Image.Image], target: Target) -> Image.Image:
     floats = depth.has_floats(image)
-    found = depth.values(image, partial(open_image, path))
+    found = depth.values(image, reopen)
     span = target.float_span or depth.float_span(found) if floats else target.span
     if span is None:
         low, high = depth.extremes(found)
@@ -169,6 +183,8 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _fitted(image: Image.Image, width: int, height: int, fit: str) -> Image.Image:
+    if image.size == (width, height):
+        return image
     if fit == "crop":
         return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
     if fit == "pad":
@@ -179,17 +195,16 @@ def _fitted(image: Image.Image, width: int, height: int, fit: str) -> Image.Imag
 
 def _laid_out(image: Image.Image, target: Target) -> Image.Image:
     """The image in the middle of the background, which is transparent where opacity is asked for."""
-    alpha = 0 if target.channels == 4 else 255
-    size = target.width, target.height
-    canvas = Image.new("RGBA", size, (*target.background, alpha))
+    mode, size = _MODES[target.channels], (target.width, target.height)
     if image.size == size and not image.has_transparency_data:
-        return image.convert(_MODES[target.channels])
+        return image if image.mode == mode else image.convert(mode)
+    canvas = Image.new("RGBA", size, (*target.background, 0 if mode == "RGBA" else 255))
     corner = (size[0] - image.width) // 2, (size[1] - image.height) // 2
-    if target.channels == 4:
+    if mode == "RGBA":
         canvas.paste(image.convert("RGBA"), corner)
     else:
         canvas.alpha_composite(image.convert("RGBA"), corner)
-    return canvas.convert(_MODES[target.channels])
+    return canvas.convert(mode)
 
 
 def _reason(path: Path, error: Exception) -> str:

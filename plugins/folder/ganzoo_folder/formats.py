@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 from pathlib import Path
 
 from PIL import Image
@@ -33,19 +34,21 @@ _VIDEO_BRANDS = {b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1", b"M4V "}
 
 
 @functools.cache
-def _prepare() -> None:
-    """Have Pillow know its formats, and HEIF where the package that reads it is installed."""
+def _prepare() -> list[str]:
+    """Have Pillow know its formats, with HEIF where the package that reads it is installed; their names."""
     Image.init()
     with contextlib.suppress(ImportError):
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
+    return sorted(_FORMATS & Image.OPEN.keys())
 
 
-def open_image(path: Path) -> Image.Image:
-    """The image, opened and not decoded. Raises as `Image.open`."""
-    _prepare()
-    return Image.open(path, formats=sorted(_FORMATS & Image.OPEN.keys()))
+def open_image(path: Path, content: bytes | None = None) -> Image.Image:
+    """The image, opened and not decoded; of the file's `content` where it was read before. Raises as `Image.open`."""
+    image = Image.open(path if content is None else io.BytesIO(content), formats=_prepare())
+    image.filename = ""  # else Pillow maps an uncompressed TIFF by its name, and garbles one that EXIF turns
+    return image
 
 
 def extensions() -> frozenset[str]:

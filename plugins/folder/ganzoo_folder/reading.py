@@ -10,11 +10,10 @@ import mmap
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,15 +22,12 @@ from ganzoo_core.errors import FileError
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.storage.names import visible
 from ganzoo_folder.listing import Listing
+from ganzoo_folder.parallel import in_order, new_pool
 from ganzoo_folder.stamps import Stamp, content_digest
 from ganzoo_folder.upkeep import Guard, hold
 
 if TYPE_CHECKING:
     from ganzoo_folder.options import ImageOptions
-
-ROUND = 1024  # images handed to the pool at a time, or fewer large ones: neither work nor results pile up
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Cached(NamedTuple):
@@ -55,12 +51,17 @@ class _Unfit(Exception):
     """A cache that can't be used; the text says why."""
 
 
-def read(home: Path, asked: str, listing: Listing, options: ImageOptions) -> tuple[Cached | None, str]:
-    """What a cache holds; else why it is of no use, or nothing where none is there."""
+def read(
+    home: Path, asked: str, listing: Listing, options: ImageOptions, *, just_made: bool = False
+) -> tuple[Cached | None, str]:
+    """What a cache holds; else why it is of no use, or nothing where none is there.
+
+    Of one that was just made by this process, under its lock, the pixels are not read again.
+    """
     why = ""
     for cache in sorted(home.glob(f"{asked}-*")):
         try:
-            return _opened(cache, listing, options), ""
+            return _opened(cache, listing, options, just_made), ""
         except _Unfit as error:
             why = str(error)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
@@ -68,7 +69,7 @@ def read(home: Path, asked: str, listing: Listing, options: ImageOptions) -> tup
     return None, visible(why)
 
 
-def _opened(cache: Path, listing: Listing, options: ImageOptions) -> Cached:
+def _opened(cache: Path, listing: Listing, options: ImageOptions, just_made: bool) -> Cached:
     """The cache, once it is found to be whole and made from these very images. Raises `_Unfit` and others."""
     index = json.loads((cache / "index.json").read_bytes())
     now_ns = time.time_ns()
@@ -83,7 +84,7 @@ def _opened(cache: Path, listing: Listing, options: ImageOptions) -> Cached:
             shape = (n, int(about["channels"]), *options.sides)
             stamp = Stamp.of(os.fstat(file.fileno()))
             if stamp != Stamp(*about["stamp"] or (0,) * 4) or not stamp.is_settled(index["checked_ns"]):
-                if stamp.size != math.prod(shape) or content_digest(file) != about["contents"]:
+                if stamp.size != math.prod(shape) or not (just_made or content_digest(file) == about["contents"]):
                     raise ValueError("samples")
                 read_anew = True
             parts.append(_mapped(file, shape))
@@ -121,8 +122,8 @@ def _check_images(index: dict[str, Any], listing: Listing) -> bool:
     ]
     if not doubtful:
         return False
-    with ThreadPoolExecutor() as pool:
-        digests = list(in_rounds(pool, content_digest, [path for path, _ in doubtful], ROUND))
+    with new_pool() as pool:
+        digests = list(in_order(pool, content_digest, [path for path, _ in doubtful]))
     changed = sum(new != old for new, (_, old) in zip(digests, doubtful, strict=True))
     if changed:
         raise _Unfit(f"{changed:,} of {len(files):,} images were changed since they were decoded")
@@ -166,9 +167,3 @@ def found_digest(index: dict[str, Any]) -> str:
     files = [[name, digest, why] for name, _, digest, why in index["files"]]
     parts = [[part["channels"], part["span"], part["contents"]] for part in index["parts"]]
     return digest([parts, index["notes"], files])
-
-
-def in_rounds(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T], at_once: int) -> Iterator[R]:
-    """As `pool.map`, which would take in a hundred thousand at once."""
-    for start in range(0, len(items), at_once):
-        yield from pool.map(function, items[start : start + at_once])

@@ -8,6 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
+_MOST_HELD = 2**24  # bytes of a file: several are read at a time
 _SETTLED_NS = 2 * 10**9  # file systems count time in steps of up to two seconds
 
 
@@ -29,6 +30,28 @@ class Stamp(NamedTuple):
         return max(self.mtime_ns, self.ctime_ns) + _SETTLED_NS < at_ns
 
 
+def new_digest() -> hashlib.blake2b:
+    """The digest of a file's content, to be fed with it."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def read_content(path: Path) -> tuple[str, bytes | None]:
+    """The digest of a file's content, and the content itself, so that what is decoded is what was digested.
+
+    No content of a large file, nor of one that can't be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as opened:
+            if os.fstat(opened.fileno()).st_size <= _MOST_HELD:
+                content = opened.readall()
+                digest = new_digest()
+                digest.update(content)
+                return digest.hexdigest(), content
+    except OSError:
+        return "", None
+    return content_digest(path), None
+
+
 def content_digest(file: Path | BufferedReader) -> str:
     """A digest of all bytes of a file; empty where it can't be read."""
     if isinstance(file, Path):
@@ -37,4 +60,4 @@ def content_digest(file: Path | BufferedReader) -> str:
                 return content_digest(opened)
         except OSError:
             return ""
-    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return hashlib.file_digest(file, new_digest).hexdigest()

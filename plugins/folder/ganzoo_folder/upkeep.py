@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +17,10 @@ from filelock import FileLock, Timeout
 
 from ganzoo_core.datasets import cache_folder
 from ganzoo_core.errors import DataError
+from ganzoo_core.storage.names import visible
 
 _KEPT_S = 30 * 86_400
+_log = logging.getLogger("ganzoo")
 
 
 class Guard:
@@ -48,6 +52,38 @@ class Guard:
 def homes(data_dir: Path) -> list[Path]:
     """Where caches may lie: in the data folder, else in the user's own place."""
     return [data_dir / "folder-cache", cache_folder() / "folder-cache"]
+
+
+def writable(data_dir: Path) -> Path:
+    """The first of the folders that can be written to; a line says so where it is not the first."""
+    reasons: list[str] = []
+    for home in homes(data_dir):
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reasons.append(f"{home} ({error.strerror})")
+            continue
+        if os.access(home, os.W_OK | os.X_OK):
+            if reasons:
+                _log.warning("the decoded images can't be kept in %s; they are kept in %s", visible(reasons[0]), home)
+            return home
+        reasons.append(f"{home} (it can't be written to)")
+    raise DataError(f"the decoded images can't be kept in {' or '.join(reasons)}; name another place with --data-dir")
+
+
+@contextlib.contextmanager
+def alone(path: Path, root: Path) -> Iterator[None]:
+    """One process builds, while others wait for what it makes. A crash releases the lock."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        _log.info("another process is decoding the images of %s; waiting for it", visible(root))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def about_caches(home: Path) -> dict[Path, dict[str, object]]:

@@ -214,11 +214,11 @@ import sys, time
 from pathlib import Path
 from ganzoo_folder import Folder, FolderOptions, cache
 
-def decode(path, target):
+def decode(path, **how):
     if path.name == "5.png":
         print("stalled", flush=True)
         time.sleep(600)
-    return real(path, target)
+    return real(path, **how)
 
 real, cache.decode = cache.decode, decode
 images = Path(sys.argv[1])

@@ -1,0 +1,54 @@
+"""Work on many files at once, by threads: to read, decode and digest frees the interpreter for the others."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+GROUP = 16  # files that a thread takes at a time: to hand over each by itself costs as much as to decode a small one
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def new_pool() -> ThreadPoolExecutor:
+    """A thread for each core; more would wait for each other."""
+    return ThreadPoolExecutor(cores())
+
+
+def in_order(
+    pool: ThreadPoolExecutor,
+    function: Callable[[T], R],
+    items: Sequence[T],
+    group: int = GROUP,
+    most: int = 2**30,
+) -> Generator[R, None, None]:
+    """As `pool.map`, a `group` of items at a time, and at most so many groups ahead of what is asked for.
+
+    By default as many as keep all threads at work. What has not begun is cancelled where the iteration ends early.
+    """
+    ahead = min(most, 2 * cores() + 1)
+    under_way: deque[Future[list[R]]] = deque()
+    try:
+        for start in range(0, len(items), group):
+            if len(under_way) >= ahead:
+                yield from under_way.popleft().result()
+            under_way.append(pool.submit(_all, function, items[start : start + group]))
+        while under_way:
+            yield from under_way.popleft().result()
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+def _all(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    return [function(item) for item in items]
