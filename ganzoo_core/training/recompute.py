@@ -49,8 +49,8 @@ class Recomputing:
                 raise
             why = str(error).partition("\n")[0].removeprefix("torch.utils.checkpoint: ")
             raise SettingError(
-                f"checkpoint_activations must be false for {self._named}, as a network of it can't be computed a second "
-                f"time: {why}"
+                f"checkpoint_activations must be false for {self._named}, as a network of it can't be computed "
+                f"a second time: {why}"
             ) from error
         finally:
             for module, attributes in before.items():
@@ -99,7 +99,7 @@ class _Pieces:
                 self._visit(child)
 
     def _is_piece(self, module: nn.Module) -> bool:
-        """Whether a module that isn't a plain `Sequential` is computed again as a whole: it is small, or of layers only.
+        """Whether a module, no plain `Sequential`, is computed again as a whole: it is small, or of layers only.
 
         One with hooks of its own is not: they are called around its `forward`, and may hand it something.
         """
@@ -116,10 +116,9 @@ class _Pieces:
         """
         groups: list[list[nn.Module]] = [[]]
         for child in children:
-            layers = sum(map(_layers, groups[-1]))
-            if _layers(child) > self._size or layers > self._size:
-                groups.append([])
-            elif layers + _layers(child) > self._size and any(p.ndim > 1 for p in child.parameters()):
+            alone = any(_layers(one) > self._size for one in (child, *groups[-1]))
+            is_full = sum(map(_layers, (child, *groups[-1]))) > self._size
+            if alone or (is_full and any(p.ndim > 1 for p in child.parameters())):
                 groups.append([])
             groups[-1].append(child)
         return [group for group in groups if group]
