@@ -112,7 +112,7 @@ class _Pieces:
     def _neighbours(self, children: Sequence[nn.Module]) -> list[list[nn.Module]]:
         """The children of a `Sequential` in groups: a large one by itself, others together up to a piece's size.
 
-        A group begins with weights, never with a layer that changes its input in place.
+        Where there is a choice, a group begins with weights: activations may change their input in place.
         """
         groups: list[list[nn.Module]] = [[]]
         for child in children:
@@ -127,10 +127,11 @@ class _Pieces:
         if len(layers) == 1 and _layers(layers[0]) > self._size:
             self._visit(layers[0])
             return layers[0]
-        run = _in_turn(layers)
-        if sum(map(_layers, layers)) == 1 or getattr(layers[0], "inplace", False):
-            return run
-        return self._forgetful(run, layers)
+        start = next((n for n, layer in enumerate(layers) if not getattr(layer, "inplace", False)), len(layers))
+        first, rest = layers[:start], layers[start:]  # a layer that spoils its input can't be computed again from it
+        if sum(map(_layers, rest)) < 2:
+            return _in_turn(layers)
+        return _in_turn([*first, self._forgetful(_in_turn(rest), rest)])
 
     def _forgetful(self, function: Callable[..., Any], roots: Sequence[nn.Module]) -> Callable[..., Any]:
         """The function, a part of the network, made to drop its activations where it gets nothing that may change."""

@@ -227,6 +227,19 @@ def test_a_network_that_can_not_be_computed_again_is_refused(block, why):
         engine(Unable, FP32, checkpoint_activations=True).train_step()
 
 
+def test_a_piece_may_begin_with_a_layer_that_spoils_its_input(calls):
+    """As the encoder's layers of arXiv:1611.07004 do in its authors' code."""
+    layers = [nn.LeakyReLU(0.2, inplace=True), nn.Linear(WIDTH, WIDTH), nn.Sigmoid(), nn.Linear(WIDTH, WIDTH)]
+    network, x = nn.ModuleList([nn.Sequential(*layers), nn.Sequential(*layers)]), torch.randn(5, WIDTH)
+    found = []
+    for networks in ([], [network]):
+        with recompute.Recomputing("u-net", networks, torch.device("cpu")).here():
+            network[1](network[0](x.clone())).square().sum().backward()
+        found.append(layers[1].weight.grad)
+        layers[1].weight.grad = None
+    assert len(calls) == 2 and torch.equal(*found)
+
+
 def test_lists_that_may_change_are_computed_once(calls):
     """A list handed to a block may be emptied before the backward pass."""
 
