@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python -m benchmarks.step_memory [dcgan ...] [--image-size 64] [--set KEY=VALUE]... [--resident]
 
 All installed variants if none is named, on the data of their own, or on random pictures of `--image-size` with labels,
-sources and texts. The largest of a run's phases counts. On a processor the tensors alive are counted, as `--dry-run`
-does; on a card its allocator tells. `--resident`: what Linux tells of a process of its own beside it, less the same
-weights and optimizers, once a step in the same process has loaded the kernels.
+sources and texts; in a run's last phase, which is of the full size. On a processor the tensors alive are counted, as
+`--dry-run` does; on a card its allocator tells. `--resident`: what Linux tells of a process of its own beside it, less
+the same weights and optimizers, once a step in the same process has loaded the kernels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +67,17 @@ def loaded(plan: Plan, image_size: int | None, data_dir: Path | None) -> Dataset
     return load_data(plan.source, data_dir, SingleProcess())
 
 
-def stages(engine: Engine) -> Iterator[Callable[[], None]]:
-    """What plays a step of each phase in which all of its players move, again and again."""
-    for stage in engine.stages:
-        every = math.lcm(*(player.every for player in stage.players))
-        first = -(-stage.span.start // every) * every
+def last_phase(engine: Engine) -> Callable[[], None]:
+    """What plays a step of the run's last phase in which all of its players move, again and again."""
+    stage = engine.stages[-1]
+    every = math.lcm(*(player.every for player in stage.players))
+    first = -(-stage.span.start // every) * every
 
-        def play(first: int = first) -> None:
-            engine.go_to(first)
-            engine.train_step()
+    def play() -> None:
+        engine.go_to(first)
+        engine.train_step()
 
-        yield play
+    return play
 
 
 def state_bytes(engine: Engine) -> int:
@@ -122,28 +122,27 @@ def step_s(engine: Engine, play: Callable[[], None], steps: int) -> float:
 
 
 def measure(make: Callable[[bool], Engine], steps: int) -> dict[str, dict[str, float]]:
-    """Megabytes of 2^20 bytes and seconds of a step of the phase that takes most, with activations kept and dropped."""
+    """Megabytes of 2^20 bytes, and seconds, of a step with activations kept and dropped."""
     found = {}
     for name, is_on in (("kept", False), ("dropped", True)):
         engine = make(is_on)
-        most, largest = max(((peak_bytes(engine, play), play) for play in stages(engine)), key=lambda pair: pair[0])
-        found[name] = {"state_mb": state_bytes(engine) / MB, "step_mb": most / MB}
+        play = last_phase(engine)
+        found[name] = {"step_mb": peak_bytes(engine, play) / MB, "state_mb": state_bytes(engine) / MB}
         if steps:
-            found[name]["step_s"] = step_s(engine, largest, steps)
+            found[name]["step_s"] = step_s(engine, play, steps)
     return found
 
 
 def resident_bytes(make: Callable[[], Engine]) -> int:
     """What a step has this process hold at its peak beside the state, by Linux."""
-    for play in stages(make()):
-        play()
+    last_phase(make())()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, engine = _status("VmRSS"), make()
-    for play in stages(engine):
-        play()
-        play()
+    play = last_phase(engine)
+    play()
+    play()
     return _status("VmHWM") - before - state_bytes(engine)
 
 
