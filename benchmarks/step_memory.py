@@ -11,6 +11,7 @@ the same weights and optimizers, once a step in the same process has loaded the 
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import json
 import math
@@ -197,7 +198,7 @@ def main(
     rows = []
     for variant in variants or sorted(registry().variants()):
         try:
-            row: dict[str, Any] = {"variant": variant} | measure(lambda is_on, v=variant: make(v, is_on), steps)
+            row: dict[str, Any] = {"variant": variant} | measure(functools.partial(make, variant), steps)
         except GanzooError as error:
             print(f"{variant} is left out: {error}", file=sys.stderr)
             continue

@@ -143,8 +143,8 @@ class _Pieces:
             leaves, structure = tree_flatten((args, kwargs))
 
             def compute(*values: Any) -> Any:
-                args, kwargs = tree_unflatten(values, structure)
-                return function(*args, **kwargs)
+                given, named = tree_unflatten(values, structure)
+                return function(*given, **named)
 
             again = _Surroundings(modules, self._generators)
             return checkpoint(
