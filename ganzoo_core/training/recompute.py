@@ -173,7 +173,7 @@ class _Surroundings:
         for (attributes, earlier), buffers in zip(self._attributes, _copies(self._buffers), strict=True):
             _replace(attributes, earlier | {"_buffers": buffers})
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         for (attributes, _), present in zip(self._attributes, self._present, strict=True):
             _replace(attributes, present)
         _set(self._generators, self._present_states)
