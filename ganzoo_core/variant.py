@@ -54,6 +54,9 @@ class Config(Settings):
         "none", "how all that the discriminator sees is changed, against learning by heart",
         choices=("none", "flip", "diffaugment", "ada"),
     )  # fmt: skip
+    checkpoint_activations: bool = option(
+        False, "compute activations again in the backward pass, in place of keeping them: less memory, more time"
+    )
 
 
 @dataclass(frozen=True)

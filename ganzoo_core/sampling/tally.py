@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ from torch.utils._pytree import tree_leaves
 
 
 class Tally(TorchDispatchMode):
-    """Counts the bytes of the tensors that are made, for as long as they are in use; `most` is the most there were."""
+    """Counts the bytes of the tensors that are made, for as long as they are in use; `most` is the most there were.
+
+    A view of what was there before, such as a weight transposed, is nothing new.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,10 +30,11 @@ class Tally(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the function, and count what is new in its result."""
+        given = {storage._cdata for storage in _storages((args, kwargs))}
         result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
+        for storage in _storages(result):
+            if storage._cdata not in given:
+                self._count(storage)
         return result
 
     def _count(self, storage: torch.UntypedStorage) -> None:
@@ -44,3 +49,8 @@ class Tally(TorchDispatchMode):
         self._alive[key] = weakref.ref(storage, forget)
         self.now += size
         self.most = max(self.most, self.now)
+
+
+def _storages(values: Any) -> Iterator[torch.UntypedStorage]:
+    """Where the numbers of the tensors among values are."""
+    return (value.untyped_storage() for value in tree_leaves(values) if isinstance(value, Tensor))

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from ganzoo_core.storage.untrusted import Undrawn
 from ganzoo_core.training.failures import sentence
 from ganzoo_core.training.free_memory import free_memory
 from ganzoo_core.training.phases import spans
+from ganzoo_core.training.recompute import new_recomputing
 from ganzoo_core.training.stages import active, begin_phase
 from ganzoo_core.variant import Variant
 
@@ -92,7 +94,7 @@ class _Trial:
         self.accumulate, self.processes = plan.run.accumulate, processes
         self.halves = pick_precision(plan.run.precision, device, spec.has_pixels) == "bf16"
 
-    def need(self, **changed: int) -> int | None:
+    def need(self, **changed: Any) -> int | None:
         """The bytes it takes of the device's memory; None where that can't be worked out."""
         spec, variant = self.spec, self.plan.variant
         if size := changed.pop("image_size", None):
@@ -173,31 +175,35 @@ class _Trial:
             for player in players:
                 for parameter in active(player):
                     parameter.grad = torch.zeros_like(parameter)  # of the step before
-            turns = [_play(player, batch, networks) for player in players]
+            with new_recomputing(variant, networks.by_name().values(), torch.device("cpu"))():
+                turns = [_play(player, batch, networks) for player in players]
         del turns
         others = self.accumulate * max(player.steps for player in players) - 1
         given = sum(column.nbytes for column in columns.values())
         return tally.most + given + (given + columns["real"].nbytes) * others  # each with its fake samples too
 
     def what_fits(self) -> str:
-        """Words for the largest batch size, and the largest images, with which it would fit."""
+        """Words for the largest batch size, and the largest images, with which it would fit, and what else would do."""
         pieces, batch_size = self.accumulate * self.processes.size, self.plan.variant.config.batch_size
-        choices = {"batch_size": [b for k in range(1, 64) if (b := (batch_size >> k) // pieces * pieces)]}
+        halves = [b for k in range(1, 64) if (b := (batch_size >> k) // pieces * pieces)]
+        choices: dict[str, list[Any]] = {"batch_size": halves}
         if "image_size" in self.plan.source.Options.names() and self.spec.kind == "images":
             choices["image_size"] = [size for size in _SMALLER if size < max(self.spec.shape[1:])]
+        if not self.plan.run.compile:
+            choices["checkpoint_activations"] = [] if self.plan.variant.config.checkpoint_activations else [True]
         found = [self._first(name, values) for name, values in choices.items()]
         if any(found):
             return f"{' or '.join(filter(None, found))} would fit"
         return f"make its networks smaller: `ganzoo show {self.plan.variant.name}` lists the settings"
 
-    def _first(self, name: str, values: list[int]) -> str | None:
+    def _first(self, name: str, values: list[Any]) -> str | None:
         for value in values:
             try:
                 need = self.need(**{name: value})
             except GanzooError:  # a size that the variant does not take
                 continue
             if need is not None and need <= _NEAR * self.free:
-                return f"{name}={value}"
+                return f"{name}={str(value).lower()}"
         return None
 
 
