@@ -283,6 +283,18 @@ def test_a_run_takes_little_memory_beyond_torch() -> None:
     assert 0 < row["above_mb"]["median"] < 400
 
 
+@pytest.mark.long
+def test_the_benchmark_of_a_step_s_memory_runs() -> None:
+    """Thirty-two coloured pictures of 16 pixels, real and fake, are 196 kB: that much is in use at least."""
+    options = ["--image-size", "16", "--set", "batch_size=32", "--steps", "1"]
+    options += ["--resident"] if sys.platform == "linux" else []
+    (row,) = figures_of("benchmarks.step_memory", "conv", *options)
+    for name in ("kept", "dropped"):
+        assert 0.19 < row[name]["step_mb"] < 20 and row[name]["state_mb"] > 0.1 and row[name]["step_s"] > 0
+    assert row["dropped"]["step_mb"] < row["kept"]["step_mb"]
+    assert row["dropped"]["state_mb"] == row["kept"]["state_mb"]
+
+
 def is_public(found: Import) -> bool:
     path = found.module.split(".")[1:]
     if (found.module, found.name) in PUBLIC_NAMES:

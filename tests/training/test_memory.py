@@ -183,6 +183,20 @@ def test_a_run_that_does_not_fit_is_refused_with_what_would(free):
     check_memory(plan("dcgan", batch_size=fits), pictures(64, 8192), SingleProcess())
 
 
+def test_activations_may_be_dropped_to_fit(free):
+    data, settings = pictures(64, 8192), {"batch_size": 64, "data": "digits"}
+    kept, dropped = (need(plan("r3gan", **settings, checkpoint_activations=on), data) for on in (False, True))
+    assert dropped < 0.7 * kept
+    free(int(dropped / memory._NEAR) + MIB)
+    with pytest.raises(SettingError, match=r"; batch_size=\d+ or checkpoint_activations=true would fit"):
+        check_memory(plan("r3gan", **settings), data, SingleProcess())
+    check_memory(plan("r3gan", **settings, checkpoint_activations=True), data, SingleProcess())
+    free(int(dropped / 2))
+    for further in ({"checkpoint_activations": True}, {"compile": True}):
+        with pytest.raises(SettingError, match=r"; batch_size=\d+ would fit"):
+            check_memory(plan("r3gan", **settings, **further), data, SingleProcess())
+
+
 def test_data_without_a_size_to_set_leaves_the_networks(free):
     free(300 * MIB)
     with pytest.raises(SettingError, match="make its networks smaller: `ganzoo show vanilla` lists the settings"):
