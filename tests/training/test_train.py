@@ -381,7 +381,7 @@ def test_several_settings_with_two_owners_are_all_named():
     source, source_plugin = registry().dataset("folder")
     greedy = type("Greedy", (source,), {"Options": cls.Config})
     assert str(clash(cls, plugin, greedy, source_plugin)).startswith(
-        "augment, batch_size, beta1, beta2, discriminator_lr, "
+        "augment, batch_size, beta1, beta2, checkpoint_activations, "
     )
 
 
