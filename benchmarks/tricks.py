@@ -42,8 +42,9 @@ class Unshared(Batch):
 
 
 def without(trick: str, variant: Variant, dataset: Dataset, precision: str) -> Engine:
-    """An engine that does not use one of the tricks; all of them for "nothing"."""
-    run = RunSettings(precision="fp32" if trick == "bf16" else precision, device="cpu")
+    """An engine that does not use one of the tricks; all of them for "nothing". Without `precision` it is the other."""
+    other = "fp32" if precision == "bf16" else "bf16"
+    run = RunSettings(precision=other if trick == "precision" else precision, device="cpu")
     if trick == "channels last":
         with mock.patch.object(engines, "to_device", lambda module, device: module.to(device)):
             return Engine(variant, dataset, run)
@@ -61,7 +62,9 @@ def without(trick: str, variant: Variant, dataset: Dataset, precision: str) -> E
     return engine
 
 
-TRICKS = ("bf16", "channels last", "one pass for real and fake", "shared fakes", "frozen players", "fused optimizers")
+TRICKS = (
+    "precision", "channels last", "one pass for real and fake", "shared fakes", "frozen players", "fused optimizers",
+)  # fmt: skip
 
 
 def steps_per_s(engine: Engine, trick: str, seconds: float) -> float:

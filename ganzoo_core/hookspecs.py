@@ -110,5 +110,11 @@ def ganzoo_metrics() -> list[Metric]:  # type: ignore[empty-body]
     """The metrics that this plugin adds, by which a run may be judged as it trains. No torch import."""
 
 
-# The hooks alone, as pluggy looks through all that it is given, once for each plugin.
-SPECS: Any = SimpleNamespace(**{name: each for name, each in vars().items() if hasattr(each, f"{PROJECT}_spec")})
+class _Specs(SimpleNamespace):
+    """The hooks alone, as pluggy looks through all that an object says it has, once for each plugin."""
+
+    def __dir__(self) -> list[str]:
+        return list(vars(self))
+
+
+SPECS: Any = _Specs(**{name: each for name, each in vars().items() if hasattr(each, f"{PROJECT}_spec")})

@@ -25,7 +25,7 @@ from ganzoo_core.callbacks import Callback
 from ganzoo_core.errors import Interrupted, MissingPluginError, PluginError, SettingError, UnknownNameError
 from ganzoo_core.guards.clashes import settle_clashes
 from ganzoo_core.guards.faults import frames, is_ctrl_c, module_of, place, said
-from ganzoo_core.guards.process_state import named_if_slow, process_kept
+from ganzoo_core.guards.process_state import SlowImports, process_kept
 from ganzoo_core.hookspecs import Metric, ReportSection
 from ganzoo_core.variant import NAME, NAME_RULE, DataSource, Variant, by_name
 
@@ -103,7 +103,8 @@ class Registry:
 
         Raises `PluginError` where it offers what is none.
         """
-        plugin = self._load(entry_point)
+        with SlowImports() as imports:
+            plugin = self._load(entry_point, imports)
         if plugin.error:
             raise PluginError(f"{plugin.package}: {plugin.error}")
         plugin.typed = entry_point.typed
@@ -115,7 +116,8 @@ class Registry:
 
     def plugins(self) -> list[Plugin]:
         """Every plugin, working or broken. Loads them all and marks name clashes as errors."""
-        plugins = [*self._own, *(self._plugin(entry_point) for entry_point in self._entry_points)]
+        with SlowImports() as imports:
+            plugins = [*self._own, *(self._plugin(entry_point, imports) for entry_point in self._entry_points)]
         settle_clashes(plugins, "variant", lambda plugin: plugin.variants)
         settle_clashes(plugins, "data set", lambda plugin: plugin.datasets)
         settle_clashes(plugins, "command", lambda plugin: plugin.commands)
@@ -207,26 +209,26 @@ class Registry:
     def _first_in_line(self, name: str) -> Iterator[Plugin]:
         """The plugins with first claim to the name: the user's own, the core, then the one whose entry point has it."""
         yield from self._own
-        for entry_point in self._entry_points:
-            if entry_point.dist is not None and entry_point.dist.name == hookspecs.CORE_PACKAGE:
-                yield self._plugin(entry_point)
         named = [e for e in self._entry_points if e.name == name]
-        if len(named) == 1:
-            yield self._plugin(named[0])
+        core = [e for e in self._entry_points if e.dist is not None and e.dist.name == hookspecs.CORE_PACKAGE]
+        for entry_point in [*core, *(named if len(named) == 1 else [])]:
+            with SlowImports() as imports:
+                plugin = self._plugin(entry_point, imports)
+            yield plugin
 
-    def _plugin(self, entry_point: metadata.EntryPoint) -> Plugin:
+    def _plugin(self, entry_point: metadata.EntryPoint, imports: SlowImports) -> Plugin:
         key = id(entry_point)
         if key not in self._loaded:
-            self._loaded[key] = self._load(entry_point)
+            self._loaded[key] = self._load(entry_point, imports)
         return self._loaded[key]
 
     @staticmethod
-    def _load(entry_point: metadata.EntryPoint) -> Plugin:
+    def _load(entry_point: metadata.EntryPoint, imports: SlowImports) -> Plugin:
         dist = entry_point.dist
         identity = (entry_point.name, dist.name if dist else "unknown", dist.version if dist else "unknown")
         plugin = Plugin(*identity)
         try:
-            with process_kept(plugin.source), named_if_slow(plugin.source):
+            with process_kept(plugin.source), imports.watched(plugin.source):
                 _register(entry_point, plugin)
         except BaseException as error:  # whatever a stranger's import raises must not reach the others
             if is_ctrl_c(error):

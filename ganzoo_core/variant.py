@@ -6,6 +6,7 @@ import networks, losses and optimizers when they are called.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from abc import ABC
@@ -53,6 +54,9 @@ class Config(Settings):
         "none", "how all that the discriminator sees is changed, against learning by heart",
         choices=("none", "flip", "diffaugment", "ada"),
     )  # fmt: skip
+    checkpoint_activations: bool = option(
+        False, "compute activations again in the backward pass, in place of keeping them: less memory, more time"
+    )
 
 
 @dataclass(frozen=True)
@@ -229,10 +233,16 @@ def _are_settings(base: type[Settings]) -> Callable[[Any], bool]:
     """Whether a value is a class of settings that can be listed. Raises `PluginError` for a field that can't be."""
 
     def check(value: Any) -> bool:
-        made = inspect.isclass(value) and issubclass(value, base) and is_dataclass(value)
-        return made and value.options() is not None
+        cls: Any = value
+        return inspect.isclass(value) and issubclass(value, base) and _can_be_listed(cls)
 
     return check
+
+
+@functools.cache
+def _can_be_listed(cls: Any) -> bool:
+    options = cls.options
+    return is_dataclass(cls) and options() is not None
 
 
 # What a class must state, and what it may: the rule in words, and whether a value keeps it.

@@ -187,6 +187,22 @@ print("compiler:", "torch._dynamo" in sys.modules)
     assert run_python(program, ROOT) == "compiler: False\n"
 
 
+def test_a_run_comes_to_its_first_step_with_nothing_idle(run_python, tmp_path) -> None:
+    """PyTorch's compiler and scikit-learn take as long to import as PyTorch; matplotlib draws at the end of a run."""
+    idle = {"torch._dynamo", "sympy", "sklearn", "scipy", "triton", "torchvision", "jinja2", "matplotlib.figure"}
+    program = f"""
+import ganzoo_core as ganzoo
+
+class First(ganzoo.Callback):
+    def on_step(self, step, look):
+        print("idle:", sorted({idle!r} & set(sys.modules)))
+
+folder = {str(tmp_path / "run")!r}
+ganzoo.train("dcgan", data="digits", steps=1, batch_size=8, device="cpu", callbacks=[First()], out=folder)
+"""
+    assert run_python(program, ROOT, *PLUGIN_FOLDERS) == "idle: []\n"
+
+
 def test_thirty_plugins_leave_torch_and_numpy_out(run_python, tmp_path) -> None:
     out = run_python(
         f"""
@@ -223,6 +239,19 @@ def test_the_benchmark_of_the_start_up_runs() -> None:
         assert 0 < program["min_s"] <= program["median_s"] <= program["max_s"] and program["cpu_median_s"] >= 0
 
 
+def test_the_start_up_is_compared_with_another_interpreter() -> None:
+    command = [sys.executable, "-m", "benchmarks.startup", "--plugins", "0", "--runs", "1", "--against", sys.executable]
+    programs = ["--only", "ganzoo run vanilla", "--only", "python -c pass"]
+    table = subprocess.run([*command, *programs], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line.split("  ")[0] for line in table.splitlines()[2:]]
+    assert lines == ["ganzoo run vanilla", "python -c pass"]
+    told = subprocess.run([*command, *programs[2:], "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    (found,) = json.loads(told.stdout)["programs"].values()
+    assert found["ratio_min"] == found["ratio"] == found["ratio_max"]
+    wrong = subprocess.run([*command, "--only", "ganzoo fly"], cwd=ROOT, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "there is no ganzoo fly; there are ganzoo list" in wrong.stderr
+
+
 def figures_of(*arguments: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", *arguments, "--json"]
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
@@ -252,6 +281,18 @@ def test_a_run_takes_little_memory_beyond_torch() -> None:
     (row,) = figures_of("benchmarks.memory", "cgan", "--data", "digits", "--steps", "10", "--rounds", "1")
     assert row["imports_mb"] > 50 and row["run_mb"] - row["imports_mb"] == row["above_mb"]["median"]
     assert 0 < row["above_mb"]["median"] < 400
+
+
+@pytest.mark.long
+def test_the_benchmark_of_a_step_s_memory_runs() -> None:
+    """Thirty-two coloured pictures of 16 pixels, real and fake, are 196 kB: that much is in use at least."""
+    options = ["--image-size", "16", "--set", "batch_size=32", "--steps", "1"]
+    options += ["--resident"] if sys.platform == "linux" else []
+    (row,) = figures_of("benchmarks.step_memory", "conv", *options)
+    for name in ("kept", "dropped"):
+        assert 0.19 < row[name]["step_mb"] < 20 and row[name]["state_mb"] > 0.1 and row[name]["step_s"] > 0
+    assert row["dropped"]["step_mb"] < row["kept"]["step_mb"]
+    assert row["dropped"]["state_mb"] == row["kept"]["state_mb"]
 
 
 def is_public(found: Import) -> bool:

@@ -41,13 +41,15 @@ OTHER: dict[tuple[str, str], Any] = {
     **{(name, "batch_size"): 16 for name in ("cyclegan", "discogan", "dualgan", "unit", "munit")},
 }
 
-# `steps` says how long to train; all others must make another generator, or another way there.
+# `steps` says how long to train, and `checkpoint_activations` changes no number (tests/training/test_recompute.py); all
+# others must make another generator, or another way there.
+IDLE = ("steps", "checkpoint_activations")
 LISTED = [
     pytest.param(name, option, marks=[pytest.mark.long] * (name not in FEW), id=f"{name}-{option.name}")
     for name, (cls, plugin) in registry().variants().items()
     if plugin.package in PACKAGES
     for option in cls.Config.options()
-    if option.name != "steps" and (option.choices is None or len(option.choices) > 1)
+    if option.name not in IDLE and (option.choices is None or len(option.choices) > 1)
 ]
 
 

@@ -19,7 +19,6 @@ from ganzoo_core.storage.names import one_line, visible, visible_lines
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.console import Console, RenderableType
-    from rich.text import Text
 
 
 _GAP = 2
@@ -43,12 +42,11 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
     Whole numbers are grouped and right-aligned; True and False are yes and no, None is a dash.
     """
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len
 
     rows = list(rows)
-    columns = [[Text(header, "bold"), *(_cell(row[i]) for row in rows)] for i, header in enumerate(headers)]
-    widths = [max(cell.cell_len for cell in column) for column in columns]
+    columns = [[header, *(_cell(row[i]) for row in rows)] for i, header in enumerate(headers)]
+    widths = [max(map(cell_len, column)) for column in columns]
     console = new_console()
     fixed = sum(widths[:-1]) + _GAP * (len(headers) - 1)
     if console.width - fixed < min(widths[-1], _PROSE_WIDTH) and len(headers) > 2:
@@ -56,14 +54,36 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         click.echo()
         print_table((headers[0], headers[-1]), [(row[0], row[-1]) for row in rows])
         return
-    widths[-1] = min(widths[-1], max(console.width - fixed, _PROSE_WIDTH))
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False)
-    for i, width in enumerate(widths):
-        numeric = bool(rows) and all(type(row[i]) is int for row in rows)
-        table.add_column(justify="right" if numeric else "left", width=width, overflow="fold")
+    numeric = [bool(rows) and all(type(row[i]) is int for row in rows) for i in range(len(headers))]
+    room = max(console.width - fixed, _PROSE_WIDTH)
+    if widths[-1] <= room and not console.is_terminal:
+        click.echo("\n".join(_plain_lines(columns, widths, numeric)))  # a table of rich's takes longer to import
+        return
+    _rich_table(console, columns, [*widths[:-1], min(widths[-1], room)], numeric)
+
+
+def _plain_lines(columns: list[list[str]], widths: list[int], numeric: list[bool]) -> Iterator[str]:
+    from rich.cells import cell_len
+
     for line in zip(*columns, strict=True):
-        table.add_row(*line)
-    console.print(table, width=max(console.width, fixed + widths[-1]), crop=False)
+        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
+        cells = zip(line, blanks, numeric, strict=True)
+        yield (" " * _GAP).join(blank + cell if to_right else cell + blank for cell, blank, to_right in cells)
+
+
+def _rich_table(console: Console, columns: list[list[str]], widths: list[int], numeric: list[bool]) -> None:
+    """Print columns, a header first in each, with the header in bold; what is too wide for its column is folded."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False)
+    for width, to_right in zip(widths, numeric, strict=True):
+        table.add_column(justify="right" if to_right else "left", width=width, overflow="fold")
+    header, *lines = zip(*columns, strict=True)
+    table.add_row(*(Text(cell, "bold") for cell in header))
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console.print(table, width=max(console.width, sum(widths) + _GAP * (len(widths) - 1)), crop=False)
 
 
 def print_line(bold: str, rest: str = "") -> None:
@@ -149,14 +169,12 @@ def draw(samples: Drawable) -> None:
         console.print(pixels.pixel_picture(picture, pixels.columns(picture, console.width)))
 
 
-def _cell(value: Any) -> Text:
-    from rich.text import Text
-
+def _cell(value: Any) -> str:
     if isinstance(value, bool):
-        return Text("yes" if value else "no")
+        return "yes" if value else "no"
     if value is None:
-        return Text("-")
-    return Text(f"{value:,}" if isinstance(value, int) else one_line(value))
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else one_line(value)
 
 
 def default_output(source: Path, seed: int, stem: str = "samples", suffix: str = ".png") -> Path:

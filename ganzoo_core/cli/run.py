@@ -64,7 +64,7 @@ _LONGEST_KEY = 1000  # of dots, a hundred thousand keep Python's parser busy for
 @click.option("--seed", type=int, metavar="N", help="The seed of all randomness.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Precision of the networks.")
-@click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile.")
+@click.option("--compile/--no-compile", default=None, help="Compile the networks with torch.compile, on a GPU.")
 @set_option
 @click.option(
     "--config", type=UserPath(dir_okay=False, path_type=Path), metavar="FILE.toml",

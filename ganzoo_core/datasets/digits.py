@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from ganzoo_core.data import Dataset
@@ -14,6 +19,7 @@ from ganzoo_core.dataspec import DataSpec, Split
 
 _HELD_OUT = 6  # of so many digits one
 _PENS = 4
+_SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"  # of scikit-learn's digits.csv
 
 
 def load(spec: DataSpec) -> Dataset:
@@ -59,17 +65,44 @@ def _grown(digits: Tensor) -> Tensor:
 
 
 def _all() -> tuple[Tensor, Tensor]:
-    digits = load_digits()
-    samples = torch.from_numpy(np.stack([_enlarged(image) for image in digits.images])).unsqueeze(1)
-    return samples, torch.from_numpy(digits.target.astype(np.int64))
+    images, labels = _published()
+    bordered = np.pad(images / 16, ((0, 0), (1, 1), (1, 1))).astype(np.float32)
+    return torch.from_numpy(_enlarged(bordered)).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
 
 
-def _enlarged(image: np.ndarray) -> np.ndarray:
-    """(8, 8) of 0..16 to (28, 28) uint8.
+def _published() -> tuple[np.ndarray, np.ndarray]:
+    """Images (1797, 8, 8) float64 of 0..16 and labels (1797,), as `sklearn.datasets.load_digits` has them.
+
+    Its file is read without it, as importing scikit-learn takes about as long as importing PyTorch; where that is not
+    the file we know, it is asked.
+    """
+    text = _text()
+    if hashlib.sha256(text).hexdigest() != _SHA256:
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        return digits.images, digits.target
+    table = np.loadtxt(io.BytesIO(text), delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1]
+
+
+def _text() -> bytes:
+    """What scikit-learn's file says; nothing where it is not found."""
+    spec = find_spec("sklearn")  # imports nothing
+    for folder in (spec and spec.submodule_search_locations) or ():
+        try:
+            return gzip.decompress(Path(folder, "datasets", "data", "digits.csv.gz").read_bytes())
+        except (OSError, EOFError):
+            continue
+    return b""
+
+
+def _enlarged(bordered: np.ndarray) -> np.ndarray:
+    """Images (N, 10, 10) float32 of 0..1 to (N, 28, 28) uint8.
 
     Strokes run to the edge of the 8x8 picture, so a border of one pixel lets them end instead of being cut off. The
     Lanczos filter's ringing and its soft edges lie in the lowest and highest sixth of the range, which are cut away.
     """
-    bordered = np.pad(image / 16, 1).astype(np.float32)
-    large = np.asarray(Image.fromarray(bordered).resize((28, 28), Image.Resampling.LANCZOS))
+    lanczos = Image.Resampling.LANCZOS
+    large = np.stack([np.asarray(Image.fromarray(image).resize((28, 28), lanczos)) for image in bordered])
     return (np.clip((large - 1 / 6) * 1.5, 0, 1) * 255).round().astype(np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import ImageFont
@@ -30,7 +31,7 @@ def font_file(text: str) -> str | None:
 
     DejaVu Sans comes with matplotlib, so that pictures look alike everywhere; for other scripts the system's are asked.
     """
-    if _covers(_own_font(), text + ELLIPSIS):
+    if text.isascii() or _covers(_own_font(), text + ELLIPSIS):
         return _own_font()
     from matplotlib.font_manager import fontManager
 
@@ -39,10 +40,17 @@ def font_file(text: str) -> str | None:
     return next((name for name in sorted(upright) if _covers(name, text + ELLIPSIS)), None)
 
 
+@functools.cache
 def _own_font() -> str:
+    """The file, found beside matplotlib, which takes a while to import; some systems keep it elsewhere."""
+    name = Path("fonts", "ttf", "DejaVuSans.ttf")
+    spec = find_spec("matplotlib")  # imports nothing
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (file := Path(folder, "mpl-data", name)).is_file():
+            return str(file)
     import matplotlib
 
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    return str(Path(matplotlib.get_data_path(), name))
 
 
 def _covers(file: str, text: str) -> bool:

@@ -12,9 +12,8 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from torch import Tensor
 
@@ -22,6 +21,9 @@ from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.drawing.pictures import cells, drawn_size
 from ganzoo_core.drawing.words import duration, metric_title, number, typed
 from ganzoo_core.storage.names import visible_lines
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # Format, quality, and by how much the sides shrink further: each is tried until a picture is small enough.
 _ECONOMIES: tuple[tuple[str, dict[str, Any], int], ...] = (
@@ -88,6 +90,8 @@ def fragment(template: str, package: str | None = None, **values: Any) -> str:
 
 @functools.cache
 def _environment(package: str | None) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
     core = PackageLoader("ganzoo_core", "report/templates")
     environment = Environment(
         loader=core if package is None else ChoiceLoader([PackageLoader(package), core]),

@@ -24,7 +24,7 @@ class RunSettings(Settings):
         "arithmetic of the networks; auto: bf16 where the device has it natively, for images and voxels",
         choices=("auto", "fp32", "bf16"),
     )
-    compile: bool = option(False, "compile the networks with torch.compile")
+    compile: bool = option(False, "compile the networks with torch.compile, on a GPU")
     cuda_graph: bool = option(True, "on a CUDA device, record a step once as a graph and replay it")
     accumulate: int = option(
         1, "pieces of a mini-batch, computed one after another to save memory; their gradients are averaged", minimum=1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -38,10 +39,19 @@ def _why_not(name: str) -> str:
     return " (PyTorch finds no NVIDIA GPU, or no driver for one)" if name == "cuda" else ""
 
 
+def check_compile(is_asked: bool, device: torch.device) -> None:
+    """Raise `SettingError` for networks to be compiled for a processor: their steps take 1.2 to 2.2 times as long."""
+    if is_asked and device.type == "cpu":
+        raise SettingError(
+            "compile must be false on a processor, where compiled steps take longer (benchmarks/NOTES.md); leave out "
+            "--compile, or give --no-compile where a resumed run began with it"
+        )
+
+
 def pick_precision(name: str, device: torch.device, has_pixels: bool) -> str:
     """The precision, "fp32" or "bf16", that "auto" stands for on a device, for data with or without pixels.
 
-    It is bf16 if the device computes in it natively, for images and voxels: their values have eight bits, as bf16 has.
+    It is bf16 if the device is quicker in it, for images and voxels: their values have eight bits, as bf16 has.
     Points and curves need more: bf16 numbers near 1 are 0.004 apart, half the width of a mode of ring8.
     """
     if name != "auto":
@@ -52,7 +62,24 @@ def pick_precision(name: str, device: torch.device, has_pixels: bool) -> str:
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and has_quick_bf16()
+
+
+def has_quick_bf16() -> bool:
+    """Whether the processor's products are quicker in bf16 than in float32: by AMX, or by AMD's AVX512-BF16.
+
+    Intel's AVX512-BF16, where a virtual machine has no AMX, takes 1.3 to 1.6 times as long as float32
+    (benchmarks/NOTES.md).
+    """
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    return torch.cpu._is_avx512_bf16_supported() and "AuthenticAMD" in _processor()
+
+
+def _processor() -> str:
+    """What Linux and Windows tell of the processor."""
+    told = Path("/proc/cpuinfo")
+    return told.read_text(encoding="utf-8", errors="replace") if told.exists() else platform.processor()
 
 
 def default_generator(device: torch.device) -> torch.Generator:

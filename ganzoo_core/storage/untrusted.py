@@ -62,7 +62,7 @@ def check(
     """
     with alone, torch.random.fork_rng(devices=[]):
         try:
-            with torch.device("meta"), _Undrawn(), bounded(path, shapes, math.inf):
+            with torch.device("meta"), Undrawn(), bounded(path, shapes, math.inf):
                 network = new()
         except FileError:
             raise
@@ -72,7 +72,7 @@ def check(
         return True
 
 
-class _Undrawn(TorchFunctionMode):
+class Undrawn(TorchFunctionMode):
     """Draws no weights, which the meta device would not hold: PyTorch needs two seconds to import what acts as if."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), named: dict[str, Any] | None = None) -> Any:

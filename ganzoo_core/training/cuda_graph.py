@@ -29,11 +29,17 @@ def warn(why: str) -> None:
     _log.warning("steps are not recorded as a CUDA graph: %s", why)
 
 
-def can_capture(players: list[Player], loss: Loss, dataset: Dataset, device: torch.device) -> bool:
-    """Whether steps can be replayed without Python; prepares the optimizers for it. Warns of a GPU that can't."""
+def can_capture(
+    players: list[Player], loss: Loss, dataset: Dataset, device: torch.device, *, recomputes: bool = False
+) -> bool:
+    """Whether steps can be replayed without Python; prepares the optimizers for it. Warns of a GPU that can't.
+
+    `recomputes`: whether the backward pass computes activations again.
+    """
     if device.type != "cuda":
         return False
-    if why := _obstacle(players, loss, dataset, device):
+    why = "checkpoint_activations sets back random numbers in Python" if recomputes else None
+    if why := why or _obstacle(players, loss, dataset, device):
         warn(why)
         return False
     for player in players:

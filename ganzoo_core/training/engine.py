@@ -34,6 +34,7 @@ from ganzoo_core.training.microbatches import LossState, Microbatches, Update, c
 from ganzoo_core.training.optimizer_state import OptimizerState
 from ganzoo_core.training.parts import new_networks, new_players
 from ganzoo_core.training.phases import span_at
+from ganzoo_core.training.recompute import new_recomputing
 from ganzoo_core.training.stages import Stage, active, assign, new_stages
 from ganzoo_core.variant import Variant
 
@@ -90,12 +91,14 @@ class Engine:
             self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
         names = ("generator", "discriminator") if run.compile else ()
         self._compiled: dict[str, Any] = {name: torch.compile(parts[name]) for name in names}
+        self._recomputing = new_recomputing(variant, parts.values(), self.device, is_compiled=run.compile)
         self.step = 0
         self._begin_stage(self.stages[0])
         self._step = torch.zeros((), dtype=torch.int64, device=self.device)
         self._progress = torch.zeros((), device=self.device)
         recorded = run.cuda_graph and self.microbatches.count == 1
-        self._is_recorded = recorded and can_capture(self.players, self.networks.loss, self.dataset, self.device)
+        game = self.players, self.networks.loss, self.dataset, self.device
+        self._is_recorded = recorded and can_capture(*game, recomputes=self.config.checkpoint_activations)
         self._plays: dict[tuple[str | None, ...], Play] = {}
 
     @property
@@ -127,7 +130,7 @@ class Engine:
         self.go_to(self.step)
         movers = self.stage.movers(self.step)
         chosen = [self.order.indices(number) for number in self.stage.batch_numbers(self.step)]
-        with alone, self._named():
+        with alone, self._named(), self._recomputing():
             self._reseed()
             updates: dict[str, Update] = self._play(movers)(chosen)
         self._carry(movers, updates)
@@ -271,7 +274,7 @@ class Engine:
             values |= means(told) | diversity(turns, self.processes.gather)
         if isinstance(self.augment, Ada):
             values["augment_p"] = self.augment.p
-        if gradients := self._generator_gradients():
+        if gradients := [p.grad for p in self.networks.generator.parameters() if p.grad is not None]:
             values["generator_gradient"] = global_norm(gradients)
         weights = self._weights()
         numbers = torch.stack([value.detach().float() for value in [*values.values(), global_norm(weights.values())]])
@@ -297,10 +300,6 @@ class Engine:
             yield
         except ContractError as error:
             raise PluginError(f"{self._who}: {error}") from error
-
-    def _generator_gradients(self) -> list[Tensor]:
-        """The gradients of the generator's last update."""
-        return [p.grad for p in self.networks.generator.parameters() if p.grad is not None]
 
     def _weights(self) -> dict[str, Tensor]:
         """Parameters and buffers of all networks, by name."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.runs.plan import Plan
@@ -100,13 +99,21 @@ class _Operations(TorchDispatchMode):
     """Counts floating-point operations of convolutions and products: torch's own counter can't go through penalties."""
 
     def __init__(self) -> None:
+        from torch.utils.flop_counter import flop_registry  # which imports Triton
+
         super().__init__()
         self.total = 0
+        self._formulas = flop_registry
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled inside, and skipping it imports the compiler."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the function, and count what it takes."""
         found = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func._overloadpacket):
+        if formula := self._formulas.get(func._overloadpacket):
             self.total += formula(*args, **(kwargs or {}), out_val=found)
         return found
 

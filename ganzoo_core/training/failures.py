@@ -14,8 +14,9 @@ def sentence(error: BaseException) -> str | None:
     """What to do about an error that is nobody's bug; None for any other."""
     if said := out_of_memory(error):
         return (
-            f"{said}; set a smaller batch_size, compute a mini-batch in pieces with --set accumulate=2 or more, or "
-            f"take smaller images (image_size of a folder); a run that has saved a checkpoint can be resumed from it"
+            f"{said}; set a smaller batch_size, compute a mini-batch in pieces with --set accumulate=2 or more, drop "
+            f"what the backward pass can compute again (--set checkpoint_activations=true), or take smaller images "
+            f"(image_size of a folder); a run that has saved a checkpoint can be resumed from it"
         )
     if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
         return "batch_size must be at least 2 per piece of a mini-batch, as BatchNorm takes the mean over it, but is 1"

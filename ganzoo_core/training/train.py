@@ -26,6 +26,7 @@ from ganzoo_core.runs import checkpoints, own
 from ganzoo_core.runs.metadata import RunMetadata
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.sampling.devices import check_compile, pick_device
 from ganzoo_core.sampling.examples import EXAMPLES, choose_examples, read_examples, save_examples
 from ganzoo_core.sampling.surroundings import undisturbed
 from ganzoo_core.storage.names import one_line, shell_word
@@ -37,6 +38,7 @@ from ganzoo_core.training.freeze import check_learned
 from ganzoo_core.training.handshake import follow, lead, lead_nowhere
 from ganzoo_core.training.measuring import find_metric, prepared
 from ganzoo_core.training.memory import check_memory
+from ganzoo_core.training.no_compiler import leave_compiler_out
 from ganzoo_core.training.phases import spans
 from ganzoo_core.training.resume import check_phases, held_to_checkpoint, load_again, resumed_plan, same_data
 from ganzoo_core.training.run import Run
@@ -77,6 +79,7 @@ def train(
     notebook; `watch` serves a page on this machine that shows it while it trains, and can pause it. Raises
     `Interrupted` after a signal, once all is saved, and other `GanzooError`s.
     """
+    leave_compiler_out()
     name, brought = own.known(variant)
     if data is not None:
         settings["data"], options = own.known_data(data)
@@ -125,6 +128,7 @@ def dry_run(
     **settings: Any,
 ) -> Estimate:
     """What a run with these settings would take, by some of its steps; nothing is written. Raises as `train` does."""
+    leave_compiler_out()
     name, brought = own.known(variant)
     plan, dataset = _planned(name, data_dir, epochs, brought | settings, texts or {}, join())
     return estimate(plan, dataset)
@@ -144,6 +148,7 @@ def _planned(
     plan = resolve(name, settings, texts)
     if plan.run.metric is not None:
         find_metric(plan.run.metric)  # it says so at once where there is none
+    check_compile(plan.run.compile, pick_device(plan.run.device))
     dataset = load_data(plan.source, data_dir, processes)
     if epochs is not None:
         plan = _with_epochs(plan, epochs, len(dataset))
@@ -175,6 +180,7 @@ def _resume(
                 f"{path} was trained on data that a program gave; give it again: ganzoo.train(resume=..., data=...)"
             )
         plan = resumed_plan(path, metadata, values, texts)
+        check_compile(plan.run.compile, pick_device(plan.run.device))
         step, tensors = checkpoints.load_last(folder)
         steps = plan.variant.config.steps
         if steps < step:

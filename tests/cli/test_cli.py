@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -302,6 +303,19 @@ def test_tables_lose_nothing_at_any_width(width: int):
     lines = CliRunner().invoke(command, env={"COLUMNS": str(width)}).stdout.splitlines()
     assert max(map(len, lines)) <= max(width, 34)
     assert set(words) | {"a-rather-long-name", "1,234", "yes", "[b]", "-"} <= set(" ".join(lines).split())
+
+
+def test_a_table_in_a_pipe_is_that_of_a_terminal_without_its_bold(monkeypatch, capsys):
+    rows = [("a-name", 1234, True, "猫 e\u0301"), ("[b]", 5, None, "a longer text :)"), ("", -1, False, "")]
+    headers = ("name", "count", "here", "prose")
+    print_table(headers, rows)
+    plain = capsys.readouterr().out
+    monkeypatch.setattr("ganzoo_core.cli.output._plain_lines", None)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_table(headers, rows)
+    drawn = capsys.readouterr().out
+    assert drawn.count("\x1b[1m") == 4 and re.sub(r"\x1b\[\d*m", "", drawn) == plain
+    assert plain.splitlines()[1] == "a-name  1,234  yes   猫 e\u0301            "
 
 
 # list

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ganzoo_core import registry as registry_module
 from ganzoo_core.callbacks import Callback, RunInfo
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, Interrupted, PluginError, UnknownNameError
+from ganzoo_core.guards import process_state
 from ganzoo_core.registry import Registry
 from ganzoo_core.runs.plan import find_source
 from ganzoo_core.variant import DataSource, Variant
@@ -312,6 +314,31 @@ def test_an_import_that_takes_long_is_named(plugin_site, monkeypatch) -> None:
     finally:
         logging.getLogger("ganzoo").removeHandler(hears)
     assert messages == ["still importing ganzoo-slow 1.0; Ctrl-C stops it"]
+
+
+def test_one_thread_names_every_slow_import_once(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(process_state, "_SLOW_S", 0.02)
+    threads: list[threading.Thread] = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda self: (threads.append(self), start(self)))
+
+    def named(source: str) -> None:
+        with imports.watched(source):
+            deadline = time.monotonic() + 20
+            while source not in caplog.text and time.monotonic() < deadline:
+                time.sleep(0.005)
+            time.sleep(0.1)
+
+    with process_state.SlowImports() as imports:
+        assert not threads, "nothing is imported yet"
+        named("ganzoo-one 1.0")
+        with imports.watched("ganzoo-outer 1.0"):
+            named("ganzoo-inner 1.0")
+        named("ganzoo-two 1.0")
+    threads[0].join(20)
+    assert len(threads) == 1 and not threads[0].is_alive()
+    named_ones = [message.split()[2] for message in caplog.messages]
+    assert [name for name in named_ones if name != "ganzoo-outer"] == ["ganzoo-one", "ganzoo-inner", "ganzoo-two"]
 
 
 @pytest.mark.parametrize(

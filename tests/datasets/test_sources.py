@@ -12,6 +12,7 @@ import tarfile
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import numpy as np
@@ -21,7 +22,7 @@ from torchvision import datasets as published
 
 from ganzoo_core import datasets
 from ganzoo_core.data import Dataset
-from ganzoo_core.datasets import downloads, toy
+from ganzoo_core.datasets import digits, downloads, toy
 from ganzoo_core.datasets.sources import (
     Cifar10,
     DigitPairs,
@@ -134,6 +135,37 @@ def test_digits_are_the_real_ones_enlarged(tmp_path):
     # Crisp: most pixels are ink or paper. Nothing is cut off: the outermost pixels are nearly always paper.
     assert ((data.samples == 0) | (data.samples == 255)).float().mean() > 0.7
     assert data.samples[:, :, [0, -1]].float().mean() < 1
+
+
+def test_digits_are_read_without_scikit_learn(run_python, monkeypatch, tmp_path):
+    """Where its file is another one, or is not found, scikit-learn is asked: bit for bit the same numbers."""
+    program = """
+from pathlib import Path
+from ganzoo_core.datasets.sources import Digits
+Digits().load(Path())
+print({"sklearn", "scipy"} & set(sys.modules))
+"""
+    assert run_python(program) == "set()\n"
+    read = Digits().load(tmp_path)
+    for text in (b"", b"0,0,1"):
+        monkeypatch.setattr(digits, "_text", lambda text=text: text)
+        asked = Digits().load(tmp_path)
+        assert torch.equal(asked.samples, read.samples) and torch.equal(asked.labels, read.labels)
+
+
+def test_a_damaged_file_of_digits_is_as_none(monkeypatch, tmp_path):
+    file = tmp_path / "datasets" / "data" / "digits.csv.gz"
+    file.parent.mkdir(parents=True)
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(digits, "find_spec", lambda name: spec)
+    whole = gzip.compress(b"0,1,2" * 100)
+    for data in (b"no gzip", whole[:20]):
+        file.write_bytes(data)
+        assert digits._text() == b""
+    file.write_bytes(whole)
+    assert digits._text() == b"0,1,2" * 100
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    assert digits._text() == b""
 
 
 def test_digits_have_no_test_split(tmp_path):

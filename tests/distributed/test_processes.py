@@ -106,6 +106,22 @@ def test_shared_batch_norm_gives_the_losses_of_one(in_tmp, forks):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_activations_computed_again_change_no_number_in_two_processes(shared, in_tmp, forks):
+    """BatchNorm that the processes share is computed again by both of them, in the same order."""
+    plain = ["dcgan", "--data", "digits", "--batch-size", "16", "--steps", "3", "--device", "cpu", "--quiet",
+             "--precision", "fp32", "--set", "log_every=1", "--set", f"sync_batchnorm={shared}"]  # fmt: skip
+    train(forks, 2, *plain, "--out", "kept")
+    train(forks, 2, *plain, "--set", "checkpoint_activations=true", "--out", "dropped")
+    assert records("kept") == records("dropped")
+    kept, dropped = (
+        tensor_files.load(Path(f) / "checkpoint.safetensors", "checkpoint")[1] for f in ("kept", "dropped")
+    )
+    for name, tensor in kept.items():
+        assert torch.equal(tensor, dropped[name]), name
+
+
+@pytest.mark.long
 def test_a_process_that_dies_ends_the_others(in_tmp, forks):
     process = start(forks, 2, *ENDLESS, "--out", "run")
     wait_for_records(20)

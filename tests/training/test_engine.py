@@ -11,6 +11,7 @@ from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError, TrainingError
 from ganzoo_core.runs.run_settings import RunSettings
+from ganzoo_core.sampling import devices
 from ganzoo_core.sampling.devices import pick_precision
 from ganzoo_core.training.engine import Engine
 
@@ -329,8 +330,8 @@ def test_training_leaves_convolutions_channels_last():
         ("fp32", "images", True, "fp32"),
     ],
 )
-def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, native, picked, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+def test_auto_precision_is_bf16_where_it_is_quick_and_fine_enough(asked, kind, native, picked, monkeypatch):
+    monkeypatch.setattr(devices, "has_quick_bf16", lambda: native)
     has_pixels = DataSpec("any", (2,), kind=kind).has_pixels
     assert pick_precision(asked, torch.device("cpu"), has_pixels) == picked
     if native:
@@ -340,9 +341,28 @@ def test_auto_precision_is_bf16_where_it_is_native_and_fine_enough(asked, kind, 
         assert pick_precision("auto", torch.device("cuda", 0), has_pixels) == "fp32"
 
 
-def test_glibc_alone_is_asked_to_keep_freed_memory(monkeypatch):
-    from ganzoo_core.sampling import devices
+@pytest.mark.parametrize(
+    ("amx", "avx512", "vendor", "is_quick"),
+    [
+        (True, True, "GenuineIntel", True),
+        (False, True, "GenuineIntel", False),
+        (False, True, "AuthenticAMD", True),
+        (False, False, "AuthenticAMD", False),
+        (True, False, "", True),
+    ],
+)
+def test_bf16_is_quick_by_amx_or_where_amd_made_it(amx, avx512, vendor, is_quick, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(devices, "_processor", lambda: f"vendor_id\t: {vendor}\nflags\t: fpu")
+    assert devices.has_quick_bf16() == is_quick
 
+
+def test_the_processor_is_told() -> None:
+    assert devices._processor()
+
+
+def test_glibc_alone_is_asked_to_keep_freed_memory(monkeypatch):
     asked = []
     libc = type("Libc", (), {"mallopt": staticmethod(lambda *option: asked.append(option))})
     monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: libc)

@@ -130,6 +130,37 @@ def test_what_a_network_takes_by_hand():
     )
 
 
+@pytest.mark.parametrize("variant", ["vanilla", "dcgan", "wgan-gp", "toy"])
+def test_a_few_samples_tell_no_less_than_the_meta_device_tells(variant):
+    data = pictures(32)
+    tried = memory._Trial(plan(variant), data.spec, SingleProcess(), CPU, 2**62)
+    arguments = tried.plan.variant, data.spec
+    few = memory._game(*arguments, "cpu")
+    (size,) = tried._batch_sizes(*arguments)
+    steps = [tried._most_of_steps(*arguments, *few, n) for n in memory._FEW]
+    whole = tried._most_of_steps(*arguments, *memory._game(*arguments, "meta"))
+    assert whole <= memory._at(size, steps) <= 8 * whole
+
+
+def test_what_grows_with_the_square_of_the_batch_is_seen():
+    assert memory._at(64, [10 * n + 5 for n in memory._FEW]) == 8 * 85
+    assert memory._at(64, [3 * n * n + 10 * n + 5 for n in memory._FEW]) == 3 * 64 * 64 + 645
+    assert memory._at(4, [10 * n + 5 for n in memory._FEW]) == 85, "no less than what was seen"
+
+
+def test_only_what_takes_little_of_what_is_free_fits_plainly():
+    data, small = pictures(16), plan(batch_size=32)
+    needed = need(small, data)
+
+    def plainly(plan_, free, data=data):
+        return memory._Trial(plan_, data.spec, SingleProcess(), CPU, free).plainly_fits()
+
+    assert plainly(small, 8 * needed) and not plainly(small, 3 * needed)
+    assert not plainly(plan(batch_size=1), 2**62), "of one sample a mean may not be taken"
+    assert not plainly(plan(generator_widths=[4096, 4096]), 2**62), "too large to be tried in earnest"
+    assert not plainly(plan(), 2**62, pictures(128))
+
+
 def test_activations_grow_with_the_batch_and_shrink_with_pieces():
     data, widths = pictures(64, 8192), {"generator_widths": [64], "discriminator_widths": [64]}
     one, two = (need(plan(batch_size=n, **widths), data) for n in (1024, 2048))
@@ -150,6 +181,20 @@ def test_a_run_that_does_not_fit_is_refused_with_what_would(free):
         check_memory(wide, pictures(64, 8192), SingleProcess())
     fits = int(str(error.value).split("; batch_size=")[1].split()[0])
     check_memory(plan("dcgan", batch_size=fits), pictures(64, 8192), SingleProcess())
+
+
+def test_activations_may_be_dropped_to_fit(free):
+    data, settings = pictures(64, 8192), {"batch_size": 64, "data": "digits"}
+    kept, dropped = (need(plan("r3gan", **settings, checkpoint_activations=on), data) for on in (False, True))
+    assert dropped < 0.7 * kept
+    free(int(dropped / memory._NEAR) + MIB)
+    with pytest.raises(SettingError, match=r"; batch_size=\d+ or checkpoint_activations=true would fit"):
+        check_memory(plan("r3gan", **settings), data, SingleProcess())
+    check_memory(plan("r3gan", **settings, checkpoint_activations=True), data, SingleProcess())
+    free(int(dropped / 2))
+    for further in ({"checkpoint_activations": True}, {"compile": True}):
+        with pytest.raises(SettingError, match=r"; batch_size=\d+ would fit"):
+            check_memory(plan("r3gan", **settings, **further), data, SingleProcess())
 
 
 def test_data_without_a_size_to_set_leaves_the_networks(free):
@@ -270,6 +315,7 @@ def test_a_batch_of_one_sample_is_told_also_where_it_could_not_be_tried(in_tmp, 
 
 @pytest.mark.slow
 def test_compile_without_a_compiler_is_told(in_tmp, monkeypatch):
+    monkeypatch.setattr("ganzoo_core.training.train.check_compile", lambda *asked: None)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CXX", "/nowhere/g++")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(in_tmp / "cache"))

@@ -655,3 +655,12 @@ def test_seconds_that_say_nothing_are_refused():
         train(seconds=0)
     with pytest.raises(SettingError, match="epochs and seconds exclude each other; give one of them"):
         train(seconds=1, epochs=1)
+
+
+def test_nothing_is_compiled_for_a_processor(in_tmp):
+    refused = "compile must be false on a processor, where compiled steps take longer"
+    with pytest.raises(SettingError, match=refused):
+        ganzoo.train("toy", data="ring8", steps=1, device="cpu", compile=True, progress=False)
+    run = ganzoo.train("toy", data="ring8", steps=1, device="cpu", progress=False)
+    with pytest.raises(SettingError, match=refused):
+        ganzoo.train(resume=run.folder, texts={"compile": "true"}, steps=2, progress=False)
