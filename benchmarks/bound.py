@@ -27,9 +27,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.train import NoModules, make_step, resolved
+from benchmarks.train import make_step, resolved
 
 PARTS = ("products", "optimizers", "casts and copies", "other operators", "between operators")
 _PRODUCTS = ("mm", "conv")
@@ -124,12 +123,8 @@ def memory_rate(numbers: int) -> float:
 
 def bound(variant: str, loop: str, task: dict[str, Any], steps: int) -> dict[str, Any]:
     """Milliseconds of a step's parts, `spent` and `least`, and the rates that bound them."""
-    step, _ = make_step(loop, variant, task)
+    step, flops = make_step(loop, variant, task)
     for _ in range(3):
-        step()
-    flops = FlopCounterMode(display=False)
-    flops.mod_tracker = NoModules()
-    with flops:
         step()
     with Bytes() as moved:
         step()
@@ -138,7 +133,7 @@ def bound(variant: str, loop: str, task: dict[str, Any], steps: int) -> dict[str
     arithmetic = product_rate(task["precision"] if loop == "engine" else "fp32")
     memory = memory_rate(2_000_000)
     least = {part: moved.of[part] / memory * 1e3 for part in PARTS[1:4]}
-    least = {PARTS[0]: flops.get_total_flops() / arithmetic * 1e3} | least | {PARTS[-1]: 0.0}
+    least = {PARTS[0]: flops / arithmetic * 1e3} | least | {PARTS[-1]: 0.0}
     return {
         "variant": variant, "loop": loop, "step_ms": whole_ms, "spent": spent, "least": least,
         "gflop_per_s": arithmetic / 1e9, "gb_per_s": memory / 1e9,
