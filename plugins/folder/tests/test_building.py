@@ -188,18 +188,18 @@ def test_work_comes_back_in_order_with_a_bounded_part_ahead():
 
 
 def test_work_that_has_not_begun_is_cancelled_where_nobody_waits_for_it():
-    begun, go = [], threading.Event()
+    begun, released = [], threading.Event()
 
     def work(k):
         begun.append(k)
         if k == 0:
             raise ValueError("the first")
-        go.wait(30)
+        released.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
         with pytest.raises(ValueError, match="the first"):
             next(in_order(pool, work, range(10), group=1, most=5))
-        go.set()
+        released.set()
     assert begun in ([0], [0, 1])
 
 

@@ -19,6 +19,7 @@ HEIC_START = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 
 @pytest.fixture(autouse=True)
 def without_heif(monkeypatch):
+    Image.init()  # what it registers only once is not to go with the copies below
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
     monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))
