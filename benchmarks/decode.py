@@ -197,11 +197,14 @@ def first_steps(
                 start_s = time.time()
                 with subprocess.Popen([*command, "--steps", "1000"], stdout=subprocess.PIPE, text=True) as run:
                     assert run.stdout is not None
-                    for what, line in zip(("data", "step"), run.stdout, strict=False):
-                        began_s, began_cpu_s, ended_s, ended_cpu_s = map(float, line.split()[1:])
-                        times[what].append((ended_s - began_s, ended_cpu_s - began_cpu_s))
-                    times["before"].append((began_s - start_s, began_cpu_s))
+                    lines = [run.stdout.readline().split() for _ in range(2)]
                     run.kill()
+                if [line[:1] for line in lines] != [["data"], ["step"]]:
+                    raise click.ClickException("the run ended before its first step; what it said is above")
+                for what, *numbers in lines:
+                    began_s, began_cpu_s, ended_s, ended_cpu_s = map(float, numbers)
+                    times[what].append((ended_s - began_s, ended_cpu_s - began_cpu_s))
+                times["before"].append((began_s - start_s, began_cpu_s))
     os.sched_setaffinity(0, cores)
     return found
 
