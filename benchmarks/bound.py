@@ -28,7 +28,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.train import make_step, resolved
+from benchmarks.train import make_step, matmul_rate, resolved
 
 PARTS = ("products", "optimizers", "casts and copies", "other operators", "between operators")
 _PRODUCTS = ("mm", "conv")
@@ -98,17 +98,6 @@ def shares(step: Callable[[], None], steps: int) -> dict[str, float]:
     return found | {PARTS[-1]: 1 - sum(found.values())}
 
 
-def product_rate(precision: str) -> float:
-    """Floating-point operations per second of processor time of a large matrix product, the best of twenty."""
-    a = torch.randn(1024, 1024, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    best = float("inf")
-    for _ in range(20):
-        start_s = time.process_time()
-        a @ a
-        best = min(best, time.process_time() - start_s)
-    return float(2 * 1024**3 / best)
-
-
 def memory_rate(numbers: int) -> float:
     """Bytes per second of `x += y` over so many float32 numbers, the best of twenty."""
     x, y = torch.zeros(numbers), torch.ones(numbers)
@@ -130,7 +119,7 @@ def bound(variant: str, loop: str, task: dict[str, Any], steps: int) -> dict[str
         step()
     whole_ms = seconds(step, steps) * 1e3
     spent = {part: share * whole_ms for part, share in shares(step, steps).items()}
-    arithmetic = product_rate(task["precision"] if loop == "engine" else "fp32")
+    arithmetic = matmul_rate(task["precision"] if loop == "engine" else "fp32", 1, time.process_time)
     memory = memory_rate(2_000_000)
     least = {part: moved.of[part] / memory * 1e3 for part in PARTS[1:4]}
     least = {PARTS[0]: flops / arithmetic * 1e3} | least | {PARTS[-1]: 0.0}

@@ -33,37 +33,13 @@ PROGRAMS = {
 }
 
 # "{out}" is a path that is free.
+_DIGITS = ["-m", "ganzoo_core", "run", "--data", "digits", "--out", "{out}"]
 BEGINNINGS = {
     "ganzoo --help": ["-m", "ganzoo_core", "--help"],
     "ganzoo show cgan": ["-m", "ganzoo_core", "show", "cgan"],
     "ganzoo sample cgan": ["-m", "ganzoo_core", "sample", "cgan", "-o", "{out}.png"],
-    **{
-        f"ganzoo run {name}": [
-            "-m",
-            "ganzoo_core",
-            "run",
-            name,
-            "--data",
-            "digits",
-            "--out",
-            "{out}",
-            "--device",
-            "cpu",
-        ]
-        for name in ("vanilla", "cgan", "dcgan")
-    },
-    "ganzoo run cgan --steps 1": [
-        "-m",
-        "ganzoo_core",
-        "run",
-        "cgan",
-        "--data",
-        "digits",
-        "--out",
-        "{out}",
-        "--steps",
-        "1",
-    ],
+    **{f"ganzoo run {name}": [*_DIGITS, name, "--device", "cpu"] for name in ("vanilla", "cgan", "dcgan")},
+    "ganzoo run cgan --steps 1": [*_DIGITS, "cgan", "--steps", "1"],
     "import torch": ["-c", "import torch"],
 }
 
