@@ -5,8 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from importlib.util import find_spec
-from pathlib import Path
+import zlib
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec, Split
+from ganzoo_core.storage.files import beside_package
 
 _HELD_OUT = 6  # of so many digits one
 _PENS = 4
@@ -88,13 +88,11 @@ def _published() -> tuple[np.ndarray, np.ndarray]:
 
 def _text() -> bytes:
     """What scikit-learn's file says; nothing where it is not found."""
-    spec = find_spec("sklearn")  # imports nothing
-    for folder in (spec and spec.submodule_search_locations) or ():
-        try:
-            return gzip.decompress(Path(folder, "datasets", "data", "digits.csv.gz").read_bytes())
-        except (OSError, EOFError):
-            continue
-    return b""
+    file = beside_package("sklearn", "datasets/data/digits.csv.gz")
+    try:
+        return b"" if file is None else gzip.decompress(file.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def _enlarged(bordered: np.ndarray) -> np.ndarray:

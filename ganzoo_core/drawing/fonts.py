@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import ImageFont
 
+from ganzoo_core.storage.files import beside_package
 from ganzoo_core.storage.names import one_line
 
 ELLIPSIS = "…"
@@ -43,11 +43,9 @@ def font_file(text: str) -> str | None:
 @functools.cache
 def _own_font() -> str:
     """The file, found beside matplotlib, which takes a while to import; some systems keep it elsewhere."""
-    name = Path("fonts", "ttf", "DejaVuSans.ttf")
-    spec = find_spec("matplotlib")  # imports nothing
-    for folder in (spec and spec.submodule_search_locations) or ():
-        if (file := Path(folder, "mpl-data", name)).is_file():
-            return str(file)
+    name = "fonts/ttf/DejaVuSans.ttf"
+    if file := beside_package("matplotlib", f"mpl-data/{name}"):
+        return str(file)
     import matplotlib
 
     return str(Path(matplotlib.get_data_path(), name))

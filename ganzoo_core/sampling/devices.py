@@ -68,7 +68,7 @@ def _has_bf16(device: torch.device) -> bool:
 def has_quick_bf16() -> bool:
     """Whether the processor's products are quicker in bf16 than in float32: by AMX, or by AMD's AVX512-BF16.
 
-    Intel's AVX512-BF16, where a virtual machine has no AMX, takes 1.3 to 1.6 times as long as float32
+    Intel's AVX512-BF16, where a virtual machine has no AMX, takes 1.5 to 1.7 times as long as float32
     (benchmarks/NOTES.md).
     """
     if torch.cpu._is_amx_tile_supported():

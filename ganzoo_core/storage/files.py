@@ -15,6 +15,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -116,6 +117,13 @@ def own_folder(path: Path) -> None:
     refuse_link(path)
     with as_file_error(path):
         path.mkdir(exist_ok=True)
+
+
+def beside_package(package: str, name: str) -> Path | None:
+    """A file that a package brings along, such as "data/x.csv", found without importing it; None where it is not."""
+    spec = find_spec(package)  # imports nothing of a package that is in no other
+    folders = (spec and spec.submodule_search_locations) or ()
+    return next((file for folder in folders if (file := Path(folder, name)).is_file()), None)
 
 
 def append_to(path: Path) -> FileIO:

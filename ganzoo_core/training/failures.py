@@ -44,7 +44,7 @@ def explained() -> Iterator[None]:
 
 
 def _of_compiler(text: str) -> str:
-    """What to do where torch.compile fails: it writes C++ for a processor, and Triton for a card."""
+    """What to do where torch.compile fails: it writes Triton for a card, whose launchers want a compiler, too."""
     if "triton" in text.lower():
         return "--compile needs Triton on a card, and it does not work here: pip install triton, or leave out --compile"
     if "compiler" in text.lower():

@@ -38,6 +38,7 @@ from ganzoo_core.datasets.sources import (
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import Registry
+from ganzoo_core.storage import files
 
 LABELS, IMAGES = "train-labels-idx1-ubyte", "train-images-idx3-ubyte"
 REAL_DATA = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -157,14 +158,14 @@ def test_a_damaged_file_of_digits_is_as_none(monkeypatch, tmp_path):
     file = tmp_path / "datasets" / "data" / "digits.csv.gz"
     file.parent.mkdir(parents=True)
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr(digits, "find_spec", lambda name: spec)
+    monkeypatch.setattr(files, "find_spec", lambda name: spec)
     whole = gzip.compress(b"0,1,2" * 100)
-    for data in (b"no gzip", whole[:20]):
+    for data in (b"no gzip", whole[:20], whole[:10] + b"\xff" * 8 + whole[18:]):
         file.write_bytes(data)
         assert digits._text() == b""
     file.write_bytes(whole)
     assert digits._text() == b"0,1,2" * 100
-    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
     assert digits._text() == b""
 
 
