@@ -13,7 +13,7 @@ Each round measures all in turn, on one core and on all that this process may us
 - digest: BLAKE2b of as many bytes, by the one thread that can make it
 
 A ratio is of times in the same round: above 1 the cache is the faster. Processor time says more than seconds do where
-other programs run beside it. With --first-step: what passes from the start of `ganzoo run dcgan` to its first step.
+other programs run beside it. With --first-step: what passes from the start of a run to its first step.
 """
 
 from __future__ import annotations
@@ -178,13 +178,13 @@ def show(found: dict[str, dict[str, list[tuple[float, float]]]], n: int) -> None
 
 
 def first_steps(
-    home: Path, size: int, cores: list[int], rounds: int
+    home: Path, size: int, cores: list[int], rounds: int, variant: str
 ) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Seconds and processor seconds of loading the data, from the start to the first step, and of that step.
 
     By cores and whether a cache is there, and by round.
     """
-    command = [sys.executable, "-c", FIRST_STEP, "run", "dcgan", "--data", f"folder:{home / 'images'}", "--quiet"]
+    command = [sys.executable, "-c", FIRST_STEP, "run", variant, "--data", f"folder:{home / 'images'}", "--quiet"]
     command += ["--data-dir", os.fspath(home / "data"), "--set", f"image_size={size}", "--out", os.fspath(home / "run")]
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for _ in range(rounds):
@@ -224,11 +224,14 @@ def show_first_steps(found: dict[str, dict[str, list[tuple[float, float]]]]) -> 
 @click.option("--format", "kind", default="jpeg", show_default=True, type=click.Choice(["jpeg", "png"]))
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--first-step", is_flag=True, help="Measure from the start of a run to its first step instead.")
+@click.option("--variant", default="dcgan", show_default=True, help="Of that run.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where to work, with the images kept; else a temporary one."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print seconds and processor seconds of each round as JSON.")
-def main(n: int, size: int, kind: str, rounds: int, first_step: bool, folder: Path | None, as_json: bool) -> None:
+def main(
+    n: int, size: int, kind: str, rounds: int, first_step: bool, variant: str, folder: Path | None, as_json: bool
+) -> None:
     """Measure how fast N images get into their cache."""
     cores = sorted(os.sched_getaffinity(0))
     torch.set_num_threads(1)
@@ -238,7 +241,7 @@ def main(n: int, size: int, kind: str, rounds: int, first_step: bool, folder: Pa
             write_images(home / "images", n, size, kind)
         n = sum(1 for _ in (home / "images").rglob("*.*"))
         if first_step:
-            waits = first_steps(home, size, cores, rounds)
+            waits = first_steps(home, size, cores, rounds, variant)
             if as_json:
                 click.echo(json.dumps(waits))
             else:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import shutil
 import time
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from ganzoo_core.errors import DataError
 from ganzoo_core.storage.files import sync_folder
 from ganzoo_core.storage.names import few, visible
-from ganzoo_folder.decode import Decoded, Look, Target, decode, look
+from ganzoo_folder.decode import Decoded, Look, Target, look
 from ganzoo_folder.depth import auto_span
 from ganzoo_folder.listing import Listing
 from ganzoo_folder.notes import range_notes, shape_notes, size_notes
-from ganzoo_folder.parallel import GROUP, in_order, new_pool
+from ganzoo_folder.parallel import GROUP, Pool, in_order, new_pool
 from ganzoo_folder.pixel_file import PixelFile
 from ganzoo_folder.reading import Cached, cache_files, digest, found_digest, read
-from ganzoo_folder.stamps import Stamp, read_content
+from ganzoo_folder.rows import read_row
+from ganzoo_folder.stamps import Stamp
 from ganzoo_folder.upkeep import alone, homes, tidy, writable
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _build(folder: Path, listing: Listing, by_part: Sequence[ImageOptions]) -> s
     measure = by_part[0].span is None
     with (
         warnings.catch_warnings(action="ignore"),  # Pillow's, which name no file
-        new_pool() as pool,
+        new_pool(len(listing.images), math.prod(by_part[0].sides)) as pool,
     ):
         # A few tell what all are made to, nearly always. Else all are looked at, and what was made is made again.
         every = max(1, len(listing.images) // _FIRST_LOOKS)
@@ -155,7 +156,7 @@ def _build(folder: Path, listing: Listing, by_part: Sequence[ImageOptions]) -> s
     return found_digest(index)
 
 
-def _looked(pool: ThreadPoolExecutor, listing: Listing, measure: bool, every: int = 1) -> dict[str, Look]:
+def _looked(pool: Pool, listing: Listing, measure: bool, every: int = 1) -> dict[str, Look]:
     """A look at each file of each so many samples, by name."""
     names = list(dict.fromkeys(image.name for part in listing.parts for image in part.images[::every]))
     paths = [listing.root / name for name in names]
@@ -195,14 +196,6 @@ class _Misfit(Exception):
     """A file shows that the target is another than was guessed from some."""
 
 
-class _Read(NamedTuple):
-    """What was made of a file: the digest of its content, a look at it where asked for, and its pixels or why not."""
-
-    digest: str
-    seen: Look | None
-    made: Decoded | str
-
-
 class _Made(NamedTuple):
     """What was written, and found out on the way: digests and looks by name; why files can't be read, by name; what to
     tell of sizes; and a digest of each file of pixels."""
@@ -216,7 +209,7 @@ class _Made(NamedTuple):
 
 def _write_samples(
     folder: Path,
-    pool: ThreadPoolExecutor,
+    pool: Pool,
     listing: Listing,
     by_part: Sequence[ImageOptions],
     targets: list[Target],
@@ -233,10 +226,10 @@ def _write_samples(
     sample_bytes = sum(target.channels * target.height * target.width for target in targets)
     group = min(GROUP, max(1, _GROUP_BYTES // sample_bytes))
     most = max(1, _AHEAD_BYTES // (group * sample_bytes))
-    read_row = partial(_read_row, root=listing.root, targets=targets, measure=measure)
+    work = partial(read_row, root=listing.root, targets=targets, measure=measure)
     with contextlib.ExitStack() as opened:
         files = [opened.enter_context(PixelFile(folder / name)) for name in cache_files(listing)]
-        results = opened.enter_context(contextlib.closing(in_order(pool, read_row, rows, group, most)))
+        results = opened.enter_context(contextlib.closing(in_order(pool, work, rows, group, most)))
         for done, (row, found) in enumerate(zip(rows, results, strict=True)):
             if time.monotonic() - said_s > _REPORT_EVERY_S:
                 said_s = time.monotonic()
@@ -262,22 +255,6 @@ def _write_samples(
         made.contents.extend(file.finish() for file in files)
     made.notes.extend(size_notes(by_part[0], len(rows), enlarged, cut) + shape_notes(len(rows), differ))
     return made
-
-
-def _read_row(row: Sequence[str], root: Path, targets: Sequence[Target], measure: bool | None) -> list[_Read]:
-    """What is made of the files of a sample, each of which is read once, also for two halves of one."""
-    paths = {name: root / name for name in row}
-    contents = {name: read_content(path) for name, path in paths.items()}
-    return [_read(paths[name], *contents[name], target, measure) for name, target in zip(row, targets, strict=True)]
-
-
-def _read(path: Path, digest: str, content: bytes | None, target: Target, measure: bool | None) -> _Read:
-    made = decode(path, target=target, content=content)
-    if measure is None:
-        return _Read(digest, None, made)
-    if isinstance(made, Decoded) and made.is_grey is not None:
-        return _Read(digest, Look(made.is_grey), made)
-    return _Read(digest, look(path, measure, content), made)
 
 
 def _are_alike(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -20,7 +20,7 @@ _GREY_MODES = {"1", "L", "LA", "La", "I", "F"}
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _LARGE_PIXELS = 2**24
 # A large image takes up to a gigabyte while it is decoded: on a machine of many cores they take turns.
-_one_large = threading.Lock()
+one_large: contextlib.AbstractContextManager[object] = threading.Lock()
 
 
 class _Refused(Exception):
@@ -105,7 +105,7 @@ def decode(path: Path, target: Target, content: bytes | None = None) -> Decoded 
 
 
 def _turn(image: Image.Image) -> contextlib.AbstractContextManager[object]:
-    return _one_large if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext()
+    return one_large if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext()
 
 
 def _check_size(image: Image.Image) -> None:

@@ -1,14 +1,19 @@
-"""Work on many files at once, by threads: to read, decode and digest frees the interpreter for the others."""
+"""Work on many files at once: by threads, as to read, decode and digest frees the interpreter for the others; of many
+small images by processes, as there the interpreter's part sets the pace."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from ganzoo_folder.workers import Workers
 
 GROUP = 16  # files that a thread takes at a time: to hand over each by itself costs as much as to decode a small one
+MANY, SMALL = 2000, 96 * 96  # files, and pixels: processes are worth their start, and the way of the pixels back
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -20,13 +25,22 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def new_pool() -> ThreadPoolExecutor:
-    """A thread for each core; more would wait for each other."""
-    return ThreadPoolExecutor(cores())
+class Pool(Protocol):
+    """What both kinds have."""
+
+    def submit(self, function: Callable[..., R], /, *arguments: object) -> Future[R]: ...
+
+
+def new_pool(files: int = 0, pixels: int = SMALL) -> ThreadPoolExecutor | Workers:
+    """A thread for each core or, where many files become so many pixels each, a process; more would wait for others."""
+    count = cores()
+    if count > 1 and files >= MANY and pixels <= SMALL and os.name == "posix" and sys.executable:
+        return Workers(min(count, files // (MANY // 2)))
+    return ThreadPoolExecutor(count)
 
 
 def in_order(
-    pool: ThreadPoolExecutor,
+    pool: Pool,
     function: Callable[[T], R],
     items: Sequence[T],
     group: int = GROUP,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +21,12 @@ from PIL import Image
 from pixel_files import png16
 
 from ganzoo_core.errors import DataError
-from ganzoo_folder import Pairs, PairsOptions, cache, parallel, pixel_file, reading, stamps
+from ganzoo_folder import Pairs, PairsOptions, cache, parallel, pixel_file, reading, rows, stamps
 from ganzoo_folder.decode import Decoded, Target, decode
 from ganzoo_folder.options import FolderOptions
 from ganzoo_folder.parallel import in_order
 from ganzoo_folder.pixel_file import PixelFile
+from ganzoo_folder.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("user_cache")
 
@@ -74,17 +82,17 @@ def test_a_guess_is_wrong_for_what_may_come_and_right_for_what_may_not():
 
 def test_what_is_decoded_is_what_was_digested(images, monkeypatch, caplog):
     save(images / "a.bmp", RED)
-    blue, real = save(images.parent / "blue.bmp", BLUE).read_bytes(), cache.decode
+    blue, real = save(images.parent / "blue.bmp", BLUE).read_bytes(), rows.decode
 
     def changed_meanwhile(path, **how):
         path.write_bytes(blue)
         return real(path, **how)
 
-    monkeypatch.setattr(cache, "decode", changed_meanwhile)
+    monkeypatch.setattr(rows, "decode", changed_meanwhile)
     monkeypatch.setattr(cache, "look", lambda path, **how: cache.Look(False))
     with pytest.raises(DataError, match="1 of 1 images were changed since they were decoded"):
         load(images)
-    monkeypatch.setattr(cache, "decode", real)
+    monkeypatch.setattr(rows, "decode", real)
     assert colour_of(load(images).samples[0]) == BLUE
 
 
@@ -93,7 +101,7 @@ def test_a_large_file_is_digested_and_decoded_from_the_disk(images, monkeypatch)
     held = load(images)
     reads = []
     monkeypatch.setattr(stamps, "_MOST_HELD", 10)
-    monkeypatch.setattr(cache, "read_content", lambda path: reads.append(stamps.read_content(path)) or reads[-1])
+    monkeypatch.setattr(rows, "read_content", lambda path: reads.append(stamps.read_content(path)) or reads[-1])
     again = load(images, fit="stretch")
     assert torch.equal(held.samples, again.samples)
     assert reads == [(stamps.content_digest(images / "a.png"), None)]
@@ -115,8 +123,8 @@ def test_an_uncompressed_tiff_is_turned_as_exif_says(tmp_path, mode, held):
 
 def test_two_halves_of_a_picture_are_read_once(images, monkeypatch):
     save(images / "a.png", RED, size=(16, 8))
-    reads, real = [], cache.read_content
-    monkeypatch.setattr(cache, "read_content", lambda path: reads.append(path.name) or real(path))
+    reads, real = [], rows.read_content
+    monkeypatch.setattr(rows, "read_content", lambda path: reads.append(path.name) or real(path))
     assert len(Pairs(PairsOptions(image_size=8), images).load(images.parent / "data")) == 1
     assert reads == ["a.png"]
 
@@ -163,8 +171,8 @@ def test_a_disk_that_is_full_only_when_it_is_synced(images, monkeypatch):
 def test_ctrl_c_in_the_middle_leaves_nothing_and_the_next_load_makes_all(images, monkeypatch):
     for i in range(100):
         save(images / f"{i}.png")
-    decoded, real = [], cache.decode
-    monkeypatch.setattr(cache, "decode", lambda path, **how: decoded.append(path.name) or real(path, **how))
+    decoded, real = [], rows.decode
+    monkeypatch.setattr(rows, "decode", lambda path, **how: decoded.append(path.name) or real(path, **how))
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -223,3 +231,81 @@ def test_a_file_of_pixels_holds_what_was_added_and_knows_its_digest(tmp_path, mo
         digest = file.finish()
     assert (tmp_path / "samples.u8").read_bytes() == images.tobytes()
     assert digest == stamps.content_digest(tmp_path / "samples.u8")
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    """A folder that is decoded by two processes, though it holds few images."""
+    monkeypatch.setattr(parallel, "MANY", 20)
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    for k in range(40):
+        save(tmp_path / "images" / f"{k:02}.png", (k, 2 * k, 3 * k))
+    return tmp_path / "images"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are for POSIX")
+class TestProcesses:
+    def test_they_make_what_threads_make(self, many, monkeypatch):
+        (many / "99.png").write_bytes(b"not an image")
+        by_processes = load(many, on_bad_image="skip")
+        monkeypatch.setattr(parallel, "MANY", 10**9)
+        shutil.rmtree(many.parent / "data")
+        by_threads = load(many, on_bad_image="skip")
+        assert torch.equal(by_processes.samples, by_threads.samples)
+        assert by_processes.digest == by_threads.digest
+        assert by_processes.notes == by_threads.notes
+
+    def test_what_runs_in_them_is_another_process_that_ends_with_the_pool(self):
+        with Workers(2) as pool:
+            found = {pool.submit(os.getpid).result() for _ in range(8)}
+            assert found and os.getpid() not in found
+        for pid in found:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+
+    def test_an_error_comes_back_as_itself(self):
+        with Workers(1) as pool, pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 1, 0).result()
+
+    def test_a_process_that_was_killed_is_stood_in_for(self):
+        with Workers(1) as pool:
+            os.kill(pool.submit(os.getpid).result(), signal.SIGKILL)
+            assert [pool.submit(abs, -k).result() for k in range(3)] == [0, 1, 2]
+
+    def test_they_outlive_neither_a_parent_that_is_killed(self, tmp_path):
+        script = (
+            "import os, signal\nfrom ganzoo_folder.workers import Workers\npool = Workers(1)\n"
+            "print(pool.submit(os.getpid).result(), flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        pid = int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120).stdout)
+        for _ in range(600):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return
+            if Path(f"/proc/{pid}/stat").exists() and ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return  # ended, and nobody has asked how
+            time.sleep(0.1)
+        pytest.fail("it still runs")
+
+    def test_a_limit_on_pixels_holds_in_them_too(self, many, monkeypatch):
+        monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 50)
+        with pytest.raises(DataError, match="more than the 50"):
+            load(many)
+
+    def test_a_script_without_a_main_guard_may_load_many(self, many):
+        script = (
+            "from ganzoo_folder import Folder, parallel\nfrom ganzoo_folder.options import FolderOptions\n"
+            "from pathlib import Path\nparallel.MANY = 20\nparallel.cores = lambda: 2\n"
+            f"images = Path({str(many)!r})\n"
+            "print(len(Folder(FolderOptions(image_size=8), images).load(images.parent / 'data')))\n"
+        )
+        told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+        assert told.stdout == "40\n" and not told.stderr
+
+
+def test_large_images_and_few_are_left_to_threads(monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 4)
+    for files, pixels, kind in ((100, 64, "threads"), (10_000, 256 * 256, "threads"), (10_000, 64 * 64, "processes")):
+        with parallel.new_pool(files, pixels) as pool:
+            assert isinstance(pool, Workers) == (kind == "processes" and os.name == "posix")

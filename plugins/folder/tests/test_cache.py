@@ -21,7 +21,7 @@ from folders import BLUE, GREEN, RED, caches, colour_of, load, save
 
 from ganzoo_core.data import BatchOrder
 from ganzoo_core.errors import DataError
-from ganzoo_folder import Folder, cache, reading
+from ganzoo_folder import Folder, cache, reading, rows
 from ganzoo_folder.stamps import Stamp
 
 pytestmark = pytest.mark.usefixtures("user_cache")
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("user_cache")
 def test_the_second_load_decodes_nothing(images, monkeypatch):
     save(images / "a.png")
     first = load(images)
-    monkeypatch.setattr(cache, "decode", None)
+    monkeypatch.setattr(rows, "decode", None)
     again = load(images)
     assert torch.equal(first.samples, again.samples)
     again.samples.zero_()  # on this process's copy
@@ -143,7 +143,7 @@ def test_what_was_touched_or_restored_is_read_again_and_not_decoded(images, monk
     shutil.copy(cache_folder / "samples.u8", images.parent / "copy")
     os.replace(images.parent / "copy", cache_folder / "samples.u8")
     os.utime(images / "a.png", ns=(0, 12345))
-    monkeypatch.setattr(cache, "decode", None)
+    monkeypatch.setattr(rows, "decode", None)
     assert colour_of(load(images).samples[0]) == RED
 
 
@@ -212,7 +212,7 @@ def test_caches_of_deleted_folders_and_old_ones_go_but_none_in_use(images):
 STALLING_BUILD = """
 import sys, time
 from pathlib import Path
-from ganzoo_folder import Folder, FolderOptions, cache
+from ganzoo_folder import Folder, FolderOptions, rows
 
 def decode(path, **how):
     if path.name == "5.png":
@@ -220,7 +220,7 @@ def decode(path, **how):
         time.sleep(600)
     return real(path, **how)
 
-real, cache.decode = cache.decode, decode
+real, rows.decode = rows.decode, decode
 images = Path(sys.argv[1])
 Folder(FolderOptions(image_size=8), images).load(images.parent / "data")
 """
@@ -248,8 +248,8 @@ def test_a_killed_build_is_waited_for_and_then_made_anew(images, caplog):
 def test_of_several_that_ask_at_once_one_decodes(images, monkeypatch):
     for i in range(20):
         save(images / f"{i}.png")
-    barrier, sizes, decoded, real = threading.Barrier(4), [], [], cache.decode
-    monkeypatch.setattr(cache, "decode", lambda path, **how: decoded.append(path.name) or real(path, **how))
+    barrier, sizes, decoded, real = threading.Barrier(4), [], [], rows.decode
+    monkeypatch.setattr(rows, "decode", lambda path, **how: decoded.append(path.name) or real(path, **how))
 
     def build() -> None:
         barrier.wait()
