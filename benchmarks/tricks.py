@@ -53,8 +53,7 @@ def without(trick: str, variant: Variant, dataset: Dataset, precision: str) -> E
         engine.joint = False
     if trick == "frozen players":
         parameters = [p for module in engine.networks for p in module.parameters()]
-        for player in engine.players:
-            player.parameters = parameters
+        engine._in_play = dict.fromkeys(engine._in_play, parameters)
     if trick == "fused optimizers":
         for player in engine.players:
             for group in player.optimizer.param_groups:
