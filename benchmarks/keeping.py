@@ -1,6 +1,6 @@
 """Does a translator without pairs keep what a picture is of? Emoji of one maker's style as another maker's.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.keeping FOLDER [--seeds 0,1,2] [--steps 1500] [--out keeping.jsonl]
+    OMP_NUM_THREADS=1 python -m benchmarks.keeping FOLDER [--variant cyclegan]... [--seeds 0,1,2] [--steps 1500]
 
 FOLDER holds `google` and `twitter`, each with the same files in a folder for each category. Every fifth file is held
 out of everything. The variant is trained on the others with the styles for classes: it sees no category, and not which
@@ -30,7 +30,7 @@ from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import picture
 from ganzoo_core.runs.plan import named_source
 from ganzoo_core.testing import train_steps
-from ganzoo_tools.evaluation.classifier import in_pieces, train_classifier
+from ganzoo_tools.evaluation.classifier import Classifier, in_pieces, train_classifier
 from ganzoo_tools.evaluation.extractors import of_classifier
 from ganzoo_tools.evaluation.reference import Reference
 
@@ -50,9 +50,16 @@ def in_style_order(trained: list[Dataset]) -> Dataset:
     return Dataset(spec, torch.cat([data.samples for data in trained]), labels)
 
 
-def one_run(variant: str, trained: list[Dataset], held_out: list[Dataset], seed: int, steps: int, texts: dict) -> dict:
-    """Train, translate google's held-out pictures, and read them."""
-    reader = train_classifier(trained[1], seed=seed)
+def one_run(
+    variant: str,
+    trained: list[Dataset],
+    held_out: list[Dataset],
+    reader: Classifier,
+    seed: int,
+    steps: int,
+    texts: dict,
+) -> dict:
+    """Train, translate google's held-out pictures, and have the reader of twitter's read them."""
     google, twitter = (data.batch(torch.arange(len(data))) for data in held_out)
     started = time.process_time()
     training = train_steps(variant, in_style_order(trained), steps, seed=seed, **texts)
@@ -74,13 +81,15 @@ def one_run(variant: str, trained: list[Dataset], held_out: list[Dataset], seed:
 
 @click.command(help=__doc__)
 @click.argument("folder")
-@click.option("--variant", default="cyclegan", show_default=True)
+@click.option("--variant", "variants", multiple=True, default=("cyclegan",), show_default=True)
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--steps", default=1500, show_default=True)
 @click.option("--side", default=32, show_default=True)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=NUMBER")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("keeping.jsonl"), show_default=True)
-def main(folder: str, variant: str, seeds: str, steps: int, side: int, assignments: tuple[str, ...], out: Path) -> None:
+def main(
+    folder: str, variants: tuple[str, ...], seeds: str, steps: int, side: int, assignments: tuple[str, ...], out: Path
+) -> None:
     """Train what is not in `out` yet, and print a table of all."""
     settings = {key: json.loads(value) for key, value in (item.split("=", 1) for item in assignments)}
     styles = [
@@ -90,20 +99,27 @@ def main(folder: str, variant: str, seeds: str, steps: int, side: int, assignmen
     held = torch.arange(len(styles[0])) % 5 == 0
     trained, held_out = ([rows(data, chosen) for data in styles] for chosen in (~held, held))
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    key = {"variant": variant, "steps": steps, "side": side, "settings": settings}
+    common = {"steps": steps, "side": side, "settings": settings}
     for seed in map(int, seeds.split(",")):
-        if not any(all(line.get(k) == v for k, v in (key | {"seed": seed}).items()) for line in lines):
-            found = one_run(variant, trained, held_out, seed, steps, settings)
+        reader = None
+        for variant in variants:
+            key = {"variant": variant, "seed": seed} | common
+            if any(all(line.get(k) == v for k, v in key.items()) for line in lines):
+                continue
+            reader = reader or train_classifier(trained[1], seed=seed)
+            found = one_run(variant, trained, held_out, reader, seed, steps, settings)
             picture(found.pop("shown"), styles[0].spec, columns=16).save(out.with_suffix(f".{variant}-{seed}.png"))
             lines.append(found | key)
             with out.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
-    print_table([line for line in lines if all(line.get(k) == v for k, v in key.items())])
+    for variant in variants:
+        key = {"variant": variant} | common
+        print_table([line for line in lines if all(line.get(k) == v for k, v in key.items())])
 
 
 def print_table(lines: list[dict]) -> None:
     """Mean over seeds, least and most."""
-    table = Table("figure", "seeds", "mean", "least", "most")
+    table = Table(lines[0]["variant"], "seeds", "mean", "least", "most")
     for name in (name for name in lines[0] if name.startswith(("read", "FID", "cpu"))):
         values = [line[name] for line in lines]
         table.add_row(name, str(len(values)), *(f"{f(values):.3f}" for f in (statistics.mean, min, max)))
