@@ -48,7 +48,8 @@ def live(variant: str, task: dict[str, Any], threads: int, place: dict[str, str]
     dataset = source(path=path).load(data_folder(task["data_dir"]))
     variant_class = registry().variant(variant)[0]
     config = variant_class.Config.from_dict(task["config"])
-    engine = Engine(variant_class(config), dataset, RunSettings(data=task["data"], device="cpu"), join())
+    run = RunSettings(data=task["data"], device="cpu", sync_batchnorm=task.get("sync_batchnorm", False))
+    engine = Engine(variant_class(config), dataset, run, join())
     clock = Clock(engine.processes)
     wire.send(config.batch_size)
     while steps := wire.recv():
