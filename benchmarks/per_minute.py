@@ -5,8 +5,10 @@
 Both loops have the variant's own networks, batch size and learning rates; the scripts' has nothing else of the engine's
 (benchmarks/textbook.py), and is sampled as scripts do it: the generator that trained, in training mode. Of the engine's
 it is what a run ends with, the averaged generator. FID is of 5,000 samples against as many training pictures, in the
-features of a classifier of the data set. Time is processor time of training, on one thread: sampling and judging don't
-count. A line is written for each run that is done, and what is in the file is not trained again.
+features of a classifier of the data set. What a step costs is measured first, both loops in turn in one process, in
+processor time on one thread, the least of some rounds; each is then trained for as many steps as the seconds hold, so
+that what else the machine does in the meantime does not matter. A line is written for what was measured and for each
+run, and what is in the file is not done again; `--seeds ""` measures alone.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +86,32 @@ def textbook_batch(textbook: Textbook, data: Dataset) -> Tensor:
     return textbook.generator(torch.randn(n, textbook.generator.latent_dim), labels)
 
 
-def staged(step: Callable[[], None], ends_s: Iterable[float]) -> Iterator[tuple[float, int]]:
-    """Train to each of these processor seconds in turn, and give it and the steps so far."""
-    spent_s, steps = 0.0, 0
-    for end_s in ends_s:
-        while spent_s < end_s:
-            started_s = time.process_time()
-            step()
-            spent_s += time.process_time() - started_s
-            steps += 1
-        yield end_s, steps
+def step_s(
+    loops: Sequence[str], name: str, data: Dataset, settings: dict[str, str], rounds: int = 5, least_s: float = 1.0
+) -> dict[str, float]:
+    """Processor seconds of a step of each loop, the least of rounds in which they take turns."""
+    steps = {loop: new_loop(loop, name, data, settings, 0)[0] for loop in loops}
+    best = dict.fromkeys(loops, float("inf"))
+    for number in range(rounds + 1):
+        for loop, step in steps.items():
+            started_s, n = time.process_time(), 0
+            while time.process_time() - started_s < least_s:
+                step()
+                n += 1
+            if number:  # the first warms up
+                best[loop] = min(best[loop], (time.process_time() - started_s) / n)
+    return best
 
 
-def one_run(loop: str, name: str, data: Dataset, judge: Judge, key: Line, ends_s: list[float]) -> Line:
-    """FID and steps at each end."""
+def one_run(loop: str, name: str, data: Dataset, judge: Judge, key: Line, ends: dict[str, int]) -> Line:
+    """FID after each number of steps, by the seconds that it stands for."""
     step, samples = new_loop(loop, name, data, key["settings"], key["seed"])
-    line: Line = key | {"fid": {}, "steps": {}}
-    for end_s, steps in staged(step, ends_s):
-        line["fid"][f"{end_s:g}"], line["steps"][f"{end_s:g}"] = judge(samples()), steps
+    line: Line = key | {"fid": {}, "steps": ends}
+    done = 0
+    for end, steps in ends.items():
+        for _ in range(steps - done):
+            step()
+        done, line["fid"][end] = steps, judge(samples())
     return line
 
 
@@ -121,24 +131,35 @@ def main(
     """Train what is not in `out` yet, and print a table of all."""
     torch.set_num_threads(1)
     data = named_source(data_name, {"image_size": image_size} if image_size else {}).load(data_folder(None))
-    judge, ends_s = Judge(data), [float(end) for end in seconds.split(",")]
+    judge, ends = Judge(data), [f"{float(end):g}" for end in seconds.split(",")]
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    table = Table("variant", "loop", "seeds", *(f"FID, {end:g} s" for end in ends_s), f"steps in {ends_s[-1]:g} s")
+    table = Table("variant", "loop", "ms a step", "seeds", *(f"FID, {end} s" for end in ends), f"steps in {ends[-1]} s")
     settings = dict(item.split("=", 1) for item in assignments)
+
+    def known(key: Line) -> list[Line]:
+        return [line for line in lines if all(line.get(k) == v for k, v in key.items())]
+
+    def note(line: Line) -> None:
+        lines.append(line)
+        with out.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
     for variant in variants:
+        about = {"variant": variant, "data": data_name, "settings": settings}
+        if not known(about | {"kind": "step"}):
+            note(about | {"kind": "step", "s": step_s(LOOPS, variant, data, settings)})
+        cost_s = known(about | {"kind": "step"})[0]["s"]
+        for seed in filter(None, seeds.split(",")):
+            for loop in loops.split(","):
+                key = about | {"loop": loop, "seed": int(seed), "seconds": seconds}
+                if not known(key):
+                    note(one_run(loop, variant, data, judge, key, {e: round(float(e) / cost_s[loop]) for e in ends}))
         for loop in loops.split(","):
-            key = {"variant": variant, "loop": loop, "data": data_name, "settings": settings, "ends": seconds}
-            for seed in map(int, seeds.split(",")):
-                wanted = key | {"seed": seed}
-                if not any(all(line.get(k) == v for k, v in wanted.items()) for line in lines):
-                    lines.append(one_run(loop, variant, data, judge, wanted, ends_s))
-                    with out.open("a") as file:
-                        file.write(json.dumps(lines[-1]) + "\n")
-            done = [line for line in lines if all(line.get(k) == v for k, v in key.items())]
-            fids = [[line["fid"][f"{end:g}"] for line in done] for end in ends_s]
-            cells = [f"{statistics.fmean(v):.2f} ({min(v):.2f} to {max(v):.2f})" for v in fids]
-            steps = statistics.fmean(line["steps"][f"{ends_s[-1]:g}"] for line in done)
-            table.add_row(variant, loop, str(len(done)), *cells, f"{steps:,.0f}")
+            done = known(about | {"loop": loop, "seconds": seconds})
+            fids = [[line["fid"][end] for line in done] for end in ends]
+            cells = [f"{statistics.fmean(v):.2f} ({min(v):.2f} to {max(v):.2f})" if v else "" for v in fids]
+            ms, steps = f"{cost_s[loop] * 1e3:.1f}", f"{float(ends[-1]) / cost_s[loop]:,.0f}"
+            table.add_row(variant, loop, ms, str(len(done)), *cells, steps)
     Console(width=140).print(table)
 
 

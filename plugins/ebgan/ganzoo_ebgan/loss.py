@@ -1,14 +1,16 @@
-"""A game of energies. An energy L is the mean absolute error of the autoencoder, and the logit is -L."""
+"""Games of energies. An energy L is the mean absolute error of the autoencoder, and the logit is -L."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo_core import Loss, Turn
-from ganzoo_ebgan import EbganConfig
+from ganzoo_ebgan import BeganConfig, EbganConfig
 
 
 class EnergyMargin(Loss):
@@ -32,6 +34,37 @@ class EnergyMargin(Loss):
         if weight := self.config.repelling:
             terms["repelling"] = weight * pulling_away(turn.on_fake.code)
         return terms
+
+
+class Equilibrium(Loss):
+    """BEGAN (arXiv:1703.10717, section 3.4): D weighs fakes by k, which rises while their energy is below a part of
+    real samples', and falls above.
+    """
+
+    boundary: ClassVar[float | None] = None
+    joins: ClassVar[Mapping[str, str]] = {"k": "mean"}
+    k: Tensor
+
+    def __init__(self, config: BeganConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("k", torch.zeros(()))
+
+    def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
+        """L(x), and -k L(G(z)); then k becomes k + gain (gamma L(x) - L(G(z))), between 0 and 1."""
+        real, fake = -turn.real_logits.float().mean(), -turn.fake_logits.float().mean()
+        terms = {"real": real, "fake": -self.k.clone() * fake}
+        self.k.add_(self.config.gain * (self.config.gamma * real - fake).detach()).clamp_(0, 1)
+        return terms
+
+    def for_generator(self, turn: Turn) -> dict[str, Tensor]:
+        """L(G(z))."""
+        return {"energy": -turn.fake_logits.float().mean()}
+
+    def figures(self, turn: Turn) -> dict[str, Tensor]:
+        """`convergence`, L(x) + |gamma L(x) - L(G(z))| (section 3.4.1), which falls as the game goes well; and `k`."""
+        real, fake = -turn.real_logits.float().mean(), -turn.fake_logits.float().mean()
+        return {"convergence": real + (self.config.gamma * real - fake).abs(), "k": self.k}
 
 
 def pulling_away(codes: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganzoo_core import DataSpec, Discriminator, Generator
 from ganzoo_core.blocks import Norm, halvings
-from ganzoo_ebgan import EbganConfig
+from ganzoo_ebgan import AutoencoderConfig
 
 
 def decoder(n_in: int, width: int, shape: tuple[int, ...], norm: Norm = nn.Identity) -> nn.Sequential:
@@ -41,11 +41,12 @@ class DecodingGenerator(Generator):
     """The decoder with BatchNorm, and a tanh; latents are uniform in [-1, 1]."""
 
     latent_range = (-1.0, 1.0)
+    norm: Norm = nn.BatchNorm2d
 
-    def __init__(self, config: EbganConfig, data: DataSpec) -> None:
+    def __init__(self, config: AutoencoderConfig, data: DataSpec) -> None:
         super().__init__()
         self.latent_dim = config.latent_dim
-        self.layers = decoder(config.latent_dim, config.width, data.shape, nn.BatchNorm2d)
+        self.layers = decoder(config.latent_dim, config.width, data.shape, self.norm)
 
     def latent(self, n: int, rng: torch.Generator) -> Tensor:
         """(n, latent_dim) from U(-1, 1)."""
@@ -54,6 +55,12 @@ class DecodingGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] from z (N, latent_dim); labels are not used."""
         return torch.tanh(self.layers(z))
+
+
+class PlainGenerator(DecodingGenerator):
+    """The decoder as the discriminator has it, and a tanh."""
+
+    norm: Norm = nn.Identity
 
 
 class Rebuilt(NamedTuple):
@@ -66,7 +73,7 @@ class Rebuilt(NamedTuple):
 class AutoencoderDiscriminator(Discriminator):
     """An encoder and a decoder: what comes out again is not far from what went in, where that is like the data."""
 
-    def __init__(self, config: EbganConfig, data: DataSpec) -> None:
+    def __init__(self, config: AutoencoderConfig, data: DataSpec) -> None:
         super().__init__()
         self.encoder = encoder(config.code_dim, config.width, data.shape)
         self.decoder = decoder(config.code_dim, config.width, data.shape)

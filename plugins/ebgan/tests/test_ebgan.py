@@ -1,4 +1,4 @@
-"""ebgan: its loss by hand, and its networks' sizes."""
+"""ebgan and began: their losses by hand, and their networks' sizes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ganzoo_ebgan import Ebgan, EbganConfig
-from ganzoo_ebgan.loss import EnergyMargin, pulling_away
+from ganzoo_ebgan import AutoencoderGan, Began, BeganConfig, Ebgan, EbganConfig
+from ganzoo_ebgan.loss import EnergyMargin, Equilibrium, pulling_away
 from ganzoo_ebgan.networks import AutoencoderDiscriminator, DecodingGenerator
 
 from ganzoo_core import DataSpec
@@ -63,13 +63,36 @@ def test_networks_halve_to_seven_or_more(shape: tuple[int, ...], small: tuple[in
     torch.testing.assert_close(rebuilt.logits, -seen)
 
 
-def test_only_the_generator_is_normalised() -> None:
+def test_the_weight_of_fakes_keeps_the_balance_by_hand() -> None:
+    """Energies 2 of real samples, 0.3 of fakes: gamma of 0.5 aims at 1, so that k rises by 0.1 (1 - 0.3) from 0."""
+    loss, given = Equilibrium(BeganConfig(gamma=0.5, gain=0.1)), turn([-1.0, -3.0], [-0.1, -0.5])
+    first, second = loss.for_discriminator(given), loss.for_discriminator(given)
+    assert {name: term.item() for name, term in first.items()} == pytest.approx({"real": 2.0, "fake": 0.0})
+    assert {name: term.item() for name, term in second.items()} == pytest.approx({"real": 2.0, "fake": -0.07 * 0.3})
+    assert loss.k.item() == pytest.approx(0.14)
+    (second["real"] + second["fake"]).backward()
+    torch.testing.assert_close(given.real_logits.grad, torch.tensor([-0.5, -0.5]))
+    torch.testing.assert_close(given.fake_logits.grad, torch.tensor([0.035, 0.035]))
+    assert {n: f.item() for n, f in loss.figures(given).items()} == pytest.approx({"convergence": 2.7, "k": 0.14})
+    assert {n: t.item() for n, t in loss.for_generator(given).items()} == pytest.approx({"energy": 0.3})
+
+
+@pytest.mark.parametrize(("real", "fake", "end"), [(-9.0, -0.1, 1.0), (-0.1, -9.0, 0.0)])
+def test_the_weight_of_fakes_stays_between_nothing_and_one(real: float, fake: float, end: float) -> None:
+    loss = Equilibrium(BeganConfig(gamma=0.5, gain=1.0))
+    for _ in range(3):
+        loss.for_discriminator(turn([real], [fake]))
+    assert loss.k.item() == end
+
+
+@pytest.mark.parametrize(("variant", "expected"), [(Ebgan, [True, False]), (Began, [False, False])])
+def test_only_ebgans_generator_is_normalised(variant: type[AutoencoderGan], expected: list[bool]) -> None:
     data = DataSpec("grey", (1, 28, 28))
     has = [
         any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.modules())
-        for network in (Ebgan().generator(data), Ebgan().discriminator(data))
+        for network in (variant().generator(data), variant().discriminator(data))
     ]
-    assert has == [True, False]
+    assert has == expected
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 28), (1, 28, 15)])
