@@ -35,7 +35,7 @@ class EbganConfig(AutoencoderConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class BeganConfig(AutoencoderConfig):
-    """The paper's batch; a code so small that it holds digits and little else, and a balance to match."""
+    """The paper's batch; an autoencoder so small that it holds digits and little else, and a balance to match."""
 
     steps: int = 3000
     batch_size: int = 16
@@ -44,7 +44,8 @@ class BeganConfig(AutoencoderConfig):
     latent_dim: int = 16
     ema_decay: float = 0.99
     code_dim: int = 10
-    gamma: float = option(0.8, "the energy of fakes that is aimed at, as a part of real samples'", minimum=0, maximum=1)
+    width: int = 8
+    gamma: float = option(1.0, "the energy of fakes that is aimed at, as a part of real samples'", minimum=0, maximum=1)
     gain: float = option(0.02, "lambda_k, how fast the weight of fakes follows; the paper: 0.001", minimum=0)
 
 

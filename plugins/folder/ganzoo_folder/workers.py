@@ -72,7 +72,7 @@ class Workers:
             wire, theirs = multiprocessing.Pipe()
             with theirs:
                 fd = theirs.fileno()
-                command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), str(fd)]
+                command = [sys.executable, "-P", "-c", _START, json.dumps([*map(str, sys.path)]), str(fd)]
                 process = subprocess.Popen(command, pass_fds=[fd], stdin=subprocess.DEVNULL)
             self._mine.wire = wire
             self._started.append((process, wire))
