@@ -13,12 +13,10 @@ run, and what is in the file is not done again; `--seeds ""` measures alone.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
@@ -26,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import Line, add, matching, read
 from benchmarks.textbook import Textbook
 from benchmarks.train import engine_step
 from ganzoo_core.data import Dataset
@@ -41,7 +40,6 @@ from ganzoo_tools.evaluation.reference import Reference
 
 SAMPLES = 5000
 LOOPS = ("engine", "textbook")
-Line = dict[str, Any]
 
 
 class Judge:
@@ -132,30 +130,26 @@ def main(
     torch.set_num_threads(1)
     data = named_source(data_name, {"image_size": image_size} if image_size else {}).load(data_folder(None))
     judge, ends = Judge(data), [f"{float(end):g}" for end in seconds.split(",")]
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     table = Table("variant", "loop", "ms a step", "seeds", *(f"FID, {end} s" for end in ends), f"steps in {ends[-1]} s")
     settings = dict(item.split("=", 1) for item in assignments)
 
-    def known(key: Line) -> list[Line]:
-        return [line for line in lines if all(line.get(k) == v for k, v in key.items())]
-
     def note(line: Line) -> None:
         lines.append(line)
-        with out.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        add(out, line)
 
     for variant in variants:
         about = {"variant": variant, "data": data_name, "settings": settings}
-        if not known(about | {"kind": "step"}):
+        if not matching(lines, about | {"kind": "step"}):
             note(about | {"kind": "step", "s": step_s(LOOPS, variant, data, settings)})
-        cost_s = known(about | {"kind": "step"})[0]["s"]
+        cost_s = matching(lines, about | {"kind": "step"})[0]["s"]
         for seed in filter(None, seeds.split(",")):
             for loop in loops.split(","):
                 key = about | {"loop": loop, "seed": int(seed), "seconds": seconds}
-                if not known(key):
+                if not matching(lines, key):
                     note(one_run(loop, variant, data, judge, key, {e: round(float(e) / cost_s[loop]) for e in ends}))
         for loop in loops.split(","):
-            done = known(about | {"loop": loop, "seconds": seconds})
+            done = matching(lines, about | {"loop": loop, "seconds": seconds})
             fids = [[line["fid"][end] for line in done] for end in ends]
             cells = [f"{statistics.fmean(v):.2f} ({min(v):.2f} to {max(v):.2f})" if v else "" for v in fids]
             ms, steps = f"{cost_s[loop] * 1e3:.1f}", f"{float(ends[-1]) / cost_s[loop]:,.0f}"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.bound import seconds
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
@@ -80,7 +80,7 @@ def casts(name: str, data: Dataset, rounds: int) -> tuple[float, Counter[str], C
     ]
     for _ in range(3):
         engine.train_step()
-    step_ms = least_ms(engine.train_step, rounds)
+    step_ms = seconds(engine.train_step, 5, rounds) * 1e3
     ms: Counter[str] = Counter(dict.fromkeys(KINDS, float("inf")))
     seen = Casts(weights)
     for number in range(rounds + 1):  # the first finds no cast done before
@@ -90,17 +90,6 @@ def casts(name: str, data: Dataset, rounds: int) -> tuple[float, Counter[str], C
         if number:
             ms = Counter({kind: min(ms[kind], seen.ms[kind]) for kind in KINDS})
     return step_ms, ms, seen.count
-
-
-def least_ms(work: Callable[[], Any], rounds: int, repeats: int = 5) -> float:
-    """Milliseconds of a piece of work, the least of some rounds."""
-    best = float("inf")
-    for _ in range(rounds):
-        started_s = time.process_time()
-        for _ in range(repeats):
-            work()
-        best = min(best, (time.process_time() - started_s) / repeats * 1e3)
-    return best
 
 
 def layers(name: str, data: Dataset) -> list[tuple[str, nn.Module, Tensor]]:
@@ -151,8 +140,8 @@ def packing(layer: Any, x: Tensor, rounds: int) -> dict[str, float]:
     for library, work in run.items():
         if not torch.allclose(work(), run["plain"](), atol=1e-3):
             raise click.ClickException(f"{library} gives other numbers")
-    times = {library: least_ms(work, rounds, 20) for library, work in run.items()}
-    return times | {f"{library} packing": least_ms(work, rounds, 20) for library, work in pack.items()}
+    times = {library: seconds(work, 20, rounds) * 1e3 for library, work in run.items()}
+    return times | {f"{library} packing": seconds(work, 20, rounds) * 1e3 for library, work in pack.items()}
 
 
 def packing_table(name: str, data: Dataset, rounds: int) -> Table:

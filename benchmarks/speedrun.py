@@ -21,11 +21,11 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
 
+from benchmarks.lines import Line, add, matching, read
 from benchmarks.per_minute import LOOPS, Judge, new_loop, step_s
 from benchmarks.train import matmul_rate
 from ganzoo_core.data import Dataset
@@ -39,7 +39,6 @@ RECORDS = HERE / "speedrun.jsonl"
 PAGE = HERE.parent / "docs" / "speedrun.md"
 FIRST_S, GROWTH = 10.0, 1.1
 GOAL = 15.0
-Line = dict[str, Any]
 
 INTRODUCTION = """# Speedrun
 
@@ -93,17 +92,6 @@ def processor() -> str:
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def read(path: Path) -> list[Line]:
-    """What was run so far."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def add(path: Path, line: Line) -> None:
-    """One more line."""
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 def costs_file(records: Path) -> Path:
@@ -169,16 +157,16 @@ def main(
         floor = judge(named_source("mnist").load(data_folder(None), "test").batch(torch.arange(5000))["real"])
     for name in () if only_page else variants:
         registry().variant(name)
-        key = {"variant": name, "loop": loop, "settings": settings, "goal": goal, "processor": processor()}
-        costs = [line for line in read(costs_file(records)) if all(line[k] == v for k, v in key.items() if k in line)]
+        key: Line = {"variant": name, "loop": loop, "settings": settings, "processor": processor()}
+        costs = matching(read(costs_file(records)), key)
         if not costs:
             rate = round(matmul_rate("fp32", 1, time.process_time) / 1e9)
             cost_s = step_s([loop], name, data, settings)[loop]
-            costs = [{k: v for k, v in key.items() if k != "goal"} | {"step_s": cost_s, "gflop_per_s": rate}]
+            costs = [key | {"step_s": cost_s, "gflop_per_s": rate}]
             add(costs_file(records), costs[0])
         for seed in map(int, filter(None, seeds.split(","))):
-            wanted = key | {"seed": seed}
-            if any(all(line.get(k) == v for k, v in wanted.items()) for line in read(records)):
+            wanted = key | {"seed": seed, "goal": goal}
+            if matching(read(records), wanted):
                 continue
             limits = {"goal": goal, "most_s": most, "step_s": costs[0]["step_s"]}
             found = one_run(loop, name, data, judge, settings, seed, limits)

@@ -22,6 +22,8 @@ import click
 import torch
 
 import ganzoo_core as ganzoo
+from benchmarks.lines import Line as Row
+from benchmarks.lines import read
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, GanzooError
 from ganzoo_core.registry import registry
@@ -36,7 +38,6 @@ ADVICE = HERE.parents[1] / "plugins" / "tools" / "ganzoo_tools" / "advice" / "le
 PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
 MARK = "dcgan"  # whose last FID is the quality that others are timed to
 FIGURES = ("fid", "kid", "precision", "recall", "coverage")
-Row = dict[str, Any]
 
 INTRODUCTION = """# Leaderboard
 
@@ -91,11 +92,6 @@ def measure(board: str, given: dict[str, Any], variant: str, seed: int, minutes:
             row | {"samples": n, "torch": torch.__version__.split("+")[0], "figures": figures, "floors": floors}
         )
     return rows
-
-
-def read(path: Path) -> list[Row]:
-    """The lines of a results file; none where there is no file."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def figure(values: list[float], form: str = ".3g") -> str:
