@@ -53,7 +53,7 @@ class Equilibrium(Loss):
     def for_discriminator(self, turn: Turn) -> dict[str, Tensor]:
         """L(x), and -k L(G(z)); then k becomes k + gain (gamma L(x) - L(G(z))), between 0 and 1."""
         real, fake = -turn.real_logits.float().mean(), -turn.fake_logits.float().mean()
-        terms = {"real": real, "fake": -self.k.clone() * fake}
+        terms = {"real": real, "fake": -self.k * fake}
         self.k.add_(self.config.gain * (self.config.gamma * real - fake).detach()).clamp_(0, 1)
         return terms
 
