@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.lines import add, read
 from ganzoo_core.datasets.sources import DigitPens
 from ganzoo_core.testing import train_steps
 
@@ -61,13 +62,12 @@ def one_run(seed: int, settings: dict) -> dict[str, float]:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("answers.jsonl"), show_default=True)
 def main(seeds: str, assignments: tuple[str, ...], out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     for seed in map(int, seeds.split(",")):
         if not any((line["seed"], line["set"]) == (seed, list(assignments)) for line in lines):
             found = one_run(seed, {k: json.loads(v) for k, v in (item.split("=", 1) for item in assignments)})
             lines.append(found | {"set": list(assignments)})
-            with out.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+            add(out, lines[-1])
     table = Table("figure", "seeds", "mean", "least", "most")
     chosen = [line for line in lines if line["set"] == list(assignments)]
     for name in (name for name in chosen[0] if name not in ("seed", "set", "steps")):

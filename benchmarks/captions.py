@@ -12,7 +12,6 @@ is 0.01. Runs are kept below FOLDER, and a line of captions.jsonl for each: begu
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from ganzoo_stackgan.networks import Eye, Reader
 from torch import Tensor
 
 import ganzoo_core as ganzoo
+from benchmarks.lines import add, read
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.datasets.words import encode
 from ganzoo_core.dataspec import Split
@@ -146,7 +146,7 @@ def main(seeds: str, data: str, given: tuple[str, ...], referee_steps: int, out:
     wanted = [int(seed) for seed in seeds.split(",")]
     out.mkdir(parents=True, exist_ok=True)
     lines = out / "captions.jsonl"
-    rows = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    rows = read(lines)
     runs = {seed: trained(out / f"seed-{seed}", data, seed, settings) for seed in wanted}
     missing = [seed for seed in (None, *wanted) if seed not in {row["seed"] for row in rows}]
     if missing:
@@ -156,8 +156,7 @@ def main(seeds: str, data: str, given: tuple[str, ...], referee_steps: int, out:
         for seed in missing:
             generator = None if seed is None else ganzoo.load(runs[seed].folder)
             rows.append({"seed": seed, **shares(referee, pairs, generator, seed or 0)})
-            with lines.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
+            add(lines, rows[-1])
     for name in PARTS:
         (real,) = [row[name] for row in rows if row["seed"] is None]
         found = [row[name] for row in rows if row["seed"] in wanted]

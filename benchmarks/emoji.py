@@ -10,7 +10,6 @@ what is missing. The time is processor time of training: on one thread, seconds 
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ganzoo_core as ganzoo
+from benchmarks.lines import add, read
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.sampling.generate import generate
@@ -65,13 +65,12 @@ def main(folder: str, variant: str, seeds: str, steps: int, assignments: tuple[s
     texts = {"data": f"pairs:{folder}", "steps": str(steps), **SETTINGS, **given}
     out.mkdir(parents=True, exist_ok=True)
     path = out / "emoji.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = read(path)
     for seed in map(int, seeds.split(",")):
         if not any((line["variant"], line["seed"], line["settings"]) == (variant, seed, texts) for line in lines):
             name = "-".join([variant, *(f"{key}={value}" for key, value in given.items()), str(steps), str(seed)])
             lines.append(one_seed(out / name, variant, seed, texts))
-            with path.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+            add(path, lines[-1])
     print_table([line for line in lines if line["settings"] == texts and line["variant"] == variant])
 
 

@@ -26,6 +26,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.latents import parts, real, rows
+from benchmarks.lines import add, read
 from ganzoo_core import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.runs.plan import find_source
@@ -80,14 +81,13 @@ def one_run(data: str, share: float, seed: int, settings: dict[str, Any]) -> dic
 def main(data: str, share: float, seeds: str, assignments: tuple[str, ...], out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
     key = {"data": data, "share": share, "set": list(assignments)}
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     lines = [line for line in lines if key.items() <= line.items()]
     for seed in map(int, seeds.split(",")):
         if not any(line["seed"] == seed for line in lines):
             settings = {name: json.loads(text) for name, text in (item.split("=", 1) for item in assignments)}
             lines.append(key | {"seed": seed, "figures": one_run(data, share, seed, settings)})
-            with out.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+            add(out, lines[-1])
     table = Table("figure", "seeds", "mean", "least", "most", title=f"{share} of {data} {' '.join(assignments)}")
     for name in lines[0]["figures"]:
         values = [line["figures"][name] for line in lines]

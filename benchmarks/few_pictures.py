@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.runs.plan import named_source
@@ -92,7 +93,7 @@ def main(folder: str, few: int, steps: int, seeds: str, modes: str, channels: in
     source = named_source(f"folder:{folder}", {"image_size": "32"})
     some, others = parted(source.load(data_folder(None)), few)
     settings = {"generator_channels": channels, "discriminator_channels": channels, "batch_size": batch_size}
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     judge = Judge(others, some)
     print(
         "the pictures trained on, themselves:", {name: round(judge.of_the_few[name], 3) for name in METRICS}, flush=True
@@ -101,8 +102,7 @@ def main(folder: str, few: int, steps: int, seeds: str, modes: str, channels: in
         for mode in modes.split(","):
             if not any((line["mode"], line["seed"]) == (mode, seed) for line in lines):
                 lines.append(one_run(some, judge, mode, seed, steps, settings))
-                with out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+                add(out, lines[-1])
     print_table(lines, modes.split(","))
 
 

@@ -10,7 +10,6 @@ run, and what is in the file is not trained again.
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 
 import ganzoo_core as ganzoo
 from benchmarks.few_pictures import Judge, parted
+from benchmarks.lines import add, read
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.runs.plan import named_source
 
@@ -64,14 +64,13 @@ def main(run: str | None, seeds: str, out: Path) -> None:
     judge = Judge(others, few)
     judge.n = SAMPLES
     data = few.batch(torch.arange(len(few)))["real"], few.labels
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     starts = {"anew": None, "weights of digits": "dcgan"} | ({"run on digits": run} if run else {})
     for seed in map(int, seeds.split(",")):
         for name, start in starts.items():
             if not any((line["start"], line["seed"]) == (name, seed) for line in lines):
                 lines.append({"start": name, "seed": seed, "fid": one_run(data, judge, start, seed)})
-                with out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+                add(out, lines[-1])
     for name in starts:
         for steps in map(str, STAGES):
             fids = [line["fid"][steps] for line in lines if line["start"] == name]

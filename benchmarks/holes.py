@@ -10,7 +10,6 @@ each run, and what is in the file is not trained again.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from benchmarks.super_resolution import parted, settings_of
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
@@ -89,7 +89,7 @@ def main(
     """Train what is not in `out` yet, and print a table of all."""
     options = {} if image_size is None else {"image_size": image_size}
     some, true = parted(named_source(data, options).load(data_folder(None)))
-    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = read(out)
     table = Table(f"holes in {len(true)} pictures", "seeds", *METRICS, "CPU s")
     for variant in variants:
         settings = settings_of(variant, assignments)
@@ -100,8 +100,7 @@ def main(
             key = (variant, seed, settings)
             if not any((row["variant"], row["seed"], row["settings"]) == key for row in rows):
                 rows.append(one_run(variant, some, true, seed, settings))
-                with out.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+                add(out, rows[-1])
         runs = [row for row in rows if (row["variant"], row["settings"]) == (variant, settings)]
         values = [[run["scores"][name] for run in runs] for name in METRICS]
         cells = [f"{statistics.fmean(v):.3f} ({min(v):.3f} to {max(v):.3f})" for v in values]

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import picture
@@ -98,7 +99,7 @@ def main(
     assert torch.equal(styles[0].labels, styles[1].labels), "both styles must have the same files"
     held = torch.arange(len(styles[0])) % 5 == 0
     trained, held_out = ([rows(data, chosen) for data in styles] for chosen in (~held, held))
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     common = {"steps": steps, "side": side, "settings": settings}
     for seed in map(int, seeds.split(",")):
         reader = None
@@ -110,8 +111,7 @@ def main(
             found = one_run(variant, trained, held_out, reader, seed, steps, settings)
             picture(found.pop("shown"), styles[0].spec, columns=16).save(out.with_suffix(f".{variant}-{seed}.png"))
             lines.append(found | key)
-            with out.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+            add(out, lines[-1])
     for variant in variants:
         key = {"variant": variant} | common
         print_table([line for line in lines if all(line.get(k) == v for k, v in key.items())])

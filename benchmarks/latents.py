@@ -36,6 +36,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from ganzoo_core import Dataset, Samples
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.runs.plan import find_source
@@ -152,15 +153,14 @@ def value(text: str) -> Any:
 def main(variant: str, data: str, seeds: str, assignments: tuple[str, ...], out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
     key = {"variant": variant, "data": data, "set": list(assignments)}
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     lines = [line for line in lines if key.items() <= line.items()]
     for seed in map(int, seeds.split(",")):
         if not any(line["seed"] == seed for line in lines):
             settings = {name: value(text) for name, text in (item.split("=", 1) for item in assignments)}
             found = one_run(variant, data, seed, settings, out.with_name(f"{variant}-{data}-{seed}.png"))
             lines.append(key | {"seed": seed, "figures": found})
-            with out.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+            add(out, lines[-1])
     table = Table("figure", "seeds", "mean", "least", "most", title=f"{variant} on {data} {' '.join(assignments)}")
     for name in lines[0]["figures"]:
         values = [line["figures"][name] for line in lines]

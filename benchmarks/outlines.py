@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from ganzoo_core import DataSpec
 from ganzoo_core.drawing.pictures import picture
 from ganzoo_core.testing import Training, train_steps
@@ -77,7 +78,7 @@ def measure(
     one_run: Callable[[str, int, dict], tuple[dict, Tensor]],
 ) -> None:
     """A line of `out` and a picture for each variant and seed that has none yet, and a table of all."""
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     table = Table("variant", "figure", "seeds", "mean", "least", "most")
     for variant in variants:
         key = {"variant": variant, "set": list(assignments)}
@@ -88,8 +89,7 @@ def measure(
                 spec = DataSpec("digits", OutlinedDigits.shape)
                 picture(shown, spec, columns=16).save(out.with_suffix(f".{variant}-{seed}.png"))
                 lines.append(found | key)
-                with out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+                add(out, lines[-1])
         chosen = [line for line in lines if all(line[k] == v for k, v in key.items())]
         for name in (name for name in chosen[0] if ":" in name or name == "cpu_s"):
             values = [line[name] for line in chosen]

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import picture
@@ -87,7 +88,7 @@ def one_run(variant: str, seed: int, settings: dict) -> tuple[dict, Tensor]:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pens.jsonl"), show_default=True)
 def main(variants: tuple[str, ...], seeds: str, assignments: tuple[str, ...], out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     table = Table("variant", "figure", "seeds", "mean", "least", "most")
     settings = {name: json.loads(value) for name, value in (item.split("=", 1) for item in assignments)}
     for variant in variants:
@@ -98,8 +99,7 @@ def main(variants: tuple[str, ...], seeds: str, assignments: tuple[str, ...], ou
                 spec = DataSpec("digits", tuple(shown.shape[1:]))
                 picture(shown, spec, columns=10).save(out.with_suffix(f".{variant}-{seed}.png"))
                 lines.append(found | key)
-                with out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+                add(out, lines[-1])
         chosen = [line for line in lines if all(line[k] == v for k, v in key.items())]
         for name in (name for name in chosen[0] if ":" in name or name == "cpu_s"):
             values = [line[name] for line in chosen]

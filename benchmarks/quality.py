@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ganzoo_core as ganzoo
+from benchmarks.lines import read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
@@ -79,7 +80,7 @@ def stages(
 def rows_of(folder: Path) -> list[Row]:
     """What was measured of a run in earlier calls."""
     path = folder / "quality.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return read(path)
 
 
 def summary(rows: list[Row]) -> Table:

@@ -11,7 +11,6 @@ each seed, and what is in the file is not trained again. A picture shows samples
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.lines import add, read
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import picture
@@ -73,7 +73,7 @@ def main(variants: tuple[str, ...], data: str, steps: int, seeds: str, out: Path
     digits = named_source(data).load(data_folder(None))
     reader, given = train_classifier(digits), stacked(digits, SAMPLES, 0)
     real = judged(stacked(digits, SAMPLES, 1).batch(torch.arange(SAMPLES))["real"], reader)
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     table = Table("variant", "seeds", "modes of 1,000", "KL", "processor time")
     for variant in variants:
         for seed in map(int, seeds.split(",")):
@@ -82,8 +82,7 @@ def main(variants: tuple[str, ...], data: str, steps: int, seeds: str, out: Path
                 found, shown = one_run(variant, given, reader, seed, steps)
                 picture(shown, given.spec, columns=16).save(out.with_suffix(f".{variant}-{seed}.png"))
                 lines.append(found | key)
-                with out.open("a") as file:
-                    file.write(json.dumps(lines[-1]) + "\n")
+                add(out, lines[-1])
         chosen = [line for line in lines if (line["variant"], line["steps"], line["data"]) == (variant, steps, data)]
         cells = []
         for name, form in (("modes", ".0f"), ("KL", ".3f")):

@@ -11,7 +11,6 @@ the file is not trained again.
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.table import Table
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from benchmarks.lines import add, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
@@ -105,7 +105,7 @@ def main(
 ) -> None:
     """Train what is not in `out` yet, and print a table of all."""
     some, true = parted(named_source(data, {"image_size": image_size}).load(data_folder(None)))
-    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = read(out)
     wanted = []
     for seed in map(int, seeds.split(",")):
         for variant in variants:
@@ -113,8 +113,7 @@ def main(
             key = (variant, seed, settings)
             if not any((row["variant"], row["seed"], row["settings"]) == key for row in rows):
                 rows.append(one_run(variant, some, true, seed, settings))
-                with out.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+                add(out, rows[-1])
             wanted += [row for row in rows if (row["variant"], row["seed"], row["settings"]) == key]
     print_table(wanted, judge(bicubic(true, settings_of("srgan", assignments).get("scale", 4)), true))
 

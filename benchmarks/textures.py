@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from benchmarks.lines import add, read
 from ganzoo_core import Dataset
 from ganzoo_core.data import BatchOrder
 from ganzoo_core.datasets import data_folder
@@ -88,7 +89,7 @@ def one_run(name: str, seed: int, settings: dict) -> tuple[dict, Image]:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("textures.jsonl"), show_default=True)
 def main(data: str, seeds: str, assignments: tuple[str, ...], out: Path) -> None:
     """Train what is not in `out` yet, and print a table of all."""
-    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    lines = read(out)
     asked = {"data": data, "set": list(assignments)}
     for seed in map(int, seeds.split(",")):
         if not any(line == line | asked | {"seed": seed} for line in lines):
@@ -96,8 +97,7 @@ def main(data: str, seeds: str, assignments: tuple[str, ...], out: Path) -> None
             found, shown = one_run(data, seed, settings)
             shown.save(out.with_suffix(f".{seed}.png"))
             lines.append(found | asked)
-            with out.open("a") as file:
-                file.write(json.dumps(lines[-1]) + "\n")
+            add(out, lines[-1])
     table = Table("figure", "seeds", "mean", "least", "most")
     chosen = [line for line in lines if line == line | asked]
     for name in (name for name in chosen[0] if name not in ("seed", "set", "steps", "data")):
