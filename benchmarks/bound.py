@@ -28,7 +28,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.train import make_step, matmul_rate, resolved
+from benchmarks.machine import matmul_rate
+from benchmarks.train import make_step, resolved
 
 PARTS = ("products", "optimizers", "casts and copies", "other operators", "between operators")
 _PRODUCTS = ("mm", "conv")

@@ -30,7 +30,7 @@ from ganzoo_stackgan.networks import Eye, Reader
 from torch import Tensor
 
 import ganzoo_core as ganzoo
-from benchmarks.lines import add, read
+from benchmarks.lines import add, figure, read
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.datasets.words import encode
 from ganzoo_core.dataspec import Split
@@ -160,8 +160,7 @@ def main(seeds: str, data: str, given: tuple[str, ...], referee_steps: int, out:
     for name in PARTS:
         (real,) = [row[name] for row in rows if row["seed"] is None]
         found = [row[name] for row in rows if row["seed"] in wanted]
-        spread = f" ({min(found):.2f} to {max(found):.2f})" if len(found) > 1 else ""
-        click.echo(f"{name}: {statistics.mean(found):.2f}{spread} of {len(found)} seeds, real pictures {real:.2f}")
+        click.echo(f"{name}: {figure(found, '.2f')} of {len(found)} seeds, real pictures {real:.2f}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ run, and what is in the file is not trained again.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 
 import ganzoo_core as ganzoo
 from benchmarks.few_pictures import Judge, parted
-from benchmarks.lines import add, read
+from benchmarks.lines import add, figure, read
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.runs.plan import named_source
 
@@ -74,7 +73,7 @@ def main(run: str | None, seeds: str, out: Path) -> None:
     for name in starts:
         for steps in map(str, STAGES):
             fids = [line["fid"][steps] for line in lines if line["start"] == name]
-            click.echo(f"{name}, {steps} steps: {statistics.mean(fids):.3g} ({min(fids):.3g} to {max(fids):.3g})")
+            click.echo(f"{name}, {steps} steps: {figure(fids)}")
 
 
 if __name__ == "__main__":

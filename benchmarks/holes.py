@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.lines import add, read
+from benchmarks.lines import add, figure, read
 from benchmarks.super_resolution import parted, settings_of
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
@@ -103,7 +103,7 @@ def main(
                 add(out, rows[-1])
         runs = [row for row in rows if (row["variant"], row["settings"]) == (variant, settings)]
         values = [[run["scores"][name] for run in runs] for name in METRICS]
-        cells = [f"{statistics.fmean(v):.3f} ({min(v):.3f} to {max(v):.3f})" for v in values]
+        cells = [figure(v, ".3f") for v in values]
         spent = f"{statistics.fmean(run['cpu_s'] for run in runs):.0f}"
         table.add_row(variant, str(len(runs)), *cells, spent)
     Console(width=120).print(table)

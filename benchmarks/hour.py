@@ -13,7 +13,6 @@ a second call for other variants may run beside the first. Judged are 10,000 sam
 
 from __future__ import annotations
 
-import statistics
 import time
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 import ganzoo_core as ganzoo
-from benchmarks.lines import Line, add, matching, read
-from benchmarks.speedrun import processor
+from benchmarks.lines import Line, add, figure, matching, read
+from benchmarks.machine import processor
 from benchmarks.train import engine_step
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
@@ -77,10 +76,7 @@ def table(lines: list[Line], variants: tuple[str, ...]) -> Table:
         rows = [line for line in matching(lines, {"variant": variant}) if "figures" in line]
         for minutes in sorted({line["minutes"] for line in rows}):
             some = matching(rows, {"minutes": minutes})
-            cells = []
-            for name in ("fid", "kid", "coverage"):
-                values = [line["figures"][name] for line in some]
-                cells.append("{:.3g} ({:.3g} to {:.3g})".format(*(f(values) for f in (statistics.mean, min, max))))
+            cells = [figure([line["figures"][name] for line in some]) for name in ("fid", "kid", "coverage")]
             result.add_row(variant, f"{minutes:g}", f"{some[0]['steps']:,}", str(len(some)), *cells)
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +24,11 @@ def add(path: Path, line: Line) -> None:
 def matching(lines: list[Line], key: Line) -> list[Line]:
     """Those with all values of the key."""
     return [line for line in lines if all(line.get(k) == v for k, v in key.items())]
+
+
+def figure(values: list[float], form: str = ".3g") -> str:
+    """The mean of seeds, and from which to which where there are several."""
+    if not values:
+        return ""
+    mean, least, most = (format(f(values), form) for f in (statistics.mean, min, max))
+    return mean if len(values) == 1 else f"{mean} ({least} to {most})"

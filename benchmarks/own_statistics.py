@@ -8,7 +8,6 @@ Each run is trained twice, bit for bit the same; only what is written at its end
 from __future__ import annotations
 
 import contextlib
-import statistics
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -16,6 +15,7 @@ from unittest import mock
 import click
 
 import ganzoo_core as ganzoo
+from benchmarks.lines import figure
 from ganzoo_core.training.statistics import OwnStatistics
 from ganzoo_tools.evaluation.evaluation import evaluate
 
@@ -46,8 +46,7 @@ def main(variants: tuple[str, ...], data: str, steps: int, seeds: str) -> None:
                 f"{variant}, seed {seed}: " + ", ".join(f"{name} {all_[-1]:.4g}" for name, all_ in found.items())
             )
         for name, values in found.items():
-            mean = statistics.fmean(values)
-            click.echo(f"{variant}, statistics {name}: FID {mean:.4g} ({min(values):.4g} to {max(values):.4g})")
+            click.echo(f"{variant}, statistics {name}: FID {figure(values, '.4g')}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ run, and what is in the file is not done again; `--seeds ""` measures alone.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.lines import Line, add, matching, read
+from benchmarks.lines import Line, add, figure, matching, read
 from benchmarks.textbook import Textbook
 from benchmarks.train import engine_step
 from ganzoo_core.data import Dataset
@@ -151,7 +150,7 @@ def main(
         for loop in loops.split(","):
             done = matching(lines, about | {"loop": loop, "seconds": seconds})
             fids = [[line["fid"][end] for line in done] for end in ends]
-            cells = [f"{statistics.fmean(v):.2f} ({min(v):.2f} to {max(v):.2f})" if v else "" for v in fids]
+            cells = [figure(v, ".2f") for v in fids]
             ms, steps = f"{cost_s[loop] * 1e3:.1f}", f"{float(ends[-1]) / cost_s[loop]:,.0f}"
             table.add_row(variant, loop, ms, str(len(done)), *cells, steps)
     Console(width=140).print(table)

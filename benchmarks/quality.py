@@ -9,7 +9,6 @@ time is processor time of training, which other work on the machine changes litt
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ganzoo_core as ganzoo
-from benchmarks.lines import read
+from benchmarks.lines import figure, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
@@ -94,9 +93,7 @@ def summary(rows: list[Row]) -> Table:
         cells = []
         for column in columns:
             values = [row[column] for row in group if column in row]
-            form = "{:.0f}" if column == "train_cpu_s" else "{:.3f}"
-            span = [form.format(f) for f in (statistics.mean(values), min(values), max(values))] if values else []
-            cells.append(f"{span[0]} ({span[1]} to {span[2]})" if span else "")
+            cells.append(figure(values, ".0f" if column == "train_cpu_s" else ".3f"))
         table.add_row(name, str(step), str(len(group)), *cells)
     return table
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import datetime
 import itertools
 import json
-import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -25,9 +24,9 @@ from pathlib import Path
 import click
 import torch
 
-from benchmarks.lines import Line, add, matching, read
+from benchmarks.lines import Line, add, figure, matching, read
+from benchmarks.machine import matmul_rate, processor
 from benchmarks.per_minute import LOOPS, Judge, new_loop, step_s
-from benchmarks.train import matmul_rate
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
@@ -86,14 +85,6 @@ def one_run(
     return {"seconds": None, "steps": None, "fid": fids}
 
 
-def processor() -> str:
-    """The model's name, as far as the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def costs_file(records: Path) -> Path:
     """What steps cost, beside the records."""
     return records.with_name(f"{records.stem}-steps.jsonl")
@@ -117,7 +108,7 @@ def table(lines: list[Line]) -> str:
     for group in sorted(groups.values(), key=place):
         first, times = group[0], seconds(group)
         chosen = " ".join(f"`{key}={value}`" for key, value in first["settings"].items()) or "its own"
-        took = f"{statistics.fmean(times):.0f} ({min(times):.0f} to {max(times):.0f})" if times else ""
+        took = figure(times, ".0f")
         steps = f"{statistics.fmean(line['steps'] for line in group):,.0f}" if times else ""
         there = f"{sum(line['seconds'] is not None for line in group)} of {len(group)}"
         rate = f"{statistics.fmean(line['gflop_per_s'] for line in group):.0f}"

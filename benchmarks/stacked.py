@@ -1,13 +1,14 @@
 """How many of 1,000 modes does a GAN find? Three digits in a picture's three channels (arXiv:1611.02163, section 3.3).
 
-    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.stacked dcgan sngan [--data digits] [--seconds 120]
+    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.stacked [dcgan sngan] [--seconds 120] [--seeds 0,1,2]
 
 Each picture is made of three of MNIST's training digits, drawn at random, one for each of red, green and blue, so that
 every number from 000 to 999 is a mode and all are as likely. All variants, by default those that need neither labels
 nor anything else, train for as many seconds of one thread's processor time. A classifier of the digits reads each
 channel of 25,600 samples. Counted is how many numbers are there, and how far their shares are from equal: KL(shares ||
 equal) in nats. Beside it, what as many real pictures come to. With `--data digits` they are scikit-learn's 1,797. A
-line is written for each seed, and what is in the file is not trained again. A picture shows samples.
+line of stacked.jsonl beside this file is written for each seed, and what is there is not trained again; docs/modes.md
+is made of it, which `--only-page` does alone. `--pictures` is a folder for pictures of samples.
 """
 
 from __future__ import annotations
@@ -15,29 +16,50 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from benchmarks.lines import Line, add, matching, read
-from benchmarks.speedrun import processor
+from benchmarks.lines import Line, add, figure, matching, read
+from benchmarks.machine import processor
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import picture
 from ganzoo_core.errors import DataError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import named_source
+from ganzoo_core.storage.files import write_atomically
 from ganzoo_core.testing import train_steps
 from ganzoo_tools.evaluation.classifier import Classifier, in_pieces
 from ganzoo_tools.evaluation.keeping import cached_classifier
 
+HERE = Path(__file__).parent
+RESULTS = HERE / "stacked.jsonl"
+PAGE = HERE.parent / "docs" / "modes.md"
 SAMPLES = 25_600  # as in arXiv:1611.02163
 MODES = 1000
+
+INTRODUCTION = """# Does it find all modes?
+
+A GAN whose pictures are good may still make few of those that there are. Stacked MNIST counts it
+([arXiv:1611.02163](https://arxiv.org/abs/1611.02163), section 3.3): three digits, drawn at random, are a picture's red,
+green and blue, so that each number from 000 to 999 is a mode and all are as likely. A classifier of digits reads 25,600
+samples. Below is how many of the 1,000 modes are among them, and how far their shares are from equal, KL(shares ||
+equal) in nats: 6.9 where all are one number. Every variant that makes pictures of noise alone has its own defaults and
+{seconds:g} seconds of one thread of a processor ({processor}). Figures are means over seeds, from the least to the
+most.
+
+<!-- not run: hours of training, on data that is a download -->
+```bash
+GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.stacked
+```
+
+So short a time also counts who learns quickly: where few modes are found after few steps, it need not be a collapse.
+A plugin of yours that is installed stands here from the next call on.
+
+"""
 
 
 def stacked(digits: Dataset, n: int, seed: int) -> Dataset:
@@ -85,37 +107,50 @@ def one_run(variant: str, data: Dataset, reader: Classifier, seed: int, seconds:
 @click.option("--data", default="mnist", show_default=True)
 @click.option("--seconds", default=120.0, show_default=True)
 @click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("stacked.jsonl"), show_default=True)
-def main(variants: tuple[str, ...], data: str, seconds: float, seeds: str, out: Path) -> None:
-    """Train what is not in `out` yet, and print a table of all."""
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=False)
+@click.option("--page", "to", type=click.Path(path_type=Path), default=PAGE, show_default=False)
+@click.option("--pictures", type=click.Path(path_type=Path))
+@click.option("--only-page", is_flag=True, help="Train nothing.")
+def main(
+    variants: tuple[str, ...], data: str, seconds: float, seeds: str, results: Path, to: Path, pictures: Path | None,
+    only_page: bool,
+) -> None:  # fmt: skip
+    """Train what is not in the results yet, and write the page."""
     torch.set_num_threads(1)
-    digits = named_source(data).load(data_folder(None))
-    reader, given = cached_classifier(digits, data_folder(None)), stacked(digits, SAMPLES, 0)
-    variants = variants or tuple(contestants(given.spec))
-    for seed in map(int, filter(None, seeds.split(","))):
-        for variant in variants:
-            key = {"variant": variant, "seed": seed, "seconds": seconds, "data": data}
-            if not matching(read(out), key):
+    chosen = [] if only_page else [int(seed) for seed in seeds.split(",")]
+    if chosen:
+        digits = named_source(data).load(data_folder(None))
+        reader, given = cached_classifier(digits, data_folder(None)), stacked(digits, SAMPLES, 0)
+        real = judged(stacked(digits, SAMPLES, 1).batch(torch.arange(SAMPLES))["real"], reader)
+    for seed in chosen:
+        for variant in variants or contestants(given.spec):
+            key = {"variant": variant, "seed": seed, "seconds": seconds, "data": data, "processor": processor()}
+            if not matching(read(results), key):
                 found, shown = one_run(variant, given, reader, seed, seconds)
-                picture(shown, given.spec, columns=16).save(out.with_suffix(f".{variant}-{seed}.png"))
-                add(out, key | found | {"processor": processor()})
-    real = judged(stacked(digits, SAMPLES, 1).batch(torch.arange(SAMPLES))["real"], reader)
-    Console(width=100).print(table(matching(read(out), {"seconds": seconds, "data": data}), variants, real))
+                add(results, key | found | {"real": real})
+                if pictures is not None:
+                    pictures.mkdir(parents=True, exist_ok=True)
+                    picture(shown, given.spec, columns=16).save(pictures / f"{variant}-{seed}.png")
+    write_atomically(to, page(matching(read(results), {"seconds": seconds, "data": data})).encode())
 
 
-def table(lines: list[Line], variants: Sequence[str], real: dict[str, float]) -> Table:
-    """Mean over seeds, from which to which; the most modes first."""
-    found = {variant: matching(lines, {"variant": variant}) for variant in variants}
-    modes = {variant: statistics.mean(line["modes"] for line in some) for variant, some in found.items() if some}
-    result = Table("variant", "seeds", "modes of 1,000", "KL", "steps")
+def page(lines: list[Line]) -> str:
+    """docs/modes.md: the most modes first."""
+    (processors, seconds), *others = {(line["processor"], line["seconds"]) for line in lines}
+    assert not others, "times of two kinds of processor can't be compared"
+    modes = {line["variant"]: 0.0 for line in lines}
+    for variant in modes:
+        modes[variant] = statistics.mean(line["modes"] for line in matching(lines, {"variant": variant}))
+    rows = ["| Variant | Seeds | Modes of 1,000 | KL | Steps |", "| --- | --- | --- | --- | --- |"]
     for variant in sorted(modes, key=lambda name: -modes[name]):
-        cells = []
-        for name, form in (("modes", ".0f"), ("KL", ".2f"), ("steps", ",.0f")):
-            values = [line[name] for line in found[variant]]
-            cells.append("{} ({} to {})".format(*(format(f(values), form) for f in (statistics.mean, min, max))))
-        result.add_row(variant, str(len(found[variant])), *cells)
-    result.add_row("real pictures", "", f"{real['modes']}", f"{real['KL']:.2f}", "")
-    return result
+        some = matching(lines, {"variant": variant})
+        cells = [f"`{variant}`", str(len(some))]
+        for name, form in (("modes", ",.0f"), ("KL", ".2f"), ("steps", ",.0f")):
+            cells.append(figure([line[name] for line in some], form))
+        rows.append("| " + " | ".join(cells) + " |")
+    real = lines[0]["real"]
+    rows.append(f"| real pictures |  | {real['modes']:,} | {real['KL']:.2f} |  |")
+    return INTRODUCTION.format(seconds=seconds, processor=processors) + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

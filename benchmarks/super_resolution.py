@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from benchmarks.lines import add, read
+from benchmarks.lines import add, figure, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
@@ -133,7 +133,7 @@ def print_table(rows: list[dict[str, Any]], simple: dict[str, float]) -> None:
         runs = [row for row in rows if row["variant"] == variant]
         for stage in runs[0]["scores"]:
             values = {name: [run["scores"][stage][name] for run in runs] for name in METRICS}
-            cells = [f"{statistics.fmean(v):.3f} ({min(v):.3f} to {max(v):.3f})" for v in values.values()]
+            cells = [figure(v, ".3f") for v in values.values()]
             spent = statistics.fmean(run["cpu_s"][stage] for run in runs)
             table.add_row(f"{variant}, {stage}", str(len(runs)), *cells, f"{spent:.0f}")
     Console(width=120).print(table)

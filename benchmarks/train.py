@@ -22,6 +22,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import matmul_rate
+
 
 def make_step(loop: str, variant_name: str, task: dict[str, Any]) -> tuple[Callable[[], None], int]:
     """One step of a loop, warmed up, and the floating-point operations that it counts."""
@@ -113,20 +115,6 @@ def resolved(precision: str, data: str) -> str:
     from ganzoo_core.sampling.devices import pick_precision
 
     return pick_precision(precision, torch.device("cpu"), find_source(data)[0].kind in ("images", "voxels"))
-
-
-def matmul_rate(precision: str, threads: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Floating-point operations per second of a large matrix product, the best of ten, in "fp32" or "bf16"."""
-    import torch
-
-    torch.set_num_threads(threads)
-    a = torch.randn(2048, 2048, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    best_s = float("inf")
-    for _ in range(10):
-        start_s = clock()
-        a @ a
-        best_s = min(best_s, clock() - start_s)
-    return 2 * 2048**3 / best_s
 
 
 def report(variant: str, loops: tuple[str, str], batch: int, found: dict[str, Any], limit: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def row(variant: str, seed: int, seconds: float, fid: float) -> leaderboard.Row:
     floors = dict.fromkeys(leaderboard.FIGURES, 0.25)
     return {
         "board": "mnist", "variant": variant, "seed": seed, "seconds": seconds, "steps": 10, "samples": 20,
-        "figures": figures, "floors": floors,
+        "processor": "A", "figures": figures, "floors": floors,
     }  # fmt: skip
 
 
@@ -56,6 +56,14 @@ def test_it_takes_who_makes_pictures_of_noise() -> None:
     assert {"vanilla", "acgan", "sngan"} <= {*found}
     assert not {"pix2pix", "cyclegan", "srgan", "3d-gan", "stackgan"} & {*found}
     assert {*found} < {*registry().variants()}
+
+
+def test_times_of_two_processors_are_not_mixed(in_tmp: Path) -> None:
+    Path("results.jsonl").write_text(json.dumps(row("dcgan", 0, 10, 30)) + "\n")
+    found = CliRunner().invoke(leaderboard.main, ["--results", "results.jsonl", "--page", "page.md"])
+    assert found.exit_code == 1
+    assert "results.jsonl holds times of A, but this is " in found.output and "give another --results" in found.output
+    assert not Path("page.md").exists()
 
 
 @pytest.mark.long

@@ -23,7 +23,8 @@ import torch
 
 import ganzoo_core as ganzoo
 from benchmarks.lines import Line as Row
-from benchmarks.lines import read
+from benchmarks.lines import figure, read
+from benchmarks.machine import processor
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, GanzooError
 from ganzoo_core.registry import registry
@@ -41,9 +42,9 @@ FIGURES = ("fid", "kid", "precision", "recall", "coverage")
 
 INTRODUCTION = """# Leaderboard
 
-Every variant that makes pictures of noise, with its own defaults, for the same time on one core (`OMP_NUM_THREADS=1`;
-a server's processor with other work beside it), and its FID after an eighth, a quarter, a half and all of that time.
-Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over seeds, and from which to
+Every variant that makes pictures of noise, with its own defaults, for the same time on one core (`OMP_NUM_THREADS=1`)
+of a server with other work beside it, and its FID after an eighth, a quarter, a half and all of that time.
+{processors}Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over seeds, and from which to
 which. What is blank has not been run yet. The last line is what real pictures score. A click on a head sorts by it.
 
 <!-- not run: hours of training, on data that is not ours to give -->
@@ -89,17 +90,11 @@ def measure(board: str, given: dict[str, Any], variant: str, seed: int, minutes:
         floors = {name: found.figures[name].floor for name in figures}
         row = {"board": board, "variant": variant, "seed": seed, "seconds": seconds, "steps": found.step}
         rows.append(
-            row | {"samples": n, "torch": torch.__version__.split("+")[0], "figures": figures, "floors": floors}
+            row
+            | {"samples": n, "torch": torch.__version__.split("+")[0], "processor": processor()}
+            | {"figures": figures, "floors": floors}
         )
     return rows
-
-
-def figure(values: list[float], form: str = ".3g") -> str:
-    """The mean of seeds, and from which to which where there are several."""
-    if not values:
-        return ""
-    mean, least, most = (format(f(values), form) for f in (statistics.mean, min, max))
-    return mean if len(values) == 1 else f"{mean} ({least} to {most})"
 
 
 def table(rows: Iterable[Row], names: Iterable[str]) -> str:
@@ -140,7 +135,8 @@ def table(rows: Iterable[Row], names: Iterable[str]) -> str:
 
 def page(rows: list[Row], every: dict[str, list[str]]) -> str:
     """docs/leaderboard.md. `every`: the variants of each board, measured or not."""
-    parts = [INTRODUCTION]
+    found = {row["processor"] for row in rows}
+    parts = [INTRODUCTION.format(processors=f"Processor: {', '.join(sorted(found))}.\n" if found else "")]
     for board, given in boards().items():
         chosen = [row for row in rows if row["board"] == board]
         parts.append(f"## {given['title']}\n")
@@ -187,6 +183,11 @@ def main(
 ) -> None:
     """Train what is not in the results yet, and write the page."""
     every = {board: contestants(given) for board, given in boards().items()}
+    others = {row["processor"] for row in read(results)} - {processor()}
+    if others and not only_page:
+        raise click.ClickException(
+            f"{results} holds times of {', '.join(sorted(others))}, but this is {processor()}; give another --results"
+        )
     for seed in range(0 if only_page else seeds):
         for board in chosen.split(","):
             for name in variants.split(",") if variants else every[board]:

@@ -1,0 +1,81 @@
+"""Modes of stacked digits: counted by hand, and a page that says what was run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks import stacked
+from ganzoo_core import Dataset, DataSpec
+from ganzoo_core.registry import registry
+
+
+class ReadsBrightness(nn.Module):
+    """Sees the digit k in images (N, 1, H, W) that are k / 10 all over."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.one_hot((10 * images.mean((1, 2, 3))).round().long(), 10).float()
+
+
+def pictures(*numbers: int) -> Tensor:
+    digits = torch.tensor([[number // 100, number // 10 % 10, number % 10] for number in numbers])
+    return (digits / 10)[:, :, None, None].expand(-1, 3, 2, 2)
+
+
+def test_a_number_is_read_from_red_green_and_blue() -> None:
+    assert stacked.numbers(pictures(0, 7, 120, 999), ReadsBrightness()).tolist() == [0, 7, 120, 999]
+
+
+def test_modes_are_counted_and_their_shares_compared_with_equal_ones() -> None:
+    one = stacked.judged(pictures(*[123] * 4), ReadsBrightness())
+    assert one["modes"] == 1 and one["KL"] == pytest.approx(6.9077553, abs=1e-6)  # ln 1000
+    two = stacked.judged(pictures(5, 5, 5, 600), ReadsBrightness())  # 0.75 ln 750 + 0.25 ln 250
+    assert two["modes"] == 2 and two["KL"] == pytest.approx(6.3454202, abs=1e-6)
+    assert stacked.judged(pictures(*range(1000)), ReadsBrightness()) == {
+        "modes": 1000,
+        "KL": pytest.approx(0, abs=1e-9),
+    }
+
+
+def test_each_channel_is_a_digit_of_the_data() -> None:
+    digits = Dataset(DataSpec("digits", (1, 2, 2)), torch.arange(40, dtype=torch.uint8).reshape(10, 1, 2, 2))
+    data = stacked.stacked(digits, 50, 0)
+    assert data.spec.shape == (3, 2, 2) and data.samples.shape == (50, 3, 2, 2)
+    assert {*data.samples[:, :, 0, 0].flatten().tolist()} == {*range(0, 40, 4)}  # the first pixel of each
+    assert not torch.equal(data.samples, stacked.stacked(digits, 50, 1).samples)
+
+
+def test_those_that_need_labels_or_sources_are_left_out() -> None:
+    found = {*stacked.contestants(DataSpec("stacked-digits", (3, 28, 28)))}
+    assert {"vanilla", "dcgan", "stylegan2", "wgan-gp"} <= found < {*registry().variants()}
+    assert not {"cgan", "acgan", "pix2pix", "cyclegan", "3d-gan"} & found
+
+
+def line(variant: str, seed: int, modes: int, **more: Any) -> dict[str, Any]:
+    about = {
+        "seconds": 9,
+        "data": "mnist",
+        "processor": "A",
+        "steps": 1200,
+        "KL": 1.0,
+        "real": {"modes": 1000, "KL": 0.02},
+    }
+    return {"variant": variant, "seed": seed, "modes": modes} | about | more
+
+
+def test_the_page_has_the_most_modes_first() -> None:
+    made = stacked.page([line("dcgan", 0, 500), line("sngan", 0, 900), line("dcgan", 1, 700, KL=2.0)])
+    assert "9 seconds of one thread of a processor (A)" in made
+    assert made.splitlines()[-3:] == [
+        "| `sngan` | 1 | 900 | 1.00 | 1,200 |",
+        "| `dcgan` | 2 | 600 (500 to 700) | 1.50 (1.00 to 2.00) | 1,200 (1,200 to 1,200) |",
+        "| real pictures |  | 1,000 | 0.02 |  |",
+    ]
+
+
+def test_times_of_two_processors_are_not_mixed() -> None:
+    with pytest.raises(AssertionError, match="two kinds of processor"):
+        stacked.page([line("dcgan", 0, 500), line("sngan", 0, 900, processor="B")])
