@@ -44,8 +44,9 @@ INTRODUCTION = """# Leaderboard
 
 Every variant that makes pictures of noise, with its own defaults, for the same time on one core (`OMP_NUM_THREADS=1`)
 of a server with other work beside it, and its FID after an eighth, a quarter, a half and all of that time.
-{processors}Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over seeds, and from which to
-which. What is blank has not been run yet. The last line is what real pictures score. A click on a head sorts by it.
+{processors}Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over
+seeds, and from which to which. What is blank has not been run yet. The last line is what real pictures score. A click
+on a head sorts by it.
 
 <!-- not run: hours of training, on data that is not ours to give -->
 ```bash
