@@ -187,6 +187,30 @@ print("compiler:", "torch._dynamo" in sys.modules)
     assert run_python(program, ROOT) == "compiler: False\n"
 
 
+def test_no_variants_networks_import_pytorchs_compiler_to_learn_their_sizes(run_python, tmp_path) -> None:
+    """Neither those that a run's memory is judged by, nor those that a file is compared with."""
+    program = f"""
+from pathlib import Path
+import torch
+from ganzoo_core.registry import registry
+from ganzoo_core.runs.plan import resolve
+from ganzoo_core.storage.untrusted import Undrawn
+
+specs, guilty = {{}}, []
+for name in registry().variants():
+    plan = resolve(name, {{}})
+    if plan.source.name not in specs:
+        specs[plan.source.name] = plan.source.load(Path({str(tmp_path)!r})).spec
+    spec = specs[plan.source.name]
+    with torch.device("meta"), Undrawn():
+        plan.variant.generator(spec), plan.variant.discriminator(spec), plan.variant.further_networks(spec)
+    if not {{"torch._dynamo", "sympy"}}.isdisjoint(sys.modules):
+        raise SystemExit(name)
+print(len(specs) > 5)
+"""
+    assert run_python(program, ROOT, *PLUGIN_FOLDERS) == "True\n"
+
+
 def test_a_run_comes_to_its_first_step_with_nothing_idle(run_python, tmp_path) -> None:
     """PyTorch's compiler and scikit-learn take as long to import as PyTorch; matplotlib draws at the end of a run."""
     idle = {"torch._dynamo", "sympy", "sklearn", "scipy", "triton", "torchvision", "jinja2", "matplotlib.figure"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
@@ -27,6 +29,8 @@ from ganzoo_core.storage.tensor_files import TensorFile, check_fit
 _SPARE_PARTS = 1000
 _SPARE_NUMBERS = 2**24
 _DRAWING = {Tensor.normal_, Tensor.uniform_}
+_FILLED = {torch.randn, torch.rand, torch.eye}
+_ARITHMETIC = ("add", "sub", "mul", "div", "__add__", "__sub__", "__mul__", "__truediv__", "__radd__", "__rmul__")
 
 
 def build(new: Callable[[], Generator], file: TensorFile) -> Generator:
@@ -73,13 +77,43 @@ def check(
 
 
 class Undrawn(TorchFunctionMode):
-    """Draws no weights, which the meta device would not hold: PyTorch needs two seconds to import what acts as if."""
+    """Draws no weights, and where the meta device holds no numbers, computes none in what constructors are made of.
+
+    Of these the meta device would only work out the shape, with what PyTorch needs two seconds to import.
+    """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), named: dict[str, Any] | None = None) -> Any:
         named = named or {}
         if getattr(function, "__module__", None) == "torch.nn.init" or function in _DRAWING:
             return args[0] if args else named["tensor"]
+        if function in _SHAPES and _is_shape_all(args):
+            return args[0].new_empty(_SHAPES[function](*args[:2]))
+        if function in _FILLED and torch.empty(0).is_meta:
+            size = args if function is not torch.eye or len(args) > 1 else 2 * args
+            return torch.empty(*size, **{name: value for name, value in named.items() if name != "generator"})
         return function(*args, **named)
+
+
+def _is_shape_all(operands: Sequence[Any]) -> bool:
+    """Whether these are meta tensors of one floating type, and numbers after the first."""
+    tensors = [one for one in operands if isinstance(one, Tensor)]
+    first = operands[0] if operands else None
+    if not isinstance(first, Tensor) or not first.is_floating_point():
+        return False
+    return all(one.is_meta and one.dtype == first.dtype for one in tensors)
+
+
+def _broadcast(first: Tensor, second: Tensor | float) -> tuple[int, ...]:
+    """As `torch.broadcast_shapes`, which imports the same."""
+    return np.broadcast_shapes(first.shape, second.shape if isinstance(second, Tensor) else ())
+
+
+_SHAPES: dict[Any, Callable[..., Sequence[int]]] = {
+    **{getattr(Tensor, name): _broadcast for name in _ARITHMETIC},
+    F.normalize: lambda vector, *_: vector.shape,  # this and the next: of spectral norms
+    torch.mv: lambda matrix, _: matrix.shape[:1],
+    torch.vdot: lambda *_: (),
+}
 
 
 @contextlib.contextmanager
