@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import gc
 import importlib
 import os
 from typing import Any
@@ -31,8 +33,10 @@ class Zoo(click.Group):
     """A click group that imports a command's module on first need, and shows no traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """As click does, with streams that all exist."""
+        """As click does, with streams that all exist, and an end without a search for garbage: 0.2 s with PyTorch."""
         open_closed_streams()
+        atexit.unregister(gc.freeze)  # once is enough
+        atexit.register(gc.freeze)
         return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

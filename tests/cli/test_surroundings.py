@@ -47,6 +47,17 @@ def test_a_pipe_that_is_closed_ends_it_quietly(in_tmp: Path, subprocess_env: dic
     assert done.returncode in (0, 1) and done.stderr == ""
 
 
+def test_a_command_ends_without_a_search_for_garbage(run_python) -> None:  # type: ignore[no-untyped-def]
+    """What is frozen, the interpreter doesn't look through as it ends."""
+    program = """
+import atexit, gc
+atexit.register(lambda: print("frozen:", gc.get_freeze_count() > 0))  # the first is called last
+from ganzoo_core.cli import main
+main(["--version"])
+"""
+    assert run_python(program, Path(__file__).parents[2]).endswith("\nfrozen: True\n")
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_the_first_signal_unwinds_and_a_second_one_ends_the_process(name: str) -> None:
     number = signal.Signals[name]
