@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "docs" / "course").glob("*.py"))
 FEW = 4  # in the place of each number of a cell tagged "parameters"
 
+LONG = ("5-judging", "8-your-own")
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
@@ -77,7 +78,9 @@ def smaller(cell: Any) -> str:
     return "\n".join(re.sub(r"= [\d_]+", f"= {FEW}", line) for line in lines)
 
 
-@each_lesson
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, id=path.stem, marks=[pytest.mark.long] * (path.stem in LONG)) for path in LESSONS]
+)
 def test_every_cell_runs(course: Any, path: Path, shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     cells = code_of(course, path)
     assert [cell.metadata.get("tags") for cell in cells[:2]] == [["begin"], ["parameters"]]

@@ -383,6 +383,7 @@ def built(name: str) -> str:
     return "zh/" + name.replace(TRANSLATED, ".html") if chinese else name.replace(".md", ".html")
 
 
+@pytest.mark.long
 def test_every_page_fits_a_phone_and_its_equations_are_set(site: Path, look_at: Any) -> None:
     sources = {page: site / built(page.relative_to(ROOT / "docs").as_posix()) for page in DOCS}
     opened = look_at(site / "index.html")

@@ -92,7 +92,9 @@ class Killing:
                 assert content in (self.before.get(name), self.whole.get(name)), f"{name} is half"
 
 
-@pytest.mark.parametrize("name", ["picture", "new-folder", "empty-folder", "new", "evaluate"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("picture", marks=pytest.mark.long), "new-folder", "empty-folder", "new", "evaluate"]
+)
 def test_a_command_killed_at_some_operations_on_files(name, forks, runs, monkeypatch, tmp_path):
     killing = Killing(forks, runs, COMMANDS[name], monkeypatch, tmp_path)
     killing.killed_at(killing.operations // 2, signal.SIGTERM)

@@ -82,6 +82,7 @@ def test_the_snapshot_shows_three_rows(trained) -> None:
         assert image.height == 2 * margin + 4 * (cell + gutter) + 2 * (11 + 2 * gutter + gutter) - gutter, "a line each"
 
 
+@pytest.mark.long
 def test_a_run_with_inputs_resumes_bit_for_bit(takers, in_tmp: Path) -> None:
     for name in ("translator", "upscaler", "domains", "writer"):
         ganzoo.train(name, device="cpu", out=f"{name}-whole", steps=6)

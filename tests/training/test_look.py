@@ -68,7 +68,13 @@ def look_at_all(step: int, look: Any) -> None:
 
 @pytest.mark.parametrize(
     ("variant", "settings"),
-    [("vanilla", {}), ("cgan", {}), ("wgan-gp", {}), (Counting, {"ema_decay": 0.9}), ("dcgan", {"data": "digits"})],
+    [
+        ("vanilla", {}),
+        ("cgan", {}),
+        ("wgan-gp", {}),
+        (Counting, {"ema_decay": 0.9}),
+        pytest.param("dcgan", {"data": "digits"}, marks=pytest.mark.long),
+    ],
 )
 def test_a_run_that_is_looked_at_ends_bit_for_bit_as_one_that_is_not(
     tmp_path: Path, variant: Any, settings: dict[str, Any]

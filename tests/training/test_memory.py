@@ -183,6 +183,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_would(free):
     check_memory(plan("dcgan", batch_size=fits), pictures(64, 8192), SingleProcess())
 
 
+@pytest.mark.long
 def test_activations_may_be_dropped_to_fit(free):
     data, settings = pictures(64, 8192), {"batch_size": 64, "data": "digits"}
     kept, dropped = (need(plan("r3gan", **settings, checkpoint_activations=on), data) for on in (False, True))

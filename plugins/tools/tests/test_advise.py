@@ -80,6 +80,7 @@ def test_augmentation_is_for_runs_that_go_through_the_pictures_often(monkeypatch
     assert "augment" not in advice.advise("digits", minutes=0.01, device="cpu").settings
 
 
+@pytest.mark.long
 def test_large_pictures_are_larger_where_there_is_time(monkeypatch):
     data = folder((100, 80, 3))
 

@@ -60,7 +60,9 @@ def test_real_features_are_kept_for_the_next_run_and_the_next_resume(tmp_path, m
     assert kept.exists() and {path.name for path in (tmp_path / "data").iterdir()} >= {"classifiers", "features"}
 
 
-@pytest.mark.parametrize("metric", ["fid", "kid", "accuracy"])
+@pytest.mark.parametrize(
+    "metric", ["fid", *(pytest.param(name, marks=pytest.mark.long) for name in ("kid", "accuracy"))]
+)
 def test_a_run_makes_the_same_weights_with_it_and_without(tmp_path, metric: str):
     plain, judged = train(out=tmp_path / "plain"), train(metric=metric, metric_every=1, out=tmp_path / "judged")
     for name in ("checkpoint.safetensors", "generator.safetensors"):
