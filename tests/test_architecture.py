@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import ganzoo_core
+from ganzoo_core.registry import registry
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "ganzoo_core"
@@ -388,13 +389,10 @@ def test_public_modules_have_no_secrets() -> None:
 
 
 def variant_names() -> set[str]:
-    """The folders of plugins/ and examples/ that hold a variant, and the names the variants give themselves."""
-    names = {folder.name for folder in PLUGIN_FOLDERS if has_variant(folder)}
-    for package in [p for p in PLUGIN_PACKAGES if has_variant(p.parent)]:
-        for node in ast.walk(tree(package / "__init__.py")):
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "name":
-                names.add(ast.literal_eval(node.value))
-    return names - {"unit"}  # a word that the core needs for lengths and numbers
+    """The folders of plugins/ and examples/ that hold a variant, and the names of all that are installed."""
+    names = {folder.name for folder in PLUGIN_FOLDERS if has_variant(folder)} | {*registry().variants()}
+    words = {"unit", "began", "hinge"}  # of English and of losses
+    return {name for name in names - words if not name.startswith("toy")}
 
 
 def docstrings(module: ast.Module) -> set[int]:
