@@ -88,7 +88,7 @@ class Undrawn(TorchFunctionMode):
             return args[0] if args else named["tensor"]
         if function in _SHAPES and _is_shape_all(args):
             return args[0].new_empty(_SHAPES[function](*args[:2]))
-        if function in _FILLED and torch.empty(0).is_meta:
+        if function in _FILLED and args and "device" not in named and torch.empty(0).is_meta:
             size = args if function is not torch.eye or len(args) > 1 else 2 * args
             return torch.empty(*size, **{name: value for name, value in named.items() if name != "generator"})
         return function(*args, **named)

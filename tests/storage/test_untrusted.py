@@ -19,6 +19,7 @@ def spectral() -> Tensor:
 
 CASES: dict[str, Callable[[], Tensor]] = {
     "eye": lambda: torch.eye(3),
+    "eye by name": lambda: torch.eye(n=3),
     "eye of two sides": lambda: torch.eye(3, 5, dtype=torch.float64),
     "randn": lambda: torch.randn(2, 3, generator=torch.Generator()),
     "rand of a size": lambda: torch.rand((2, 3)),
@@ -44,6 +45,11 @@ def test_what_constructors_compute_has_its_shape_and_type(name: str) -> None:
         computed = CASES[name]()
     if not name.startswith(("rand", "spectral")):
         assert torch.equal(computed, real)
+
+
+def test_what_is_asked_for_elsewhere_has_numbers() -> None:
+    with torch.device("meta"), Undrawn():
+        assert torch.equal(torch.eye(2, device="cpu"), torch.tensor([[1.0, 0.0], [0.0, 1.0]], device="cpu"))
 
 
 def test_what_does_not_fit_together_is_refused() -> None:
