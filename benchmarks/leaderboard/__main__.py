@@ -23,7 +23,7 @@ import torch
 
 import ganzoo_core as ganzoo
 from benchmarks.lines import Line as Row
-from benchmarks.lines import figure, read
+from benchmarks.lines import figure, matching, read
 from benchmarks.machine import processor
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import DataError, GanzooError
@@ -44,9 +44,8 @@ INTRODUCTION = """# Leaderboard
 
 Every variant that makes pictures of noise, with its own defaults, for the same time on one core (`OMP_NUM_THREADS=1`)
 of a server with other work beside it, and its FID after an eighth, a quarter, a half and all of that time.
-{processors}Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over
-seeds, and from which to which. What is blank has not been run yet. The last line is what real pictures score. A click
-on a head sorts by it.
+Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over seeds, and from which to
+which. What is blank has not been run yet. The last line is what real pictures score. A click on a head sorts by it.
 
 <!-- not run: hours of training, on data that is not ours to give -->
 ```bash
@@ -136,25 +135,32 @@ def table(rows: Iterable[Row], names: Iterable[str]) -> str:
 
 def page(rows: list[Row], every: dict[str, list[str]]) -> str:
     """docs/leaderboard.md. `every`: the variants of each board, measured or not."""
-    found = {row["processor"] for row in rows}
-    parts = [INTRODUCTION.format(processors=f"Processor: {', '.join(sorted(found))}.\n" if found else "")]
+    parts = [INTRODUCTION]
     for board, given in boards().items():
         chosen = [row for row in rows if row["board"] == board]
         parts.append(f"## {given['title']}\n")
+        if chosen:
+            parts.append(f"Processor: {', '.join(sorted({row['processor'] for row in chosen}))}.\n")
         parts.append((table(chosen, every[board]) if chosen else "Nothing was run on this yet.") + "\n")
     return "\n".join(parts)
 
 
 def advice(rows: list[Row]) -> str:
-    """What `ganzoo advise` knows: of each board its title, and by variant and seconds the mean FID and of how many."""
+    """What `ganzoo advise` knows: of each board its title; of variants by seconds mean FID, of how many, mean steps."""
     found: dict[str, Any] = {}
     for board, given in boards().items():
-        values: dict[str, dict[str, list[float]]] = {}
-        for row in (row for row in rows if row["board"] == board):
-            stages = values.setdefault(row["variant"], {})
-            stages.setdefault(f"{row['seconds']:g}", []).append(row["figures"]["fid"])
+        values: dict[str, dict[str, list[Row]]] = {}
+        for row in matching(rows, {"board": board}):
+            values.setdefault(row["variant"], {}).setdefault(f"{row['seconds']:g}", []).append(row)
         fids = {
-            name: {end: [round(statistics.mean(some), 3), len(some)] for end, some in stages.items()}
+            name: {
+                end: [
+                    round(statistics.mean(row["figures"]["fid"] for row in some), 3),
+                    len(some),
+                    round(statistics.mean(row["steps"] for row in some)),
+                ]
+                for end, some in stages.items()
+            }
             for name, stages in sorted(values.items())
         }
         found[board] = {"title": given["title"], "fid": fids}
@@ -184,7 +190,7 @@ def main(
 ) -> None:
     """Train what is not in the results yet, and write the page."""
     every = {board: contestants(given) for board, given in boards().items()}
-    others = {row["processor"] for row in read(results)} - {processor()}
+    others = {row["processor"] for row in read(results) if row["board"] in chosen.split(",")} - {processor()}
     if others and not only_page:
         raise click.ClickException(
             f"{results} holds times of {', '.join(sorted(others))}, but this is {processor()}; give another --results"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,10 +19,13 @@ from ganzoo_tools.advice import advise as advice
 
 FIDS = {
     "mnist": {"title": "Grey", "fid": {}},
-    "emoji": {"title": "Few", "fid": {"cgan": {"60": [9.0, 3], "600": [2.0, 1]}, "dcgan": {"60": [5.0, 2]}}},
+    "emoji": {
+        "title": "Few",
+        "fid": {"cgan": {"60": [9.0, 3, 600], "600": [2.0, 1, 6000]}, "dcgan": {"60": [5.0, 2, 300]}},
+    },
     "cifar10": {
         "title": "Colour",
-        "fid": {"dcgan": {"60": [7.0, 1]}, "pix2pix": {"60": [1.0, 1]}, "gone": {"60": [0, 1]}},
+        "fid": {"dcgan": {"60": [7.0, 1, 300]}, "pix2pix": {"60": [1.0, 1, 300]}, "gone": {"60": [0, 1, 300]}},
     },
 }
 
@@ -41,12 +46,43 @@ def folder(shape: tuple[int, ...], classes: int = 2) -> str:
     return "folder:photos"
 
 
-def test_the_time_decides_which_figures_count():
+@pytest.fixture
+def timed(monkeypatch) -> Callable[[float], list[str]]:
+    """Has a machine take so many steps a second of each variant; gives those that are timed."""
+
+    def at(steps_per_s: float) -> list[str]:
+        asked: list[str] = []
+
+        def dry_run(variant, **_):
+            asked.append(variant)
+            phases = [SimpleNamespace(batch_size=20)]
+            return SimpleNamespace(steps=100, seconds=100 / steps_per_s, device="cpu", phases=phases)
+
+        monkeypatch.setattr(advice, "dry_run", dry_run)
+        monkeypatch.setattr(advice, "_batch_size", lambda variant, dataset: None)
+        return asked
+
+    return at
+
+
+def test_the_time_decides_which_figures_count(timed):
     data = folder((28, 28, 3))
+    timed(10)
     soon, late = (advice.advise(data, minutes=minutes, device="cpu") for minutes in (0.5, 10))
     assert (soon.variant, late.variant) == ("dcgan", "cgan") and soon.board == late.board == "emoji"
     assert [(one.variant, one.fid, one.seconds) for one in late.measured] == [("cgan", 2, 600), ("dcgan", 5, 60)]
-    assert "FID 5 after 60 s of one core on Few (2 seeds), the least of 2" in soon.reasons["variant"]
+    assert "FID 5 after 60 s of one core, 300 steps, on Few (2 seeds), the least of 2" in soon.reasons["variant"]
+    assert "a step takes 0.5 times as long here" in soon.reasons["variant"]
+
+
+@pytest.mark.parametrize(("steps_per_s", "wanted", "seconds"), [(10.0, "cgan", 600), (0.5, "dcgan", 60)])
+def test_a_slow_machine_counts_as_less_time(timed, steps_per_s, wanted, seconds):
+    """Ten minutes of the slow one are 30 s of the board's."""
+    asked = timed(steps_per_s)
+    found = advice.advise(folder((28, 28, 3)), minutes=10, device="cpu")
+    assert (found.variant, found.measured[0].seconds) == (wanted, seconds)
+    assert asked == list(dict.fromkeys(["cgan", wanted])), "what is advised was timed, and nothing twice"
+    assert int(found.settings["steps"]) == round(0.9 * 600 * steps_per_s)
 
 
 def test_its_command_runs(tmp_path):
@@ -97,7 +133,9 @@ def test_large_pictures_are_larger_where_there_is_time(monkeypatch):
 
 
 def test_what_can_not_be_advised_is_said(monkeypatch):
-    monkeypatch.setattr(advice, "boards", lambda: FIDS | {"cifar10": {"title": "", "fid": {"gone": {"60": [1, 1]}}}})
+    monkeypatch.setattr(
+        advice, "boards", lambda: FIDS | {"cifar10": {"title": "", "fid": {"gone": {"60": [1, 1, 300]}}}}
+    )
     with pytest.raises(DataError, match="no variant that is installed and was measured takes digits"):
         advice.advise("digits")
     for words, message in (
@@ -114,3 +152,4 @@ def test_the_zoos_own_board_is_read(monkeypatch):
     monkeypatch.undo()
     found = advice.boards()
     assert set(found) == {"cifar10", "mnist", "emoji"} and found["cifar10"]["fid"]["dcgan"]["300"][1] >= 1
+    assert found["cifar10"]["fid"]["dcgan"]["300"][2] > 100

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core import dry_run
+from ganzoo_core import Estimate, dry_run
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
@@ -30,17 +30,19 @@ LOOKED_AT = 200  # files of a folder, for the sizes of its pictures
 LEARNED_BY_HEART = 128  # times through 1,000 pictures, up to which augmentation did not pay (benchmarks/NOTES.md)
 BY_COLUMN = {"source": "pix2pix", "text": "stackgan"}  # what a data set gives beside its pictures
 BY_KIND = {"voxels": "3d-gan", "points": "wgan-gp", "curves": "vanilla"}
+TRIES = 3  # variants that are timed to find one that fits this machine
 SHARE = 0.9  # of the minutes, for steps: pictures and checkpoints take the rest
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A variant's FID, the mean over `seeds`, after `seconds` of one core."""
+    """A variant's FID, the mean over `seeds`, after `seconds` of one core, which were `steps`."""
 
     variant: str
     fid: float
     seeds: int
     seconds: float
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class Advice:
 
 
 def boards() -> dict[str, Any]:
-    """The leaderboard, as `python -m benchmarks.leaderboard` writes it: title and `fid` of each variant by seconds."""
+    """The leaderboard, as `python -m benchmarks.leaderboard` writes it: of each board its title, and `fid`.
+
+    That has for each variant by seconds: its FID, of how many seeds that is the mean, and their steps.
+    """
     text = resources.files("ganzoo_tools.advice").joinpath("leaderboard.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
@@ -85,13 +90,10 @@ def advise(
     if (why := _larger(data, minutes, device, settings)) is not None:
         settings["image_size"], reasons["size"] = str(LARGE), why
     dataset = named_source(data, settings).load(data_folder(None if data_dir is None else Path(data_dir)))
-    variant, board, measured, reasons["variant"] = _variant(dataset, minutes)
-    if resolve(variant, {}).variant.config.batch_size > len(dataset):
-        settings["batch_size"] = str(2 ** int(math.log2(len(dataset))))
-        reasons["batch"] = f"there are no more than {len(dataset)} pictures"
-    texts = settings | {"data": data, "device": device}
-    found = dry_run(variant, data_dir=data_dir, texts=texts)
-    step_s = found.seconds / found.steps
+    choice, found = _timed(dataset, minutes, settings | {"data": data, "device": device}, data_dir)
+    variant, step_s, reasons["variant"] = choice.variant, found.seconds / found.steps, choice.why
+    if size := _batch_size(variant, dataset):
+        settings["batch_size"], reasons["batch"] = size, f"there are no more than {len(dataset)} pictures"
     steps = max(1, round(SHARE * 60 * minutes / step_s))
     settings["steps"] = str(steps)
     reasons["steps"] = f"{1 / step_s:.3g} steps/s on this machine's {found.device}, timed just now"
@@ -101,7 +103,38 @@ def advise(
         settings["augment"] = augment
     chosen = " ".join(f"--set {shell_word(f'{key}={value}')}" for key, value in settings.items())
     command = f"ganzoo run {shell_word(variant)} --data {shell_word(data)} {chosen}"
-    return Advice(variant, settings, command, reasons, board, measured)
+    return Advice(variant, settings, command, reasons, choice.board, choice.measured)
+
+
+def _timed(
+    dataset: Dataset, minutes: float, texts: dict[str, str], data_dir: str | Path | None
+) -> tuple[_Choice, Estimate]:
+    """The variant for so many minutes of this machine, and what its steps take here.
+
+    What is chosen by the minutes of the board's machine is timed; where another one is to be chosen for as many as they
+    are worth, that one is.
+    """
+    choice, tried = _choice(dataset, minutes), set()
+    while True:
+        tried.add(choice.variant)
+        size = _batch_size(choice.variant, dataset)
+        found = dry_run(choice.variant, data_dir=data_dir, texts=texts | ({"batch_size": size} if size else {}))
+        if not choice.measured:
+            return choice, found
+        best, usual = choice.measured[0], resolve(choice.variant, {}).variant.config.batch_size
+        pace = best.seconds / best.steps * found.steps / found.seconds * int(size or usual) / usual
+        here = _choice(dataset, minutes, pace)
+        if here.variant == choice.variant:
+            return here, found
+        if here.variant in tried or len(tried) == TRIES:
+            return choice, found
+        choice = here
+
+
+def _batch_size(variant: str, dataset: Dataset) -> str | None:
+    """What to set it to, where there are fewer pictures than the variant's own."""
+    usual = resolve(variant, {}).variant.config.batch_size
+    return str(2 ** int(math.log2(len(dataset)))) if usual > len(dataset) else None
 
 
 def _larger(data: str, minutes: float, device: str, settings: Mapping[str, str]) -> str | None:
@@ -121,29 +154,42 @@ def _larger(data: str, minutes: float, device: str, settings: Mapping[str, str])
     return f"{why}, and the shorter side of a picture is {statistics.median(sides):g} pixels"
 
 
-def _variant(dataset: Dataset, minutes: float) -> tuple[str, str | None, list[Measured], str]:
-    """The variant, the board it is from, what was measured there, and why it is this one."""
+@dataclass(frozen=True)
+class _Choice:
+    """A variant, the board it is from, what was measured there, the best first, and why it is this one."""
+
+    variant: str
+    board: str | None
+    measured: list[Measured]
+    why: str
+
+
+def _choice(dataset: Dataset, minutes: float, pace: float = 1.0) -> _Choice:
+    """What is the best after so many minutes of a machine with `pace` times the steps a second of the board's."""
     spec = dataset.spec
     wanted = next((name for column, name in BY_COLUMN.items() if column in {c.name for c in spec.columns}), None)
     wanted = wanted or BY_KIND.get(spec.kind)
     if wanted is not None:
         resolve(wanted, {}).variant.check_data(spec)
         gives = ", ".join(column.name for column in spec.columns) or spec.kind
-        return wanted, None, [], f"for data of {gives}; no leaderboard is of these"
+        return _Choice(wanted, None, [], f"for data of {gives}; no leaderboard is of these")
     found = boards()
     names = ["mnist", "cifar10"] if spec.shape[0] == 1 else ["emoji", "cifar10"] if len(dataset) < FEW else ["cifar10"]
     board = next(name for name in names if found[name]["fid"])
-    measured = sorted(_measured(found[board]["fid"], spec, 60 * minutes), key=lambda one: one.fid)
+    measured = sorted(_measured(found[board]["fid"], spec, 60 * minutes * pace), key=lambda one: one.fid)
     if not measured:
         raise DataError(f"no variant that is installed and was measured takes {spec.name}; see ganzoo list")
     best = measured[0]
     why = (
-        f"FID {best.fid:.3g} after {best.seconds:g} s of one core on {found[board]['title']} ({best.seeds} "
-        f"seed{'s' * (best.seeds > 1)}), the least of {len(measured)} that were measured there and take this data"
+        f"FID {best.fid:.3g} after {best.seconds:g} s of one core, {best.steps:,} steps, on {found[board]['title']} "
+        f"({best.seeds} seed{'s' * (best.seeds > 1)}), the least of {len(measured)} that were measured there and take "
+        "this data"
     )
+    if pace != 1:
+        why += f"; a step takes {1 / pace:.2g} times as long here"
     if board != names[0]:
         why += f"; on {found[names[0]]['title']}, which is more like this data, nothing was measured yet"
-    return best.variant, board, measured, why
+    return _Choice(best.variant, board, measured, why)
 
 
 def _measured(fids: Mapping[str, Mapping[str, Any]], spec: DataSpec, seconds: float) -> list[Measured]:
@@ -159,8 +205,8 @@ def _measured(fids: Mapping[str, Mapping[str, Any]], spec: DataSpec, seconds: fl
             continue
         ends = sorted(map(float, stages))
         end = max((e for e in ends if e <= seconds), default=ends[0])
-        fid, seeds = stages[f"{end:g}"]
-        found.append(Measured(name, fid, seeds, end))
+        fid, seeds, steps = stages[f"{end:g}"]
+        found.append(Measured(name, fid, seeds, end, steps))
     return found
 
 

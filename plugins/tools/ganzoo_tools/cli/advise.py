@@ -32,7 +32,8 @@ def command(
     """Say which GAN to train on DATA, and the command for it.
 
     DATA is a name that `ganzoo list` shows, or folder:PATH and the like. The variant is the one with the least FID on
-    the leaderboard's data set that is most like it, in the time you have; a few of its steps are timed.
+    the leaderboard's data set that is most like it, in the time you have; a few of its steps are timed, and where they
+    are slower here than there, it counts as less time.
     """
     from ganzoo_tools.advice.advise import advise
 
