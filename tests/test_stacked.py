@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import stacked
+from benchmarks.lines import matching, read
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.registry import registry
 
@@ -64,6 +65,11 @@ def line(variant: str, seed: int, modes: int, **more: Any) -> dict[str, Any]:
         "real": {"modes": 1000, "KL": 0.02},
     }
     return {"variant": variant, "seed": seed, "modes": modes} | about | more
+
+
+def test_the_page_is_made_of_the_results() -> None:
+    made = stacked.page(matching(read(stacked.RESULTS), {"seconds": 120.0, "data": "mnist"}))
+    assert stacked.PAGE.read_text(encoding="utf-8") == made, "python -m benchmarks.stacked --only-page"
 
 
 def test_the_page_has_the_most_modes_first() -> None:
