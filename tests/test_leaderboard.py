@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.leaderboard import __main__ as leaderboard
+from ganzoo_core.errors import Interrupted, TrainingError
 from ganzoo_core.registry import registry
 
 TOYS = {"toy", "toy-conditional"}  # of the tests alone
@@ -56,6 +57,29 @@ def test_it_takes_who_makes_pictures_of_noise() -> None:
     assert {"vanilla", "acgan", "sngan"} <= {*found}
     assert not {"pix2pix", "cyclegan", "srgan", "3d-gan", "stackgan"} & {*found}
     assert {*found} < {*registry().variants()}
+
+
+def test_a_signal_ends_it_and_a_variant_that_fails_does_not(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def measure(board: str, given: object, variant: str, *_: object) -> list[leaderboard.Row]:
+        tried.append(variant)
+        raise {"dcgan": TrainingError, "sngan": Interrupted}[variant](f"{variant} ends")
+
+    monkeypatch.setattr(leaderboard, "measure", measure)
+    given = [
+        "--variants",
+        "dcgan,sngan,vanilla",
+        "--boards",
+        "mnist",
+        "--results",
+        "results.jsonl",
+        "--page",
+        "page.md",
+    ]
+    found = CliRunner().invoke(leaderboard.main, given)
+    assert found.exit_code == 1 and tried == ["dcgan", "sngan"]
+    assert "dcgan, seed 0 is left out: dcgan ends" in found.output and "sngan ends; or call this again" in found.output
 
 
 def test_times_of_two_processors_are_not_mixed(in_tmp: Path) -> None:

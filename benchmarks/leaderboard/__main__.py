@@ -26,7 +26,7 @@ from benchmarks.lines import Line as Row
 from benchmarks.lines import figure, matching, read
 from benchmarks.machine import processor
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.errors import DataError, GanzooError
+from ganzoo_core.errors import DataError, GanzooError, Interrupted
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import write_atomically
@@ -202,6 +202,8 @@ def main(
                     continue
                 try:
                     rows = measure(board, boards()[board], name, seed, minutes, out, samples)
+                except Interrupted as error:
+                    raise click.ClickException(f"{error}; or call this again") from error
                 except GanzooError as error:
                     click.echo(f"{board}, {name}, seed {seed} is left out: {error}", err=True)
                     continue
