@@ -86,8 +86,8 @@ def judged(images: Tensor, reader: Classifier) -> dict[str, float]:
     return {"modes": len(present), "KL": float((present * (present * MODES).log()).sum())}
 
 
-def contestants(spec: DataSpec) -> list[str]:
-    """The installed variants that make pictures of noise alone."""
+def of_noise(spec: DataSpec) -> list[str]:
+    """The installed variants that make such pictures of noise, and of labels where there are some."""
     found = []
     for name, (variant, _) in registry().variants().items():
         with contextlib.suppress(DataError):
@@ -127,7 +127,7 @@ def main(
         reader, given = cached_classifier(digits, data_folder(None)), stacked(digits, SAMPLES, 0)
         real = judged(stacked(digits, SAMPLES, 1).batch(torch.arange(SAMPLES))["real"], reader)
     for seed in chosen:
-        for variant in variants or contestants(given.spec):
+        for variant in variants or of_noise(given.spec):
             key = {"variant": variant, "seed": seed, "seconds": seconds, "data": data, "processor": processor()}
             if not matching(read(results), key):
                 found, shown = one_run(variant, given, reader, seed, seconds)

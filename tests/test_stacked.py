@@ -50,7 +50,7 @@ def test_each_channel_is_a_digit_of_the_data() -> None:
 
 
 def test_those_that_need_labels_or_sources_are_left_out() -> None:
-    found = {*stacked.contestants(DataSpec("stacked-digits", (3, 28, 28)))}
+    found = {*stacked.of_noise(DataSpec("stacked-digits", (3, 28, 28)))}
     assert {"vanilla", "dcgan", "stylegan2", "wgan-gp"} <= found < {*registry().variants()}
     assert not {"cgan", "acgan", "pix2pix", "cyclegan", "3d-gan"} & found
 

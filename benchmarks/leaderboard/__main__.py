@@ -25,9 +25,9 @@ import ganzoo_core as ganzoo
 from benchmarks.lines import Line as Row
 from benchmarks.lines import figure, matching, read
 from benchmarks.machine import processor
+from benchmarks.stacked import of_noise
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.errors import DataError, GanzooError, Interrupted
-from ganzoo_core.registry import registry
+from ganzoo_core.errors import GanzooError, Interrupted
 from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.storage.files import write_atomically
 from ganzoo_tools.comparison.race import STAGES, race
@@ -64,16 +64,8 @@ def boards() -> dict[str, dict[str, Any]]:
 
 def contestants(given: dict[str, Any]) -> list[str]:
     """The installed variants that make such pictures of noise, and of a label where they like, but of nothing else."""
-    spec = ganzoo.DataSpec(given["data"], tuple(given["shape"]), tuple(map(str, range(given["classes"]))))
-    found = []
-    for name, (variant, _) in registry().variants().items():
-        try:
-            variant().check_data(spec)
-            if not variant().inputs(spec):
-                found.append(name)
-        except DataError:
-            continue
-    return sorted(found)
+    names = tuple(map(str, range(given["classes"])))
+    return sorted(of_noise(ganzoo.DataSpec(given["data"], tuple(given["shape"]), names)))
 
 
 def measure(board: str, given: dict[str, Any], variant: str, seed: int, minutes: float, out: Path, n: int) -> list[Row]:
