@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ganzoo_core as ganzoo
+from benchmarks.leaderboard.__main__ import FIGURES
 from benchmarks.lines import Line, add, figure, matching, read
 from benchmarks.machine import processor
 from benchmarks.train import engine_step
@@ -35,7 +36,6 @@ from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_tools.evaluation.reference import Reference, load_reals
 
 SAMPLES = 10_000
-FIGURES = ("fid", "kid", "precision", "recall", "coverage")
 
 
 def step_s(plan: Plan, data: Dataset, threads: int, rounds: int = 5, least_s: float = 3.0) -> float:

@@ -86,7 +86,7 @@ class Undrawn(TorchFunctionMode):
         named = named or {}
         if getattr(function, "__module__", None) == "torch.nn.init" or function in _DRAWING:
             return args[0] if args else named["tensor"]
-        if function in _SHAPES and _is_shape_all(args):
+        if function in _SHAPES and _are_meta(args):
             return args[0].new_empty(_SHAPES[function](*args[:2]))
         if function in _FILLED and args and "device" not in named and torch.empty(0).is_meta:
             size = args if function is not torch.eye or len(args) > 1 else 2 * args
@@ -94,13 +94,12 @@ class Undrawn(TorchFunctionMode):
         return function(*args, **named)
 
 
-def _is_shape_all(operands: Sequence[Any]) -> bool:
-    """Whether these are meta tensors of one floating type, and numbers after the first."""
-    tensors = [one for one in operands if isinstance(one, Tensor)]
+def _are_meta(operands: Sequence[Any]) -> bool:
+    """Whether the first is a meta tensor of a floating type, and all other tensors are of the same."""
     first = operands[0] if operands else None
     if not isinstance(first, Tensor) or not first.is_floating_point():
         return False
-    return all(one.is_meta and one.dtype == first.dtype for one in tensors)
+    return all(one.is_meta and one.dtype == first.dtype for one in operands if isinstance(one, Tensor))
 
 
 def _broadcast(first: Tensor, second: Tensor | float) -> tuple[int, ...]:
