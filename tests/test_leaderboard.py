@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from benchmarks.leaderboard import __main__ as leaderboard
 from ganzoo_core.errors import Interrupted, TrainingError
 from ganzoo_core.registry import registry
+from ganzoo_core.runs.run_folder import RunFolder
 
 TOYS = {"toy", "toy-conditional"}  # of the tests alone
 
@@ -59,53 +61,72 @@ def test_it_takes_who_makes_pictures_of_noise() -> None:
     assert {*found} < {*registry().variants()}
 
 
+def test_a_board_may_be_of_some_variants_alone() -> None:
+    assert leaderboard.contestants(leaderboard.boards()["hour"]) == ["dcgan", "projection"]
+
+
+BOARD = {
+    "title": "Digits", "data": "digits", "shape": [1, 28, 28], "classes": 10, "steps": 1, "minutes": 5, "machine": "A",
+}  # fmt: skip
+
+
+def lead(*given: str) -> str:
+    """What `python -m benchmarks.leaderboard` prints, with its files in the working folder."""
+    where = ["--results", "results.jsonl", "--page", "page.md", "--out", "runs", "-n", "40", "--boards", "digits"]
+    found = CliRunner().invoke(leaderboard.main, [*where, *given])
+    assert found.exit_code == 0 or isinstance(found.exception, SystemExit), found.output
+    return found.output
+
+
 def test_a_signal_ends_it_and_a_variant_that_fails_does_not(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def measure(board: str, given: object, variant: str, *_: object) -> list[leaderboard.Row]:
+    def measure(board: leaderboard.Board, variant: str, *_: object) -> leaderboard.Row:
         tried.append(variant)
         raise {"dcgan": TrainingError, "sngan": Interrupted}[variant](f"{variant} ends")
 
-    monkeypatch.setattr(leaderboard, "measure", measure)
-    given = [
-        "--variants",
-        "dcgan,sngan,vanilla",
-        "--boards",
-        "mnist",
-        "--results",
-        "results.jsonl",
-        "--page",
-        "page.md",
-    ]
-    found = CliRunner().invoke(leaderboard.main, given)
-    assert found.exit_code == 1 and tried == ["dcgan", "sngan"]
-    assert "dcgan, seed 0 is left out: dcgan ends" in found.output and "sngan ends; or call this again" in found.output
+    monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": BOARD})
+    monkeypatch.setattr(leaderboard, "load_reals", lambda *_: None)
+    monkeypatch.setattr(leaderboard.Board, "measure", measure)
+    monkeypatch.setattr(leaderboard.Board, "time", lambda *_: {"steps": 8, "processor": "A"})
+    output = lead("--variants", "dcgan,sngan,vanilla")
+    assert tried == ["dcgan", "sngan"]
+    assert "dcgan, seed 0 is left out: dcgan ends" in output and "sngan ends; or call this again" in output
 
 
-def test_times_of_two_processors_are_not_mixed(in_tmp: Path) -> None:
-    Path("results.jsonl").write_text(json.dumps(row("dcgan", 0, 10, 30)) + "\n")
-    found = CliRunner().invoke(leaderboard.main, ["--results", "results.jsonl", "--page", "page.md"])
-    assert found.exit_code == 1
-    assert "results.jsonl holds times of A, but this is " in found.output and "give another --results" in found.output
-    assert not Path("page.md").exists()
+def test_a_later_seed_takes_as_many_steps_as_the_first(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, figures = [], dict.fromkeys(leaderboard.FIGURES, 0.5)
+
+    def measure(board: leaderboard.Board, variant: str, seed: int, steps: int) -> leaderboard.Row:
+        asked.append((seed, steps))
+        return {"steps": steps, "figures": figures, "floors": figures}
+
+    times = iter([{"steps": 800, "processor": "A"}])
+    monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": BOARD})
+    monkeypatch.setattr(leaderboard, "load_reals", lambda *_: None)
+    monkeypatch.setattr(leaderboard.Board, "measure", measure)
+    monkeypatch.setattr(leaderboard.Board, "time", lambda *_: next(times))
+    lead("--variants", "toy", "--seeds", "1")
+    kept = Path("results.jsonl").read_text()
+    lead("--variants", "toy", "--seeds", "2")
+    lead("--variants", "toy", "--seeds", "2")
+    assert asked == [(seed, steps) for seed in (0, 1) for steps in (100, 200, 400, 800)]
+    rows = leaderboard.read(Path("results.jsonl"))
+    assert Path("results.jsonl").read_text().startswith(kept) and {r["processor"] for r in rows} == {"A"}
+    assert [r["seconds"] for r in rows] == [37.5, 75, 150, 300] * 2
+    assert cells(Path("page.md").read_text(), "`toy`")[1] == "2"
+    assert "1 steps of `dcgan`, 5 minutes of A." in Path("page.md").read_text()
 
 
 @pytest.mark.long
 def test_it_goes_on_where_it_stopped(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = {"title": "Digits", "data": "digits", "shape": [1, 28, 28], "classes": 10}
-    monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": board})
-    given = [
-        "--boards", "digits", "--variants", "toy", "--minutes", "0.01", "-n", "40",
-        "--out", "runs", "--results", "results.jsonl", "--page", "page.md",
-    ]  # fmt: skip
-    first = CliRunner().invoke(leaderboard.main, [*given, "--seeds", "1"], catch_exceptions=False)
-    assert first.exit_code == 0, first.output
-    rows = leaderboard.read(Path("results.jsonl"))
-    assert [r["seconds"] for r in rows] == pytest.approx([0.075, 0.15, 0.3, 0.6]) and {r["seed"] for r in rows} == {0}
-    assert cells(Path("page.md").read_text(), "`toy`")[1] == "1"
-    kept = Path("results.jsonl").read_text()
-    CliRunner().invoke(leaderboard.main, [*given, "--seeds", "2"], catch_exceptions=False)
-    later = Path("results.jsonl").read_text()
-    assert later.startswith(kept)
-    assert {json.loads(line)["seed"] for line in later[len(kept) :].splitlines()} == {1}
-    assert cells(Path("page.md").read_text(), "`toy`")[1] == "2"
+    monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": BOARD})
+    monkeypatch.setattr(leaderboard.Board, "time", lambda *_: {"steps": 16, "processor": "A"})
+    lead("--variants", "toy", "--seeds", "1")
+    first, *others = Path("results.jsonl").read_text().splitlines(keepends=True)
+    assert len(others) == 3 and all(json.loads(line)["figures"]["fid"] > 0 for line in [first, *others])
+    shutil.rmtree("runs")
+    Path("results.jsonl").write_text(first)  # as if it had been stopped before its second stage
+    lead("--variants", "toy", "--seeds", "1")
+    assert [r["steps"] for r in leaderboard.read(Path("results.jsonl"))] == [2, 4, 8, 16]
+    assert RunFolder.open(Path("runs/digits/toy-seed0")).metadata().settings["steps"] == 16

@@ -1,12 +1,13 @@
-"""The leaderboard: every variant that makes pictures of noise, for the same minutes on each data set.
+"""The leaderboard: every variant that makes pictures of noise, for the same time on each data set.
 
     GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.leaderboard --out FOLDER [--boards cifar10,mnist] [--seeds 3]
 
-All are trained on one core with their own defaults, and judged after an eighth, a quarter, a half and all of their
-time, as `ganzoo compare` does it. Runs are kept below FOLDER. What was measured is added to results.jsonl beside this
-file, of which docs/leaderboard.md is made, and what `ganzoo advise` knows; what is there is not measured again, so that
-it can be stopped, and gone on with on another day. First all are trained with seed 0, then with seed 1. `--only-page`
-writes the page again.
+All have their own defaults, and are judged after an eighth, a quarter, a half and all of their time. A board's time is
+that of so many steps of dcgan; how many of a variant's take as long is timed beside dcgan when its first seed begins,
+and other seeds take as many, so that it does not matter on which machine a run goes on, nor what else that does. Runs
+are kept below FOLDER. What was measured is added to results.jsonl beside this file, of which docs/leaderboard.md is
+made, and what `ganzoo advise` knows; what is there is not measured again, so that it can be stopped, and gone on with
+on another day. First all are trained with seed 0, then with seed 1. `--only-page` writes the page again.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ import click
 import torch
 
 import ganzoo_core as ganzoo
+from benchmarks.equal_time import steps_like
 from benchmarks.lines import Line as Row
-from benchmarks.lines import figure, matching, read
+from benchmarks.lines import add, figure, matching, read
 from benchmarks.machine import processor
 from benchmarks.stacked import of_noise
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import GanzooError, Interrupted
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.storage.files import write_atomically
-from ganzoo_tools.comparison.race import STAGES, race
-from ganzoo_tools.evaluation.results import Evaluation
+from ganzoo_tools.comparison.job import SAMPLING_SEEDS
+from ganzoo_tools.comparison.race import STAGES
+from ganzoo_tools.evaluation.evaluation import evaluate
+from ganzoo_tools.evaluation.reference import Reference, load_reals
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -40,12 +44,13 @@ PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
 MARK = "dcgan"  # whose last FID is the quality that others are timed to
 FIGURES = ("fid", "kid", "precision", "recall", "coverage")
 
-INTRODUCTION = """# Leaderboard
+INTRODUCTION = f"""# Leaderboard
 
-Every variant that makes pictures of noise, with its own defaults, for the same time on one core (`OMP_NUM_THREADS=1`)
-of a server with other work beside it, and its FID after an eighth, a quarter, a half and all of that time.
-Features are those of a classifier of the data set ([why](evaluate.md)). Figures are means over seeds, and from which to
-which. What is blank has not been run yet. The last line is what real pictures score. A click on a head sorts by it.
+Every variant that makes pictures of noise, with its own defaults, for the same time, and its FID after an eighth, a
+quarter, a half and all of that. The time is that of so many steps of `{MARK}`; how many steps of another one take as
+long was timed beside it on the same machine. Features are those of a classifier of the data set
+([why](evaluate.md)). Figures are means over seeds, and from which to which. What is blank has not been run yet. The
+last line is what real pictures score. A click on a head sorts by it.
 
 <!-- not run: hours of training, on data that is not ours to give -->
 ```bash
@@ -57,36 +62,50 @@ and gets far, as `r3gan` does, stands low here.
 """
 
 
-def boards() -> dict[str, dict[str, Any]]:
+def boards() -> dict[str, Row]:
     """The data sets by name."""
     return tomllib.loads((HERE / "boards.toml").read_text(encoding="utf-8"))
 
 
-def contestants(given: dict[str, Any]) -> list[str]:
+def contestants(given: Row) -> list[str]:
     """The installed variants that make such pictures of noise, and of a label where they like, but of nothing else."""
     names = tuple(map(str, range(given["classes"])))
-    return sorted(of_noise(ganzoo.DataSpec(given["data"], tuple(given["shape"]), names)))
+    found = sorted(of_noise(ganzoo.DataSpec(given["data"], tuple(given["shape"]), names)))
+    return [name for name in found if name in given.get("variants", found)]
 
 
-def measure(board: str, given: dict[str, Any], variant: str, seed: int, minutes: float, out: Path, n: int) -> list[Row]:
-    """Train one variant with one seed, and say what it was at each stage."""
-    home = out / board
-    data = given["data"].format(data=data_folder(None))
-    race([variant], data=data, minutes=minutes, seeds=seed + 1, out=home, n=n, texts=given.get("settings", {}))
-    folder = RunFolder.open(home / f"{variant}-seed{seed}")
-    rows = []
-    for share in STAGES:
-        seconds = 60 * minutes * share
-        found = Evaluation.read(folder.path / "stages" / f"{seconds:g}s" / "evaluation.json")
+class Board:
+    """A data set, and what is judged on it, in the folder `home`, by `n` samples each."""
+
+    def __init__(self, name: str, given: Row, home: Path, n: int) -> None:
+        self.name, self.given, self.home, self.n = name, given, home, n
+        self.mark = self.plan(MARK)
+        self.data = self.mark.source.load(data_folder(None))
+        self.reals: Reference = load_reals(self.mark.source, data_folder(None), n)
+
+    def plan(self, variant: str) -> Plan:
+        """A variant with its own defaults on this data."""
+        values = {"data": self.given["data"].format(data=data_folder(None)), "device": "cpu"}
+        return resolve(variant, values, self.given.get("settings", {}))
+
+    def time(self, variant: str) -> Row:
+        """How many steps take the board's time, and on which processor that was timed."""
+        given = self.given
+        steps = steps_like(self.plan(variant), self.mark, given["steps"], self.data, given.get("threads", 1))
+        return {"steps": steps, "processor": processor()}
+
+    def measure(self, variant: str, seed: int, steps: int) -> Row:
+        """Train one variant with one seed, or go on with that, and say what it is after so many steps."""
+        folder, plan = self.home / f"{variant}-seed{seed}", self.plan(variant)
+        if (folder / "run.json").exists():
+            ganzoo.train(resume=folder, steps=steps)
+        else:
+            ganzoo.train(variant, **plan.settings() | {"seed": seed, "steps": steps}, out=folder)
+        found = evaluate(folder, n=self.n, seeds=SAMPLING_SEEDS, device="cpu", reals=self.reals)
         figures = {name: found.figures[name].mean for name in FIGURES if name in found.figures}
         floors = {name: found.figures[name].floor for name in figures}
-        row = {"board": board, "variant": variant, "seed": seed, "seconds": seconds, "steps": found.step}
-        rows.append(
-            row
-            | {"samples": n, "torch": torch.__version__.split("+")[0], "processor": processor()}
-            | {"figures": figures, "floors": floors}
-        )
-    return rows
+        about = {"samples": self.n, "torch": torch.__version__.split("+")[0]}
+        return {"steps": found.step} | about | {"figures": figures, "floors": floors}
 
 
 def table(rows: Iterable[Row], names: Iterable[str]) -> str:
@@ -131,8 +150,11 @@ def page(rows: list[Row], every: dict[str, list[str]]) -> str:
     for board, given in boards().items():
         chosen = [row for row in rows if row["board"] == board]
         parts.append(f"## {given['title']}\n")
+        parts.append(
+            f"The time: {given['steps']:,} steps of `{MARK}`, {given['minutes']} minutes of {given['machine']}."
+        )
         if chosen:
-            parts.append(f"Processor: {', '.join(sorted({row['processor'] for row in chosen}))}.\n")
+            parts.append(f"Steps were timed on: {', '.join(sorted({row['processor'] for row in chosen}))}.\n")
         parts.append((table(chosen, every[board]) if chosen else "Nothing was run on this yet.") + "\n")
     return "\n".join(parts)
 
@@ -140,7 +162,8 @@ def page(rows: list[Row], every: dict[str, list[str]]) -> str:
 def advice(rows: list[Row]) -> str:
     """What `ganzoo advise` knows: of each board its title; of variants by seconds mean FID, of how many, mean steps."""
     found: dict[str, Any] = {}
-    for board, given in boards().items():
+    whole = {board: given for board, given in boards().items() if "variants" not in given}
+    for board, given in whole.items():
         values: dict[str, dict[str, list[Row]]] = {}
         for row in matching(rows, {"board": board}):
             values.setdefault(row["variant"], {}).setdefault(f"{row['seconds']:g}", []).append(row)
@@ -161,50 +184,50 @@ def advice(rows: list[Row]) -> str:
 
 @click.command(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/leaderboard"), show_default=True)
-@click.option("--boards", "chosen", default="cifar10,mnist,emoji", show_default=True)
+@click.option("--boards", "chosen", default="cifar10,mnist,emoji,hour", show_default=True)
 @click.option("--variants", help="Only these, by comma; by default all.")
-@click.option("--minutes", default=5.0, show_default=True)
 @click.option("--seeds", default=3, show_default=True)
 @click.option("-n", "samples", default=10_000, show_default=True, help="Samples to judge.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=False)
 @click.option("--page", "to", type=click.Path(path_type=Path), default=PAGE, show_default=False)
 @click.option("--only-page", is_flag=True, help="Train nothing.")
 def main(
-    out: Path,
-    chosen: str,
-    variants: str | None,
-    minutes: float,
-    seeds: int,
-    samples: int,
-    results: Path,
-    to: Path,
-    only_page: bool,
+    out: Path, chosen: str, variants: str | None, seeds: int, samples: int, results: Path, to: Path, only_page: bool
 ) -> None:
     """Train what is not in the results yet, and write the page."""
     every = {board: contestants(given) for board, given in boards().items()}
-    others = {row["processor"] for row in read(results) if row["board"] in chosen.split(",")} - {processor()}
-    if others and not only_page:
-        raise click.ClickException(
-            f"{results} holds times of {', '.join(sorted(others))}, but this is {processor()}; give another --results"
-        )
-    for seed in range(0 if only_page else seeds):
-        for board in chosen.split(","):
-            for name in variants.split(",") if variants else every[board]:
-                if any((r["board"], r["variant"], r["seed"]) == (board, name, seed) for r in read(results)):
-                    continue
+    names = [] if only_page else chosen.split(",")
+    entered = {name: Board(name, boards()[name], out / name, samples) for name in names}
+    for seed in range(seeds):
+        for name, board in entered.items():
+            for variant in variants.split(",") if variants else every[name]:
                 try:
-                    rows = measure(board, boards()[board], name, seed, minutes, out, samples)
+                    enter(board, variant, seed, results)
                 except Interrupted as error:
                     raise click.ClickException(f"{error}; or call this again") from error
                 except GanzooError as error:
-                    click.echo(f"{board}, {name}, seed {seed} is left out: {error}", err=True)
-                    continue
-                with results.open("a") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in rows)
+                    click.echo(f"{name}, {variant}, seed {seed} is left out: {error}", err=True)
                 write_atomically(to, page(read(results), every).encode())
     write_atomically(to, page(read(results), every).encode())
     if results == RESULTS:
         write_atomically(ADVICE, advice(read(results)).encode())
+
+
+def enter(board: Board, variant: str, seed: int, results: Path) -> None:
+    """Add to the results what a variant with a seed is at the stages that are not there yet."""
+    key = {"board": board.name, "variant": variant}
+    ends = {share: 60 * board.given["minutes"] * share for share in STAGES}
+    missing = [share for share in STAGES if not matching(read(results), key | {"seed": seed, "seconds": ends[share]})]
+    if not missing:
+        return
+    known = max(matching(read(results), key), key=lambda row: row["seconds"], default=None)
+    if known is not None:
+        time = known | {"steps": round(known["steps"] * ends[1] / known["seconds"])}
+    else:
+        time = board.time(variant)
+    for share in missing:
+        about = key | {"seed": seed, "seconds": ends[share], "processor": time["processor"]}
+        add(results, about | board.measure(variant, seed, max(1, round(share * time["steps"]))))
 
 
 if __name__ == "__main__":
