@@ -49,6 +49,22 @@ def test_fid_of_features_is_what_scipy_says() -> None:
     assert fid(real, fake) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("n", [12, 400])
+def test_fid_is_found_where_eigenvalues_are_not(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = torch.Generator().manual_seed(0)
+    real = torch.randn(n, 24, generator=draw)
+    fake = torch.randn(n + 5, 24, generator=draw) * torch.linspace(0.2, 2, 24) + 0.5
+    usual = fid(real, fake)
+
+    def fails(matrix: torch.Tensor) -> torch.Tensor:
+        raise torch.linalg.LinAlgError("the algorithm failed to converge")
+
+    monkeypatch.setattr(torch.linalg, "eigvals", fails)
+    assert fid(real, fake) == pytest.approx(usual, rel=1e-6)
+    flat = torch.zeros(n, 24)
+    assert fid(flat, flat + 1) == pytest.approx(24)
+
+
 def test_fid_of_fewer_samples_than_features_is_that_of_all_directions(monkeypatch) -> None:
     real, fake = normal(12, 64, 5), normal(9, 64, 6) * 2 + 0.5
     found = fid(real, fake)

@@ -36,7 +36,23 @@ def fid(real: Tensor, fake: Tensor) -> float:
     metric = FrechetInceptionDistance(_AsTheyAre(real.shape[1]), sync_on_compute=False)
     metric.update(real, real=True)
     metric.update(fake, real=False)
-    return float(metric.compute())
+    try:
+        return float(metric.compute())
+    except torch.linalg.LinAlgError:  # few samples: on some processors their eigenvalues are not found
+        return _frechet(real, fake)
+
+
+def _frechet(real: Tensor, fake: Tensor) -> float:
+    """The same distance by singular values, which are always found.
+
+    tr (C1 C2)^(1/2) is the sum of those of R1 R2^T, where R^T R is a covariance: R is the centred features' from QR.
+    """
+    means, roots = [], []
+    for features in (real, fake):
+        means.append(features.mean(0))
+        roots.append(torch.linalg.qr(features - means[-1], mode="r").R / (len(features) - 1) ** 0.5)
+    shared = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
+    return float((means[0] - means[1]).square().sum() + sum(root.square().sum() for root in roots) - 2 * shared)
 
 
 def _in_their_span(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
