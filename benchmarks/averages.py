@@ -31,28 +31,17 @@ from ganzoo_core.interfaces import Batch
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.testing.in_memory import Training
 from ganzoo_core.training import engine as engines
-from ganzoo_core.training.averages import EVERY
+from ganzoo_core.training.averages import Averages
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.variant import Variant
 
 
-class Average:
-    """A copy of a generator that follows it, as the engine's does, at a decay that grows by another rule."""
-
-    def __init__(self, generator: nn.Module, rule: str) -> None:
-        decay, _, ramp = rule.partition(":")
-        self.decay, self.ramp = float(decay), float(ramp or 3)
-        self.trained, self.module = generator, copy.deepcopy(generator)
-
-    @torch.no_grad()
-    def follow(self, step: int) -> None:
-        """Move, in every fourth step as far as in four."""
-        if step % EVERY == 0:
-            decay = min(self.decay, step / (step + self.ramp)) ** EVERY
-            ours: list[Tensor] = list(self.module.parameters())
-            torch._foreach_lerp_(ours, list(self.trained.parameters()), 1 - decay)
-            for old, new in zip(self.module.buffers(), self.trained.buffers(), strict=True):
-                old.copy_(new)
+def following(engine: Engine, rule: str) -> Averages:
+    """An average of the engine's generator that follows by another rule; none at a decay of 0."""
+    decay, _, rise = rule.partition(":")
+    average = Averages(engine.networks, ("generator",), float(decay))
+    average.rise = float(rise or Averages.rise)
+    return average
 
 
 def samples(variant: Variant, data: Dataset, engine: Engine, weights: nn.Module) -> Tensor:
@@ -69,7 +58,7 @@ def one_run(plan: Plan, data: Dataset, rules: list[str], ends: list[int], judge:
     """FID of each average by its rule, after each number of steps."""
     engine = Engine(plan.variant, data, plan.run)
     step = engine_step(engine, plan.run.log_every)
-    averages = {rule: Average(engine.networks.generator, rule) for rule in rules}
+    averages = {rule: following(engine, rule) for rule in rules}
     found: Line = {rule: {} for rule in rules}
     while engine.step < ends[-1]:
         step()
@@ -77,7 +66,8 @@ def one_run(plan: Plan, data: Dataset, rules: list[str], ends: list[int], judge:
             average.follow(engine.step)
         if engine.step in ends:
             for rule, average in averages.items():
-                found[rule][str(engine.step)] = judge(samples(plan.variant, data, engine, average.module))
+                weights = average.modules.get("generator", engine.networks.generator)
+                found[rule][str(engine.step)] = judge(samples(plan.variant, data, engine, weights))
     return found
 
 

@@ -13,7 +13,6 @@ run, and what is in the file is not done again; `--seeds ""` measures alone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.equal_time import in_turns
 from benchmarks.lines import Line, add, figure, matching, read
 from benchmarks.textbook import Textbook
 from benchmarks.train import engine_step
@@ -87,17 +87,8 @@ def step_s(
     loops: Sequence[str], name: str, data: Dataset, settings: dict[str, str], rounds: int = 5, least_s: float = 1.0
 ) -> dict[str, float]:
     """Processor seconds of a step of each loop, the least of rounds in which they take turns."""
-    steps = {loop: new_loop(loop, name, data, settings, 0)[0] for loop in loops}
-    best = dict.fromkeys(loops, float("inf"))
-    for number in range(rounds + 1):
-        for loop, step in steps.items():
-            started_s, n = time.process_time(), 0
-            while time.process_time() - started_s < least_s:
-                step()
-                n += 1
-            if number:  # the first warms up
-                best[loop] = min(best[loop], (time.process_time() - started_s) / n)
-    return best
+    steps = [(new_loop(loop, name, data, settings, 0)[0], 1) for loop in loops]
+    return dict(zip(loops, in_turns(steps, rounds, least_s), strict=True))
 
 
 def one_run(loop: str, name: str, data: Dataset, judge: Judge, key: Line, ends: dict[str, int]) -> Line:

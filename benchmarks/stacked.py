@@ -24,7 +24,6 @@ from torch import Tensor
 
 from benchmarks.equal_time import steps_like
 from benchmarks.lines import Line, add, figure, matching, read
-from benchmarks.machine import processor
 from ganzoo_core import Dataset, DataSpec
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import picture
@@ -108,7 +107,7 @@ def one_run(variant: str, data: Dataset, reader: Classifier, seed: int, steps: i
 def as_long(variant: str, data: Dataset, steps: int) -> Line:
     """How many steps take as long as so many of dcgan's, and on which processor that was timed."""
     own, mark = (resolve(name, {"device": "cpu", "precision": "fp32"}) for name in (variant, MARK))
-    return {"steps": steps_like(own, mark, steps, data), "processor": processor()}
+    return steps_like(own, mark, steps, data)
 
 
 @click.command(help=__doc__)

@@ -18,34 +18,36 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def test_the_engines_rule_is_one_of_them(engine: Engine) -> None:
-    usual, short = (averages.Average(engine.networks.generator, rule) for rule in ("0.999", "0.5"))
+    usual, short = (averages.following(engine, rule) for rule in ("0.999", "0.5"))
     for _ in range(12):
         engine.train_step()
         usual.follow(engine.step)
         short.follow(engine.step)
-    ours, others = (torch.cat([p.flatten() for p in one.module.parameters()]) for one in (usual, short))
+    ours, others = (torch.cat([p.flatten() for p in one.modules["generator"].parameters()]) for one in (usual, short))
     assert engine.average is not None
     assert torch.equal(ours, torch.cat([p.flatten() for p in engine.average.parameters()]))
     assert not torch.equal(ours, others)
 
 
 def test_a_slower_rise_forgets_sooner(engine: Engine) -> None:
-    first, second = (averages.Average(engine.networks.generator, rule) for rule in ("0.999:3", "0.999:10"))
+    first, second = (averages.following(engine, rule) for rule in ("0.999:3", "0.999:10"))
     with torch.no_grad():
         for parameter in engine.networks.generator.parameters():
             parameter.fill_(1.0)
-        for module in (first.module, second.module):
-            for parameter in module.parameters():
+        for average in (first, second):
+            for parameter in average.modules["generator"].parameters():
                 parameter.zero_()
     for average, ramp in ((first, 3), (second, 10)):
         average.follow(40)
-        assert next(average.module.parameters()).flatten()[0].item() == pytest.approx(1 - (40 / (40 + ramp)) ** 4)
+        assert next(average.modules["generator"].parameters()).flatten()[0].item() == pytest.approx(
+            1 - (40 / (40 + ramp)) ** 4
+        )
 
 
 def test_samples_are_of_the_weights_given_and_the_average_stays(engine: Engine) -> None:
     assert engine.average is not None
     before = {name: value.clone() for name, value in engine.average.state_dict().items()}
-    other = averages.Average(engine.networks.generator, "0.9").module
+    other = averages.following(engine, "0.9").modules["generator"]
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.zero_()

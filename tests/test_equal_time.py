@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks import equal_time
+from benchmarks.machine import processor
 from ganzoo_core.data import Dataset
 from ganzoo_core.runs.plan import Plan, named_source, resolve
 from ganzoo_core.training.engine import Engine
@@ -66,10 +67,11 @@ def test_each_phase_has_a_cost_of_its_own(digits: Dataset, monkeypatch: pytest.M
 
 
 def test_the_mark_itself_takes_as_many(digits: Dataset) -> None:
-    assert equal_time.steps_like(plan("vanilla"), plan("vanilla"), 7, digits) == 7
+    assert equal_time.steps_like(plan("vanilla"), plan("vanilla"), 7, digits) == {"steps": 7, "processor": processor()}
 
 
 def test_a_slower_one_takes_fewer(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter([[[(None, 0.5)], [(10, 0.25), (None, 1.0)]]])
     monkeypatch.setattr(equal_time, "costs", lambda *_: next(found))
-    assert equal_time.steps_like(plan("wgan"), plan("vanilla"), 10, digits) == 12  # 5 s: 2.5 s for 10, then 2.5 of 1 s
+    time = equal_time.steps_like(plan("wgan"), plan("vanilla"), 10, digits)
+    assert time["steps"] == 12  # 5 s: 2.5 s for 10, then 2.5 of 1 s

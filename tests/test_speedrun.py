@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import per_minute, speedrun
+from benchmarks import equal_time, per_minute, speedrun
 
 
 def line(variant: str, seed: int, seconds: float | None, **more: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_the_cost_of_a_step_is_the_least_of_rounds_in_turn(monkeypatch: pytest.M
         return step, None
 
     monkeypatch.setattr(per_minute, "new_loop", new_loop)
-    monkeypatch.setattr(per_minute.time, "process_time", lambda: now_s[0])
+    monkeypatch.setattr(equal_time.time, "process_time", lambda: now_s[0])
     data: Any = None
     found = per_minute.step_s(["engine", "textbook"], "cgan", data, {}, rounds=3, least_s=0.3)
     assert found == {"engine": pytest.approx(0.4), "textbook": pytest.approx(1.0)}

@@ -12,6 +12,7 @@ on another day. First all are trained with seed 0, then with seed 1. `--only-pag
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import tomllib
@@ -26,7 +27,6 @@ import ganzoo_core as ganzoo
 from benchmarks.equal_time import steps_like
 from benchmarks.lines import Line as Row
 from benchmarks.lines import add, figure, matching, read
-from benchmarks.machine import processor
 from benchmarks.stacked import of_noise
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.errors import GanzooError, Interrupted
@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
 ADVICE = HERE.parents[1] / "plugins" / "tools" / "ganzoo_tools" / "advice" / "leaderboard.json"
 PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
-MARK = "dcgan"  # whose last FID is the quality that others are timed to
+MARK = "dcgan"  # whose steps are the time, and whose last FID is the quality that others are timed to
 FIGURES = ("fid", "kid", "precision", "recall", "coverage")
 
 INTRODUCTION = f"""# Leaderboard
@@ -79,9 +79,11 @@ class Board:
 
     def __init__(self, name: str, given: Row, home: Path, n: int) -> None:
         self.name, self.given, self.home, self.n = name, given, home, n
-        self.mark = self.plan(MARK)
-        self.data = self.mark.source.load(data_folder(None))
-        self.reals: Reference = load_reals(self.mark.source, data_folder(None), n)
+
+    @functools.cached_property
+    def reals(self) -> Reference:
+        """What samples are judged against; loaded where something is to be measured."""
+        return load_reals(self.plan(MARK).source, data_folder(None), self.n)
 
     def plan(self, variant: str) -> Plan:
         """A variant with its own defaults on this data."""
@@ -90,9 +92,9 @@ class Board:
 
     def time(self, variant: str) -> Row:
         """How many steps take the board's time, and on which processor that was timed."""
-        given = self.given
-        steps = steps_like(self.plan(variant), self.mark, given["steps"], self.data, given.get("threads", 1))
-        return {"steps": steps, "processor": processor()}
+        mark, given = self.plan(MARK), self.given
+        data = mark.source.load(data_folder(None))
+        return steps_like(self.plan(variant), mark, given["steps"], data, given.get("threads", 1))
 
     def measure(self, variant: str, seed: int, steps: int) -> Row:
         """Train one variant with one seed, or go on with that, and say what it is after so many steps."""
@@ -162,8 +164,9 @@ def page(rows: list[Row], every: dict[str, list[str]]) -> str:
 def advice(rows: list[Row]) -> str:
     """What `ganzoo advise` knows: of each board its title; of variants by seconds mean FID, of how many, mean steps."""
     found: dict[str, Any] = {}
-    whole = {board: given for board, given in boards().items() if "variants" not in given}
-    for board, given in whole.items():
+    for board, given in boards().items():
+        if "variants" in given:  # of some alone
+            continue
         values: dict[str, dict[str, list[Row]]] = {}
         for row in matching(rows, {"board": board}):
             values.setdefault(row["variant"], {}).setdefault(f"{row['seconds']:g}", []).append(row)
@@ -202,24 +205,24 @@ def main(
         for name, board in entered.items():
             for variant in variants.split(",") if variants else every[name]:
                 try:
-                    enter(board, variant, seed, results)
+                    if enter(board, variant, seed, results):
+                        write_atomically(to, page(read(results), every).encode())
                 except Interrupted as error:
                     raise click.ClickException(f"{error}; or call this again") from error
                 except GanzooError as error:
                     click.echo(f"{name}, {variant}, seed {seed} is left out: {error}", err=True)
-                write_atomically(to, page(read(results), every).encode())
     write_atomically(to, page(read(results), every).encode())
     if results == RESULTS:
         write_atomically(ADVICE, advice(read(results)).encode())
 
 
-def enter(board: Board, variant: str, seed: int, results: Path) -> None:
-    """Add to the results what a variant with a seed is at the stages that are not there yet."""
+def enter(board: Board, variant: str, seed: int, results: Path) -> bool:
+    """Add to the results what a variant with a seed is at the stages that are not there yet; whether there were any."""
     key = {"board": board.name, "variant": variant}
     ends = {share: 60 * board.given["minutes"] * share for share in STAGES}
     missing = [share for share in STAGES if not matching(read(results), key | {"seed": seed, "seconds": ends[share]})]
     if not missing:
-        return
+        return False
     known = max(matching(read(results), key), key=lambda row: row["seconds"], default=None)
     if known is not None:
         time = known | {"steps": round(known["steps"] * ends[1] / known["seconds"])}
@@ -228,6 +231,7 @@ def enter(board: Board, variant: str, seed: int, results: Path) -> None:
     for share in missing:
         about = key | {"seed": seed, "seconds": ends[share], "processor": time["processor"]}
         add(results, about | board.measure(variant, seed, max(1, round(share * time["steps"]))))
+    return True
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ class Averages:
     third of k.
     """
 
+    rise = 3.0  # the decay after step k is k / (k + rise), until it is `decay`
+
     def __init__(self, networks: Networks, names: tuple[str, ...], decay: float) -> None:
         parts = networks.by_name()
         self.decay = decay
@@ -35,7 +37,7 @@ class Averages:
         """Move after `step` steps, in every fourth of them as far as in four."""
         if step % EVERY:
             return
-        decay = min(self.decay, step / (step + 3)) ** EVERY
+        decay = min(self.decay, step / (step + self.rise)) ** EVERY
         for name, module in self.modules.items():
             average: list[Tensor] = list(module.parameters())
             torch._foreach_lerp_(average, list(self._trained[name].parameters()), 1 - decay)
