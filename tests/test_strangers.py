@@ -1,4 +1,4 @@
-"""Weights from strangers: each loads exactly what was saved, or ends in one sentence: soon, in little memory."""
+"""Weights from strangers: each loads exactly what was saved, or ends in one sentence: after little work, in little memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import random
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from torch import Tensor
+from work import at_most
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
@@ -24,6 +24,7 @@ from ganzoo_core.errors import FileError, GanzooError
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.testing.cases import cases
 
+LITTLE = 500_000  # calls: of a good file 35,000, of the largest network that is made before it is refused 400,000
 Loaded = tuple[dict[str, Any], dict[str, Tensor]]
 
 
@@ -57,16 +58,14 @@ def same(a: Loaded, b: Loaded) -> bool:
 
 
 def refused(load: Callable[[Path], Loaded], path: Path, saved: Loaded) -> str | None:
-    """The sentence a file ends in; None where it loads, which must give what was saved. Takes under a second."""
-    start_s = time.process_time()
+    """The sentence a file ends in; None where it loads, which must give what was saved. Takes little work."""
     try:
-        loaded = load(path)
+        with at_most(LITTLE):
+            loaded = load(path)
     except GanzooError as error:
         message = str(error)
         assert 20 < len(message) < 2000 and "\n" not in message.strip(), message
         return message
-    finally:
-        assert time.process_time() - start_s < 1, "within a second"
     assert same(loaded, saved), "a silent mismatch"
     return None
 
@@ -145,12 +144,12 @@ def hostile_headers(folder: Path, tmp_path: Path, kind: str, every: int) -> None
         if number % every:
             continue
         tensor_files.save(path, kind, nasty, tensors)
-        loaded, start_s = None, time.process_time()
+        loaded = None
         try:
-            loaded = KINDS[kind](path)
+            with at_most(LITTLE):
+                loaded = KINDS[kind](path)
         except GanzooError as error:
             assert len(str(error)) < 2000, str(error)[:3000]
-        assert time.process_time() - start_s < 1, "within a second"
         if loaded is not None:  # a header that makes sense: its words count, and its tensors are all there
             assert loaded[1].keys() == names and all(torch.equal(loaded[1][n], saved[1][n]) for n in names)
             assert all(nasty[key] == loaded[0][key] for key in ("variant", "step") if key in loaded[0])

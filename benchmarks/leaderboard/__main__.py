@@ -88,6 +88,7 @@ class Board:
     def plan(self, variant: str) -> Plan:
         """A variant with its own defaults on this data."""
         values = {"data": self.given["data"].format(data=data_folder(None)), "device": "cpu"}
+        values["precision"] = self.given.get("precision", "auto")
         return resolve(variant, values, self.given.get("settings", {}))
 
     def time(self, variant: str) -> Row:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from work import at_most
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
@@ -44,10 +44,8 @@ def path(tmp_path) -> Path:
 
 def refused(path: Path, text: str) -> str:
     path.write_text(text, encoding="utf-8")
-    start_s = time.process_time()
-    with pytest.raises(FileError) as caught:
+    with pytest.raises(FileError) as caught, at_most(100_000):
         RunMetadata.read(path)
-    assert time.process_time() - start_s < 1, "within a second"
     message = str(caught.value)
     assert str(path) in message and len(message) < 1000 and "\n" not in message
     return message
@@ -205,8 +203,8 @@ def read_by_all(folder: Path) -> None:
     resumed_plan(folder, metadata, {}, {})
 
 
-def fuzz(folder: Path, tmp_path: Path, examples: int) -> list[bool]:
-    run, outcomes = tmp_path / "run", []
+def fuzz(folder: Path, tmp_path: Path, examples: int) -> int:
+    run, read = tmp_path / "run", 0
     shutil.copytree(folder, run)
     saved = json.loads((run / "run.json").read_text())
 
@@ -216,28 +214,28 @@ def fuzz(folder: Path, tmp_path: Path, examples: int) -> list[bool]:
     @given(damaged(saved))
     def reads(found: dict[str, Any]) -> None:
         (run / "run.json").write_bytes(json.dumps(found).encode())
-        start_s = time.process_time()
+        nonlocal read
         try:
-            read_by_all(run)
+            with at_most(1_000_000):
+                read_by_all(run)
         except GanzooError as error:
             assert 20 < len(str(error)) < 2000
-        outcomes.append(time.process_time() - start_s < 2)
+        read += 1
 
     reads()
-    return outcomes
+    return read
 
 
 def test_damaged_run_jsons(folder, tmp_path):
-    outcomes = fuzz(folder, tmp_path, 60)
-    assert len(outcomes) >= 60 and all(outcomes)
+    assert fuzz(folder, tmp_path, 60) >= 60
 
 
 @pytest.mark.slow
 def test_many_damaged_run_jsons(folder, tmp_path, capsys):
-    outcomes = fuzz(folder, tmp_path, 2000)
-    assert len(outcomes) >= 1500 and all(outcomes)
+    read = fuzz(folder, tmp_path, 2000)
+    assert read >= 1500
     with capsys.disabled():
-        print(f"\n{len(outcomes)} damaged run.json")
+        print(f"\n{read} damaged run.json")
 
 
 LINES = [

@@ -320,19 +320,17 @@ def test_what_ends_a_sweep_in_a_worker_ends_it_here(tmp_path: Path, known: None)
 @pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 @pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["here", "processes"])
-def test_ctrl_c_ends_all_within_two_seconds_and_the_same_call_goes_on(
+def test_ctrl_c_ends_all_and_the_same_call_goes_on(
     tmp_path: Path, subprocess_env: dict[str, str], known: None, more: tuple[str, ...]
 ) -> None:
-    arguments = ["toy", "--data", "ring8", "--sweep", "width=4,5", "--steps", "100000", "-n", "100", *more]
+    arguments = ["toy", "--data", "ring8", "--sweep", "width=4,5", "--steps", "10000000", "-n", "100", *more]
     command = [sys.executable, "-m", "ganzoo_core", "compare", *arguments, "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=subprocess_env)
     metrics = tmp_path / "out" / "width=4-seed0" / "metrics.jsonl"
     while not (metrics.exists() and metrics.stat().st_size):
         assert process.poll() is None and not time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    start_s = time.monotonic()
-    _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - start_s < 2 + 3, "two seconds, and what a busy machine adds"
+    _, errors = process.communicate(timeout=60)  # its steps would take hours
     assert process.returncode == 1 and "Traceback" not in errors, errors
     assert errors.splitlines()[-1].endswith(f"all is saved in {tmp_path / 'out'}; call the same again, and it goes on")
     begun = [path.parent for path in (tmp_path / "out").glob("*/run.json")]
@@ -341,7 +339,7 @@ def test_ctrl_c_ends_all_within_two_seconds_and_the_same_call_goes_on(
         RunFolder.resume(path).close()  # nobody holds its lock any more
     stood = [ganzoo.load(path).step for path in begun]
     assert max(stood) > 1
-    arguments[arguments.index("100000")] = str(max(stood) + 5)
+    arguments[arguments.index("10000000")] = str(max(stood) + 5)
     result = invoke(*arguments, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert [ganzoo.load(path).step for path in begun] == [max(stood) + 5] * len(begun)
