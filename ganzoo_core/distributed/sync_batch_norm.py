@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -53,6 +54,20 @@ def share_batch_norm(network: nn.Module) -> None:
             layer.__class__ = SharedBatchNorm
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over the processes. Its gradient is the same of the gradients, and can be derived once more."""
+
+    @staticmethod
+    def forward(context: Any, numbers: Tensor) -> Tensor:
+        total = numbers.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.apply(*gradients)
+
+
 def _mean(numbers: Tensor) -> Tensor:
     """Their mean over the processes, through which gradients flow to all of them."""
-    return all_reduce(numbers) / dist.get_world_size()
+    return _Sum.apply(numbers) / dist.get_world_size()
