@@ -213,6 +213,7 @@ print(len(specs) > 5)
     assert run_python(program, ROOT, *PLUGIN_FOLDERS) == "True\n"
 
 
+@pytest.mark.long
 def test_a_run_comes_to_its_first_step_with_nothing_idle(run_python, tmp_path) -> None:
     """PyTorch's compiler and scikit-learn take as long to import as PyTorch; matplotlib draws at the end of a run."""
     idle = {"torch._dynamo", "sympy", "sklearn", "scipy", "triton", "torchvision", "jinja2", "matplotlib.figure"}

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "docs" / "course").glob("*.py"))
 FEW = 4  # in the place of each number of a cell tagged "parameters"
 
-LONG = ("5-judging", "8-your-own")
+LONG = ("3-conditioning", "5-judging", "6-translation", "7-few-pictures", "8-your-own")
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 

@@ -29,7 +29,6 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from few import FEW
 from markdown_it import MarkdownIt
 from PIL import Image
 
@@ -254,18 +253,16 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 
 def _timed(page: Path) -> Any:
-    """A page, marked long where it checks many variants, trains a large one, or gives very many commands.
-
-    So is the page of a variant that is not of the few, and of a plugin without any of these.
-    """
-    long = ("docs/write-a-plugin.md", "docs/experiments.md", "docs/translate.md", "docs/images.md", "README.md")
+    """A page, marked long where it trains much or gives many commands, as those of all variants but one do."""
+    pages = ("write-a-plugin", "experiments", "translate", "images", "weights", "explore", "python-api", "evaluate")
+    long = ("README.md", *(f"docs/{page}.md" for page in pages))
     name = str(page.relative_to(ROOT))
     variant = page.stem if page.parent.name == "variants" else page.parent.name if name.startswith("plugins/") else None
-    is_long = name in long or variant not in {None, "tools", "folder", *FEW}
+    is_long = name in long or variant not in {None, "tools", "vanilla"}
     return pytest.param(page, marks=pytest.mark.long) if is_long else page
 
 
-@pytest.mark.parametrize("page", map(_timed, PAGES), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [_timed(page) for page in PAGES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_shows(page: Path, desk: Any, quick_judge: None) -> None:
     Session(page, desk).follow()
 
@@ -368,6 +365,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_site_fetches_nothing_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         fetched = re.findall(r'<(?:script|img|iframe)\b[^>]*\bsrc="?([^" >]+)', page.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Weights from strangers: each loads exactly what was saved, or ends in one sentence: after little work, in little memory."""
+"""Weights from strangers: each loads exactly what was saved, or ends in one sentence: little work, little memory."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def mypy_for(system: str) -> list[str]:
     [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy"],
+        pytest.param(["mypy"], marks=pytest.mark.long),
         pytest.param(mypy_for("win32"), marks=pytest.mark.slow),
         pytest.param(mypy_for("darwin"), marks=pytest.mark.slow),
     ],

@@ -176,6 +176,7 @@ def wait_for(condition, seconds: float = 240) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_data_is_in_memory_once(in_tmp, forks):
     launch = Path("launch").absolute()

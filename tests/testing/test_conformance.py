@@ -33,7 +33,10 @@ NAMES = sorted(registry().variants())
 
 
 cases_of = functools.cache(cases)
-LONG = (game_rules.steady, game_rules.stateless, game_rules.in_place, run_rules.portable, run_rules.splits)
+LONG = (
+    *(game_rules.steady, game_rules.stateless, game_rules.in_place),
+    *(run_rules.portable, run_rules.splits, run_rules.resumable),
+)
 
 
 @pytest.mark.parametrize(

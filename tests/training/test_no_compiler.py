@@ -54,6 +54,7 @@ print("disabled:", callable(disabled))
 """
 
 
+@pytest.mark.long
 def test_optimizers_step_alike_with_and_without_the_compiler(run_python):
     assert run_python(PROGRAM) == "compiler: False\ndisabled: True\n"
 

@@ -293,6 +293,7 @@ class TestProcesses:
         with pytest.raises(DataError, match="more than the 50"):
             load(many)
 
+    @pytest.mark.long
     def test_a_script_without_a_main_guard_may_load_many(self, many):
         script = (
             "from ganzoo_folder import Folder, parallel\nfrom ganzoo_folder.options import FolderOptions\n"

@@ -163,7 +163,7 @@ def test_orthogonal_term_by_hand():
     with torch.no_grad():
         layers[0].weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
     value = OrthogonalHinge.unlikeness(layers)
-    assert float(value) == 242.0
+    assert value.item() == 242.0
     value.backward()
     torch.testing.assert_close(layers[0].weight.grad, 44 * torch.tensor([[3.0, 4.0], [1.0, 2.0]]))
 

@@ -85,6 +85,7 @@ def test_a_slow_machine_counts_as_less_time(timed, steps_per_s, wanted, seconds)
     assert int(found.settings["steps"]) == round(0.9 * 600 * steps_per_s)
 
 
+@pytest.mark.long
 def test_its_command_runs(tmp_path):
     result = CliRunner().invoke(main, ["advise", folder((40, 60, 3)), "--minutes", "0.01", "--device", "cpu"])
     assert result.exit_code == 0, result.output
