@@ -70,6 +70,11 @@ BOARD = {
 }  # fmt: skip
 
 
+def test_a_board_may_fix_the_precision_of_its_networks() -> None:
+    for more, precision in (({}, "auto"), ({"precision": "bf16"}, "bf16")):
+        assert leaderboard.Board("digits", BOARD | more, Path("runs"), 40).plan("vanilla").run.precision == precision
+
+
 def lead(*given: str) -> str:
     """What `python -m benchmarks.leaderboard` prints, with its files in the working folder."""
     where = ["--results", "results.jsonl", "--page", "page.md", "--out", "runs", "-n", "40", "--boards", "digits"]
