@@ -216,13 +216,13 @@ def test_two_processes_give_the_numbers_of_one(tmp_path: Path) -> None:
         word for pair in (SMALL | {"pool_size": 0, "log_every": 1}).items() for word in ("--set", "{}={}".format(*pair))
     ]
     program = [sys.executable, "-m", "ganzoo_core", "run", "cyclegan"]
-    command = [*program, "--steps", "4", "--device", "cpu", "--precision", "fp32", "--quiet", *sets]
+    command = [*program, "--steps", "2", "--device", "cpu", "--precision", "fp32", "--quiet", *sets]
     for count in (1, 2):
         more = ["--out", str(tmp_path / str(count))] + (["--processes", "2"] if count > 1 else [])
         subprocess.run([*command, *more], check=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"})
     one, two = (load_file(tmp_path / str(count) / "checkpoint.safetensors") for count in (1, 2))
     for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=2e-3, atol=2e-3, msg=name)
+        torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=1e-4, msg=name)  # later, kinks of L1 turn signs
 
 
 @pytest.mark.long
