@@ -91,7 +91,7 @@ def test_a_signal_ends_it_and_a_variant_that_fails_does_not(in_tmp: Path, monkey
         raise {"dcgan": TrainingError, "sngan": Interrupted}[variant](f"{variant} ends")
 
     monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": BOARD})
-    monkeypatch.setattr(leaderboard, "load_reals", lambda *_: None)
+    monkeypatch.setattr(leaderboard, "load_reals", lambda *_, **__: None)
     monkeypatch.setattr(leaderboard.Board, "measure", measure)
     monkeypatch.setattr(leaderboard.Board, "time", lambda *_: {"steps": 8, "processor": "A"})
     output = lead("--variants", "dcgan,sngan,vanilla")
@@ -108,7 +108,7 @@ def test_a_later_seed_takes_as_many_steps_as_the_first(in_tmp: Path, monkeypatch
 
     times = iter([{"steps": 800, "processor": "A"}])
     monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": BOARD})
-    monkeypatch.setattr(leaderboard, "load_reals", lambda *_: None)
+    monkeypatch.setattr(leaderboard, "load_reals", lambda *_, **__: None)
     monkeypatch.setattr(leaderboard.Board, "measure", measure)
     monkeypatch.setattr(leaderboard.Board, "time", lambda *_: next(times))
     lead("--variants", "toy", "--seeds", "1")
@@ -127,11 +127,17 @@ def test_a_later_seed_takes_as_many_steps_as_the_first(in_tmp: Path, monkeypatch
 def test_it_goes_on_where_it_stopped(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaderboard, "boards", lambda: {"digits": BOARD})
     monkeypatch.setattr(leaderboard.Board, "time", lambda *_: {"steps": 16, "processor": "A"})
+    monkeypatch.setattr(leaderboard, "JUDGES", Path("judges"))
     lead("--variants", "toy", "--seeds", "1")
+    (judge,) = Path("judges").iterdir()
+    digest = leaderboard.read(Path("results.jsonl"))[0]["judge"]
+    assert f"Judged by classifier {digest}: `toy`." in Path("page.md").read_text()
     first, *others = Path("results.jsonl").read_text().splitlines(keepends=True)
     assert len(others) == 3 and all(json.loads(line)["figures"]["fid"] > 0 for line in [first, *others])
     shutil.rmtree("runs")
     Path("results.jsonl").write_text(first)  # as if it had been stopped before its second stage
     lead("--variants", "toy", "--seeds", "1")
-    assert [r["steps"] for r in leaderboard.read(Path("results.jsonl"))] == [2, 4, 8, 16]
+    rows = leaderboard.read(Path("results.jsonl"))
+    assert [r["steps"] for r in rows] == [2, 4, 8, 16] and {r["judge"] for r in rows} == {digest}
+    assert list(Path("judges").iterdir()) == [judge]
     assert RunFolder.open(Path("runs/digits/toy-seed0")).metadata().settings["steps"] == 16

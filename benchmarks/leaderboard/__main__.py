@@ -39,6 +39,7 @@ from ganzoo_tools.evaluation.reference import Reference, load_reals
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
+JUDGES = HERE / "judges"  # the classifiers whose features measure, the same on each machine
 ADVICE = HERE.parents[1] / "plugins" / "tools" / "ganzoo_tools" / "advice" / "leaderboard.json"
 PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
 MARK = "dcgan"  # whose steps are the time, and whose last FID is the quality that others are timed to
@@ -49,8 +50,9 @@ INTRODUCTION = f"""# Leaderboard
 Every variant that makes pictures of noise, with its own defaults, for the same time, and its FID after an eighth, a
 quarter, a half and all of that. The time is that of so many steps of `{MARK}`; how many steps of another one take as
 long was timed beside it on the same machine. Features are those of a classifier of the data set
-([why](evaluate.md)). Figures are means over seeds, and from which to which. What is blank has not been run yet. The
-last line is what real pictures score. A click on a head sorts by it.
+([why](evaluate.md#what-is-compared-with-what)), kept beside the results, as one trained on another processor measures
+otherwise. Figures are means over seeds, and from which to which. What is blank has not been run yet. The last line is
+what real pictures score. A click on a head sorts by it.
 
 <!-- not run: hours of training, on data that is not ours to give -->
 ```bash
@@ -83,7 +85,7 @@ class Board:
     @functools.cached_property
     def reals(self) -> Reference:
         """What samples are judged against; loaded where something is to be measured."""
-        return load_reals(self.plan(MARK).source, data_folder(None), self.n)
+        return load_reals(self.plan(MARK).source, data_folder(None), self.n, classifiers=JUDGES)
 
     def plan(self, variant: str) -> Plan:
         """A variant with its own defaults on this data."""
@@ -107,7 +109,7 @@ class Board:
         found = evaluate(folder, n=self.n, seeds=SAMPLING_SEEDS, device="cpu", reals=self.reals)
         figures = {name: found.figures[name].mean for name in FIGURES if name in found.figures}
         floors = {name: found.figures[name].floor for name in figures}
-        about = {"samples": self.n, "torch": torch.__version__.split("+")[0]}
+        about = {"samples": self.n, "torch": torch.__version__.split("+")[0], "judge": found.conditions["digest"]}
         return {"steps": found.step} | about | {"figures": figures, "floors": floors}
 
 
@@ -157,7 +159,11 @@ def page(rows: list[Row], every: dict[str, list[str]]) -> str:
             f"The time: {given['steps']:,} steps of `{MARK}`, {given['minutes']} minutes of {given['machine']}."
         )
         if chosen:
-            parts.append(f"Steps were timed on: {', '.join(sorted({row['processor'] for row in chosen}))}.\n")
+            parts.append(f"Steps were timed on: {', '.join(sorted({row['processor'] for row in chosen}))}.")
+            for judge in sorted({row.get("judge", "") for row in chosen}):
+                some = sorted({f"`{row['variant']}`" for row in chosen if row.get("judge", "") == judge})
+                parts.append(f"Judged by {f'classifier {judge}' if judge else 'one not kept'}: {', '.join(some)}.")
+            parts.append("")
         parts.append((table(chosen, every[board]) if chosen else "Nothing was run on this yet.") + "\n")
     return "\n".join(parts)
 

@@ -23,13 +23,14 @@ _PIECE = 1000
 _log = logging.getLogger("ganzoo")
 
 
-def cached_classifier(dataset: Dataset, data_dir: Path) -> Classifier:
+def cached_classifier(dataset: Dataset, data_dir: Path, own: Path | None = None) -> Classifier:
     """The classifier of a labelled data set.
 
-    Read from the data folder, or the platform's cache folder if that is read-only; otherwise trained and saved there.
+    Read from the data folder, or the platform's cache folder if that is read-only, or from the folder `own` alone where
+    one is given; otherwise trained and saved there.
     """
     header: dict[str, Any] = {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
-    homes = [data_dir / "classifiers", cache_folder() / "classifiers"]
+    homes = [data_dir / "classifiers", cache_folder() / "classifiers"] if own is None else [own]
     name = f"{header['data_digest']}-{CLASSIFIER_VERSION}.safetensors"
     for path in (home / name for home in homes):
         if path.is_file():

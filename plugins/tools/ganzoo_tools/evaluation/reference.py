@@ -197,8 +197,12 @@ def load_reals(
     n: int,
     features: str | None = None,
     device: torch.device | None = None,
+    classifiers: Path | None = None,
 ) -> Reference:
-    """The reference of a data source. Raises `DataError` if the data is unavailable or unsuitable."""
+    """The reference of a data source. Raises `DataError` if the data is unavailable or unsuitable.
+
+    `classifiers`: the folder that keeps the data's classifier, in place of the data folder.
+    """
     device = device or torch.device("cpu")
     train = source.load(data_dir)
     held_out: Dataset | None = None
@@ -207,7 +211,7 @@ def load_reals(
         held_out = source.load(data_dir, "test")
     except DataError as error:
         reason = str(error)
-    extractor, classifier = chosen_extractor(train, data_dir, device)
+    extractor, classifier = chosen_extractor(train, data_dir, device, classifiers)
     if features is not None:
         from ganzoo_tools.evaluation.inception import of_inception, weights_file
 
@@ -215,11 +219,13 @@ def load_reals(
     return Reference(train, held_out, n, extractor, classifier, reason, data_dir)
 
 
-def chosen_extractor(train: Dataset, data_dir: Path, device: torch.device) -> tuple[Extractor, Classifier | None]:
+def chosen_extractor(
+    train: Dataset, data_dir: Path, device: torch.device, classifiers: Path | None = None
+) -> tuple[Extractor, Classifier | None]:
     """What measures distances between samples of that data, and what reads their classes, if they have any."""
     labelled = train.labels is not None and train.spec.num_classes > 0
     pixels = train.spec.has_pixels
-    classifier = cached_classifier(train, data_dir).to(device) if labelled and pixels else None
+    classifier = cached_classifier(train, data_dir, classifiers).to(device) if labelled and pixels else None
     if classifier is not None and len(train) >= FEW:  # of fewer it has learned each by heart, and tells any others
         return extractors.of_classifier(classifier, train.digest, device), classifier
     return extractors.of_random_network(train.spec, device) if pixels else extractors.of_values(device), classifier
