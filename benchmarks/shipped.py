@@ -4,9 +4,12 @@
 
 shipped.toml beside this file says for each variant which settings are not its defaults, and what its generator is bad
 at. Runs are kept below FOLDER; what is trained and judged there is not done again. Then docs/shipped.md, the picture
-on it and those of the home page are made of all weights, which `--only-page` does alone. `--halves` says how far the
-FID of what is stored, in float16, is from that on its card, which is of the run, in float32, beside its spread over
-sampling seeds.
+on it and those of the home page are made of all weights, which `--only-page` does alone.
+
+    OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python -m benchmarks.shipped --judges
+
+trains the classifiers that judge the data of these weights, and come with the tools, as far as they are not there; with
+vector instructions that any such processor has. `--again` judges what is stored, and writes its figures on the cards.
 """
 
 from __future__ import annotations
@@ -21,14 +24,18 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 import ganzoo_core as ganzoo
+from ganzoo_core.datasets import data_folder
 from ganzoo_core.drawing.pictures import captioned, cells, montage, png_bytes
 from ganzoo_core.registry import Plugin, registry
+from ganzoo_core.runs.plan import resolve
 from ganzoo_core.sampling.samples import Samples
 from ganzoo_core.storage import tensor_files
 from ganzoo_core.storage.files import write_atomically
+from ganzoo_tools.evaluation import keeping
+from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.evaluation import evaluate
 from ganzoo_tools.evaluation.results import evaluation_file
-from ganzoo_tools.shipping import ship
+from ganzoo_tools.shipping import figures_table, ship
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -101,10 +108,24 @@ def fid_on_card(weights: Path) -> tuple[str, str]:
     return value, floor
 
 
-def halves(weights: Path) -> str:
-    """FID of a run's weights, as its card says it, and of those that are stored, each with its spread."""
-    half = evaluate(weights).figures["fid"]
-    return f"{weights.stem}: {fid_on_card(weights)[0]} in float32, {half.mean:.4g} ± {half.spread:.2g} in float16"
+def train_judge(variant: str) -> None:
+    """Train and keep the classifier of a variant's data, where it has labels and none is there."""
+    data = resolve(variant, {}).source.load(data_folder(None))
+    path = keeping.COME_WITH_IT / keeping.classifier_name(data)
+    if data.labels is not None and not path.exists():
+        weights = train_classifier(data).state_dict()
+        tensor_files.save(path, "classifier", keeping.classifier_header(data), weights, halved=True)
+        click.echo(f"{data.spec.name}: {path.name}")
+
+
+def judge_again(weights: Path) -> None:
+    """Write figures of the stored weights on their card; those of the discriminator, which is not stored, stay."""
+    card = weights.with_suffix(".md")
+    head, how, rest = card.read_text(encoding="utf-8").partition("## How good it is\n\n")
+    before, bad, limits = rest.partition("\n\n## What it is bad at")
+    stay = [line for line in before.splitlines() if line.startswith("| D right")]
+    now = "\n".join([figures_table(evaluate(weights)), *stay])
+    write_atomically(card, (head + how + now + bad + limits).encode())
 
 
 def shipped() -> Iterator[tuple[str, Path]]:
@@ -177,15 +198,20 @@ def page() -> str:
 @click.argument("variants", nargs=-1)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/shipped"), help="Where runs are kept.")
 @click.option("--only-page", is_flag=True, help="Write docs/shipped.md and its picture again, and train nothing.")
-@click.option("--halves", "is_compared", is_flag=True, help="Compare what is stored with the runs, and train nothing.")
-def main(variants: tuple[str, ...], out: Path, only_page: bool, is_compared: bool) -> None:
+@click.option("--judges", "only_judges", is_flag=True, help="Train the classifiers that judge, and nothing else.")
+@click.option("--again", "only_judge", is_flag=True, help="Judge what is stored again, and train nothing.")
+def main(variants: tuple[str, ...], out: Path, only_page: bool, only_judges: bool, only_judge: bool) -> None:
     """Train, judge and ship the variants of shipped.toml, or those named, and write the page."""
     chosen = {name: given for name, given in wanted().items() if not variants or name in variants}
-    if is_compared:
-        for _, weights in (found for found in shipped() if found[0] in chosen):
-            click.echo(halves(weights))
+    if only_judges:
+        for variant in chosen:
+            train_judge(variant)
         return
-    for variant, given in () if only_page else chosen.items():
+    if only_judge:
+        for name, weights in (found for found in shipped() if found[0] in chosen):
+            judge_again(weights)
+            click.echo(f"{name}: FID {fid_on_card(weights)[0]}")
+    for variant, given in () if only_page or only_judge else chosen.items():
         train_and_ship(variant, given, out)
         click.echo(variant)
     write_atomically(DOCS / "shipped.md", page().encode())

@@ -73,7 +73,11 @@ def card_of(
     parts = [f"# {run.variant} on {run.data.name}", f"    ganzoo sample {shell_word(source or weights.name)}"]
     parts += [f"![Samples]({weights.with_suffix('.png').name})"] if picture else []
     parts += ["\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items())])]
-    parts += ["## How good it is", _figures(folder)]
+    judged = folder.path / evaluation_file(None)
+    parts += [
+        "## How good it is",
+        figures_table(Evaluation.read(judged)) if judged.exists() else "It was not evaluated.",
+    ]
     parts += ["## What it is bad at", limits] if limits else []
     return "\n\n".join(parts) + "\n"
 
@@ -113,12 +117,8 @@ def _samples(weights: Path) -> Samples:
     return generator.sample(_ROWS if is_plain and generator.spec.has_pixels else None)
 
 
-def _figures(folder: RunFolder) -> str:
-    """A table of the run's evaluation, real data beside each figure."""
-    path = folder.path / evaluation_file(None)
-    if not path.exists():
-        return "It was not evaluated."
-    found = Evaluation.read(path)
+def figures_table(found: Evaluation) -> str:
+    """What an evaluation found, in Markdown, real data beside each figure."""
     lines = ["| Figure | Value | Real data |", "|---|---|---|"]
     for title, figure, _ in found.rows():
         floor = "" if figure.floor is None else f"{figure.floor:.4g}"

@@ -59,6 +59,7 @@ def folders(tmp_path_factory) -> Callable[[str, str], Path]:
 @pytest.fixture(autouse=True)
 def quick_classifier(monkeypatch, tmp_path):
     monkeypatch.setattr(keeping, "train_classifier", partial(train_classifier, steps=25))
+    monkeypatch.setattr(keeping, "COME_WITH_IT", tmp_path / "none")
     monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
@@ -194,6 +195,22 @@ def test_the_classifier_is_trained_once_and_kept(tmp_path, monkeypatch, caplog):
     keeping.cached_classifier(dataset, tmp_path)
     assert len(caplog.messages) == 3 and "the classifier is trained again" in caplog.text
     assert tensor_files.load(path, "classifier")[0]["data"] == "digits"
+
+
+def test_of_data_that_comes_with_ganzoo_the_classifier_does_too(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "ganzoo")
+    monkeypatch.undo()
+    reals = load_reals(Digits(), tmp_path, 1797)
+    assert not caplog.messages and not (tmp_path / "classifiers").exists()
+    assert reals.extractor.digest == "9dbde01758c3b7ed" and reals.floor["read_as_asked"] > 0.99
+
+
+def test_a_folder_of_ones_own_keeps_the_classifier(tmp_path):
+    reals = load_reals(Digits(), tmp_path / "data", 300, classifiers=tmp_path / "own")
+    (path,) = (tmp_path / "own").iterdir()
+    assert not (tmp_path / "data").exists()
+    again = load_reals(Digits(), tmp_path / "other", 300, classifiers=tmp_path / "own")
+    assert again.extractor.digest == reals.extractor.digest and path.is_file()
 
 
 def test_a_data_folder_that_cannot_be_written_is_no_hindrance(tmp_path, caplog):

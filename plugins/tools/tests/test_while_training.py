@@ -53,6 +53,7 @@ def test_the_numbers_are_those_of_an_evaluation(tmp_path):
 
 
 def test_real_features_are_kept_for_the_next_run_and_the_next_resume(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "COME_WITH_IT", tmp_path / "none")
     train(metric="fid", metric_every=3, out=tmp_path / "run")
     (kept,) = (tmp_path / "data" / "features").iterdir()
     monkeypatch.setattr(keeping, "_keep", lambda *_: pytest.fail("made again"))

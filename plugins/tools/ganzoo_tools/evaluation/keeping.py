@@ -19,20 +19,30 @@ if TYPE_CHECKING:
     from ganzoo_tools.evaluation.extractors import Extractor
 
 CLASSIFIER_VERSION = 1  # raise it where the classifier or its training changes: kept ones are then made anew
+COME_WITH_IT = Path(__file__).with_name("classifiers")  # of data that does so too: the same judges on each machine
 _PIECE = 1000
 _log = logging.getLogger("ganzoo")
+
+
+def classifier_name(dataset: Dataset) -> str:
+    """The file of a data set's classifier."""
+    return f"{dataset.digest}-{CLASSIFIER_VERSION}.safetensors"
+
+
+def classifier_header(dataset: Dataset) -> dict[str, Any]:
+    """What that file says of itself."""
+    return {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
 
 
 def cached_classifier(dataset: Dataset, data_dir: Path, own: Path | None = None) -> Classifier:
     """The classifier of a labelled data set.
 
-    Read from the data folder, or the platform's cache folder if that is read-only, or from the folder `own` alone where
-    one is given; otherwise trained and saved there.
+    Read from those that come with ganzoo, the data folder, or the platform's cache folder if that is read-only, or from
+    the folder `own` alone where one is given; otherwise trained and saved there.
     """
-    header: dict[str, Any] = {"recipe": CLASSIFIER_VERSION, "data": dataset.spec.name, "data_digest": dataset.digest}
     homes = [data_dir / "classifiers", cache_folder() / "classifiers"] if own is None else [own]
-    name = f"{header['data_digest']}-{CLASSIFIER_VERSION}.safetensors"
-    for path in (home / name for home in homes):
+    name = classifier_name(dataset)
+    for path in (home / name for home in ([COME_WITH_IT] if own is None else []) + homes):
         if path.is_file():
             try:
                 return _read(path, dataset)
@@ -40,7 +50,7 @@ def cached_classifier(dataset: Dataset, data_dir: Path, own: Path | None = None)
                 _log.warning("%s; the classifier is trained again", error)
     _log.info("training a classifier of %s to judge with, once", dataset.spec.name)
     model = train_classifier(dataset)
-    _keep(homes, name, "classifier", header, model.state_dict())
+    _keep(homes, name, "classifier", classifier_header(dataset), model.state_dict())
     return model
 
 
