@@ -34,12 +34,14 @@ class SnganConfig(ganzoo.Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionConfig(SnganConfig):
-    """As sngan's, but for one update each, the discriminator's at twice the rate (arXiv:1706.08500)."""
+    """As sngan's, but for small batches and one update each, the discriminator's at twice the rate (arXiv:1706.08500)."""
 
     is_conditional: ClassVar[bool] = True
-    steps: int = 3000
+    steps: int = 4000
+    batch_size: int = 32
     n_critic: int = option(1, "discriminator updates per generator update; the paper: 5", minimum=1, maximum=1000)
-    discriminator_lr: float = 4e-4
+    generator_lr: float = 4e-4
+    discriminator_lr: float = 8e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,9 @@ class SaganConfig(ProjectionConfig):
     """arXiv:1805.08318: one update each, at two learning rates."""
 
     steps: int = 2000
+    batch_size: int = 64
     generator_lr: float = 1e-4
+    discriminator_lr: float = 4e-4
     attention_side: int = 16
     spectral_generator: bool = True
 
