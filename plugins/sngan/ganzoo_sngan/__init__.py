@@ -34,7 +34,7 @@ class SnganConfig(ganzoo.Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionConfig(SnganConfig):
-    """As sngan's, but for small batches and one update each, the discriminator's at twice the rate (arXiv:1706.08500)."""
+    """As sngan's, but small batches and one update each, the discriminator's at twice the rate (arXiv:1706.08500)."""
 
     is_conditional: ClassVar[bool] = True
     steps: int = 4000
