@@ -85,7 +85,6 @@ def ganzoo_variants():
 FIRST_STEP = '''"""Ends a process at the first step of its run, unless that is the last."""
 
 import os
-import resource
 
 from ganzoo_core import Callback, hookimpl
 
