@@ -50,6 +50,7 @@ class SaganConfig(ProjectionConfig):
 
     steps: int = 2000
     batch_size: int = 64
+    n_critic: int = option(1, "discriminator updates per generator update", minimum=1, maximum=1000)
     generator_lr: float = 1e-4
     discriminator_lr: float = 4e-4
     attention_side: int = 16
