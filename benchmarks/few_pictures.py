@@ -1,6 +1,6 @@
-"""What augmentation is worth where pictures are few: dcgan on 1,000 of them, against those that it never saw.
+"""What augmentation is worth where pictures are few: a variant on 1,000 of them, against those that it never saw.
 
-    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.few_pictures FOLDER [--steps 3000] [--out few.jsonl]
+    GANZOO_DATA=DIR OMP_NUM_THREADS=1 python -m benchmarks.few_pictures FOLDER [--variant projection] [--steps 8000]
 
 FOLDER holds images in a folder for each class. The first 1,000, equally many of each class, are trained on. FID, KID
 and coverage are of as many samples as there are other images, 5,000 at most, against these, in the features of a
@@ -10,8 +10,6 @@ classifier that was trained on the others. A line is written for each run, and w
 from __future__ import annotations
 
 import dataclasses
-import json
-import statistics
 import time
 from pathlib import Path
 
@@ -21,11 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.lines import add, read
+from benchmarks.lines import Line, add, figure, matching, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.runs.plan import named_source
+from ganzoo_core.runs.plan import resolve
 from ganzoo_core.testing import train_steps
+from ganzoo_core.variant import Variant
 from ganzoo_tools.evaluation.classifier import train_classifier
 from ganzoo_tools.evaluation.extractors import Extractor, of_classifier
 from ganzoo_tools.evaluation.reference import Reference
@@ -65,59 +64,53 @@ class Judge:
         return self.reference.quality(self.reference.extractor(values))[0]
 
 
-def one_run(
-    few: Dataset, judge: Judge, mode: str, seed: int, steps: int, settings: dict[str, int]
-) -> dict[str, object]:
+def one_run(few: Dataset, judge: Judge, variant: Variant, seed: int, steps: int) -> Line:
     """Train once, judge at each quarter."""
-    training = train_steps("dcgan", few, 0, seed=seed, augment=mode, **settings)
+    training = train_steps(variant, few, 0, seed=seed)
     started, found = time.process_time(), {}
     for _ in range(4):
         training.train(steps // 4)
         scores = judge(training.sample(judge.n, seed=seed).values)
-        found[training.step] = {name: scores[name] for name in METRICS}
+        found[str(training.step)] = {name: scores[name] for name in METRICS}
     last = {k: v for k, v in training.records[-1].items() if k in ("d_real", "d_fake", "augment_p")}
-    return {"mode": mode, "seed": seed, "scores": found, "last": last, "cpu_s": time.process_time() - started}
+    return {"scores": found, "last": last, "cpu_s": time.process_time() - started}
 
 
 @click.command(help=__doc__)
 @click.argument("folder")
+@click.option("--variant", "name", default="projection", show_default=True)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Of the variant.")
 @click.option("--few", default=1000, show_default=True)
-@click.option("--steps", default=3000, show_default=True)
+@click.option("--steps", default=8000, show_default=True)
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--modes", default=MODES, show_default=True)
-@click.option("--channels", default=32, show_default=True, help="Of dcgan's last and first layers.")
-@click.option("--batch-size", default=32, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("few_pictures.jsonl"), show_default=True)
-def main(folder: str, few: int, steps: int, seeds: str, modes: str, channels: int, batch_size: int, out: Path) -> None:
+def main(
+    folder: str, name: str, assignments: tuple[str, ...], few: int, steps: int, seeds: str, modes: str, out: Path
+) -> None:
     """Train what is not in `out` yet, and print a table of all."""
-    source = named_source(f"folder:{folder}", {"image_size": "32"})
-    some, others = parted(source.load(data_folder(None)), few)
-    settings = {"generator_channels": channels, "discriminator_channels": channels, "batch_size": batch_size}
-    lines = read(out)
+    texts = dict(item.split("=", 1) for item in assignments)
+    plans = {
+        mode: resolve(name, {"data": f"folder:{folder}", "image_size": 32, "augment": mode}, texts)
+        for mode in modes.split(",")
+    }
+    some, others = parted(next(iter(plans.values())).source.load(data_folder(None)), few)
+    about = {"variant": name, "set": texts, "few": few, "steps": steps}
     judge = Judge(others, some)
     print(
         "the pictures trained on, themselves:", {name: round(judge.of_the_few[name], 3) for name in METRICS}, flush=True
     )
     for seed in map(int, seeds.split(",")):
-        for mode in modes.split(","):
-            if not any((line["mode"], line["seed"]) == (mode, seed) for line in lines):
-                lines.append(one_run(some, judge, mode, seed, steps, settings))
-                add(out, lines[-1])
-    print_table(lines, modes.split(","))
-
-
-def print_table(lines: list[dict[str, object]], modes: list[str]) -> None:
-    """Mean and spread over the seeds, at each quarter."""
+        for mode, plan in plans.items():
+            key = about | {"mode": mode, "seed": seed}
+            if not matching(read(out), key):
+                add(out, key | one_run(some, judge, plan.variant, seed, steps))
     table = Table("augment", "step", *METRICS, "CPU s")
-    for mode in modes:
-        runs = [line for line in json.loads(json.dumps(lines)) if line["mode"] == mode]
-        for step in runs[0]["scores"] if runs else ():
-            cells = []
-            for name in METRICS:
-                values = [run["scores"][step][name] for run in runs]
-                spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-                cells.append(f"{statistics.fmean(values):.3f} ± {spread:.3f}")
-            table.add_row(mode, step, *cells, f"{statistics.fmean(run['cpu_s'] for run in runs):.0f}")
+    for mode in plans:
+        lines = matching(read(out), about | {"mode": mode})
+        for step in lines[0]["scores"] if lines else ():
+            cells = [figure([line["scores"][step][which] for line in lines]) for which in METRICS]
+            table.add_row(mode, step, *cells, figure([line["cpu_s"] for line in lines], ".0f"))
     Console(width=120).print(table)
 
 

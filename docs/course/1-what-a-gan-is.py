@@ -222,10 +222,10 @@ for name, loss in (("log(1 - D)", -softplus(logit)), ("-log D", softplus(-logit)
 
 # %% [markdown] lang="en"
 # **3.** The samples stay in one clump and never part, so `diversity`, how far they are from one another as a part of how far
-# real ones are, is a few hundredths but for one moment. The run warns of it, too.
+# real ones are, stays below a tenth. The run warns of it, too.
 
 # %% [markdown] lang="zh"
-# **3.** 样本始终挤成一团，没有分开，所以 `diversity`（样本彼此的距离与真实样本彼此的距离之比）除了一个瞬间，都只有百分之几。运行也会发出警告。
+# **3.** 样本始终挤成一团，没有分开，所以 `diversity`（样本彼此的距离与真实样本彼此的距离之比）始终低于十分之一。运行也会发出警告。
 
 # %%
 collapsed = ganzoo.train(

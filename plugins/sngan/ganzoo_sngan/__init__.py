@@ -15,14 +15,20 @@ _LEAST_SIDE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class SnganConfig(ganzoo.Config):
-    """arXiv:1802.05957's Adam, at an eighth of its generator's width and a quarter of its discriminator's."""
+    """arXiv:1802.05957's game, at an eighth of its generator's width and a quarter of its discriminator's.
+
+    Small batches, and one update each, the discriminator's at twice the rate (arXiv:1706.08500).
+    """
 
     is_conditional: ClassVar[bool] = False
-    steps: int = 2000
+    steps: int = 4000
+    batch_size: int = 32
     latent_dim: int = 128
+    generator_lr: float = 4e-4
+    discriminator_lr: float = 8e-4
     beta1: float = 0.0
     beta2: float = 0.9
-    n_critic: int = option(2, "discriminator updates per generator update; the paper: 5", minimum=1, maximum=1000)
+    n_critic: int = option(1, "discriminator updates per generator update; the paper: 5", minimum=1, maximum=1000)
     ema_decay: float = 0.99
     generator_width: int = option(32, "channels of the generator; the paper: 256", minimum=1)
     discriminator_width: int = option(32, "channels of the discriminator; the paper: 128", minimum=1)
@@ -34,19 +40,14 @@ class SnganConfig(ganzoo.Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionConfig(SnganConfig):
-    """As sngan's, but small batches and one update each, the discriminator's at twice the rate (arXiv:1706.08500)."""
+    """sngan's, of whose pictures each has a class."""
 
     is_conditional: ClassVar[bool] = True
-    steps: int = 4000
-    batch_size: int = 32
-    n_critic: int = option(1, "discriminator updates per generator update; the paper: 5", minimum=1, maximum=1000)
-    generator_lr: float = 4e-4
-    discriminator_lr: float = 8e-4
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaganConfig(ProjectionConfig):
-    """arXiv:1805.08318: one update each, at two learning rates."""
+    """arXiv:1805.08318: one update each, at two learning rates; sngan's make all digits of a class alike here."""
 
     steps: int = 2000
     batch_size: int = 64

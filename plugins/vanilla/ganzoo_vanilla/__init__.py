@@ -25,7 +25,7 @@ class VanillaConfig(ganzoo.Config):
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 100 on images, 2 on points and curves", minimum=1
     )
-    ema_decay: float = 0.999
+    ema_decay: float = 0.99
     generator_widths: tuple[int, ...] | None = option(
         None, "hidden layers of the generator; none: 256,512,1024 on images, 128,128 on points and curves", minimum=1
     )
