@@ -4,11 +4,14 @@
 
 FOLDER holds images in a folder for each class. The first 1,000, equally many of each class, are trained on. FID, KID
 and coverage are of as many samples as there are other images, 5,000 at most, against these, in the features of a
-classifier that was trained on the others. A line is written for each run, and what is in the file is not trained again.
+classifier that was trained on the others. "By heart" is how surely the discriminator tells a picture that it was
+trained on from one that it never saw, the area under the ROC curve of its logits: 0.5 where it can't, 1 where it knows
+them all. A line is written for each run, and what is in the file is not trained again.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 from pathlib import Path
@@ -17,11 +20,13 @@ import click
 import torch
 from rich.console import Console
 from rich.table import Table
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from benchmarks.lines import Line, add, figure, matching, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
+from ganzoo_core.interfaces import Discriminator, columns_of, logits_of
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.testing import train_steps
 from ganzoo_core.variant import Variant
@@ -31,6 +36,7 @@ from ganzoo_tools.evaluation.reference import Reference
 
 MODES = "none,diffaugment,ada"
 METRICS = ("fid", "kid", "coverage")
+BY_HEART = "by heart"
 
 
 def rows_of(data: Dataset, chosen: Tensor) -> Dataset:
@@ -64,14 +70,35 @@ class Judge:
         return self.reference.quality(self.reference.extractor(values))[0]
 
 
-def one_run(few: Dataset, judge: Judge, variant: Variant, seed: int, steps: int) -> Line:
-    """Train once, judge at each quarter."""
+@torch.no_grad()
+def logits(discriminator: Discriminator, data: Dataset, n: int, size: int) -> Tensor:
+    """Logits (N,) of up to n pictures from all over a data set, as in training: in batches, with their statistics."""
+    found, order = [], torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    for places in (order * (len(data) // n)).split(size):
+        batch = data.batch(places)
+        values, labels = batch.pop("real"), batch.pop("labels")
+        if len(places) == size:
+            output = logits_of(discriminator(values, labels, **columns_of(discriminator, batch)))
+            found.append(output.reshape(size, -1).mean(1))
+    return torch.cat(found)
+
+
+def by_heart(discriminator: Discriminator, few: Dataset, others: Dataset, size: int) -> float:
+    """The probability that a picture trained on has a higher logit than one that was not."""
+    n, tried = min(len(few), len(others)), copy.deepcopy(discriminator)  # as BatchNorm counts what it sees
+    seen, unseen = (logits(tried, data, n, size) for data in (few, others))
+    return float(roc_auc_score([1] * len(seen) + [0] * len(unseen), torch.cat([seen, unseen])))
+
+
+def one_run(few: Dataset, others: Dataset, judge: Judge, variant: Variant, seed: int, steps: int, times: int) -> Line:
+    """Train once, judge so many times, at equal intervals."""
     training = train_steps(variant, few, 0, seed=seed)
     started, found = time.process_time(), {}
-    for _ in range(4):
-        training.train(steps // 4)
+    for _ in range(times):
+        training.train(steps // times)
         scores = judge(training.sample(judge.n, seed=seed).values)
-        found[str(training.step)] = {name: scores[name] for name in METRICS}
+        known = by_heart(training.networks.discriminator, few, others, variant.config.batch_size)
+        found[str(training.step)] = {name: scores[name] for name in METRICS} | {BY_HEART: known}
     last = {k: v for k, v in training.records[-1].items() if k in ("d_real", "d_fake", "augment_p")}
     return {"scores": found, "last": last, "cpu_s": time.process_time() - started}
 
@@ -82,12 +109,14 @@ def one_run(few: Dataset, judge: Judge, variant: Variant, seed: int, steps: int)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Of the variant.")
 @click.option("--few", default=1000, show_default=True)
 @click.option("--steps", default=8000, show_default=True)
+@click.option("--times", default=4, show_default=True, help="How often a run is judged.")
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--modes", default=MODES, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("few_pictures.jsonl"), show_default=True)
 def main(
-    folder: str, name: str, assignments: tuple[str, ...], few: int, steps: int, seeds: str, modes: str, out: Path
-) -> None:
+    folder: str, name: str, assignments: tuple[str, ...], few: int, steps: int, times: int, seeds: str, modes: str,
+    out: Path,
+) -> None:  # fmt: skip
     """Train what is not in `out` yet, and print a table of all."""
     texts = dict(item.split("=", 1) for item in assignments)
     plans = {
@@ -95,7 +124,7 @@ def main(
         for mode in modes.split(",")
     }
     some, others = parted(next(iter(plans.values())).source.load(data_folder(None)), few)
-    about = {"variant": name, "set": texts, "few": few, "steps": steps}
+    about = {"variant": name, "set": texts, "few": few, "steps": steps, "times": times}
     judge = Judge(others, some)
     print(
         "the pictures trained on, themselves:", {name: round(judge.of_the_few[name], 3) for name in METRICS}, flush=True
@@ -104,12 +133,13 @@ def main(
         for mode, plan in plans.items():
             key = about | {"mode": mode, "seed": seed}
             if not matching(read(out), key):
-                add(out, key | one_run(some, judge, plan.variant, seed, steps))
-    table = Table("augment", "step", *METRICS, "CPU s")
+                add(out, key | one_run(some, others, judge, plan.variant, seed, steps, times))
+    columns = (*METRICS, BY_HEART)
+    table = Table("augment", "step", *columns, "CPU s")
     for mode in plans:
         lines = matching(read(out), about | {"mode": mode})
         for step in lines[0]["scores"] if lines else ():
-            cells = [figure([line["scores"][step][which] for line in lines]) for which in METRICS]
+            cells = [figure([line["scores"][step][which] for line in lines]) for which in columns]
             table.add_row(mode, step, *cells, figure([line["cpu_s"] for line in lines], ".0f"))
     Console(width=120).print(table)
 

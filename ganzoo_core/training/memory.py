@@ -1,7 +1,8 @@
 """Whether a run fits into memory: its step is tried on the meta device, where nothing is allocated, before any is.
 
 That device is emulated by what PyTorch compiles with, which takes as long to import as PyTorch. So a run of small
-networks and small samples is first tried with a few samples, in earnest: most fit many times over.
+networks and small samples is first tried with a few samples, in earnest: most fit many times over. What that device
+can't do, such as a context that turns autocast off, is told by the few samples alone.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class _Trial:
 
     def need(self, **changed: Any) -> int | None:
         """The bytes it takes of the device's memory; None where that can't be worked out."""
-        spec, variant = self.spec, self.plan.variant
+        variant, spec = self.plan.variant, self.spec
         if size := changed.pop("image_size", None):
             spec = replace(spec, shape=(spec.shape[0], size, size))
         try:
@@ -108,17 +109,21 @@ class _Trial:
         except Exception as error:
             if words := sentence(error):
                 raise SettingError(words) from error
-            return _ENDLESS if _UNTOLD in str(error).lower() else None
+            return _ENDLESS if _UNTOLD in str(error).lower() else self._by_few(variant, spec)
 
     def plainly_fits(self) -> bool:
         """Whether it takes a small part of what is free, by steps of a few samples; False where they don't tell."""
-        variant, spec = self.plan.variant, self.spec
+        need = self._by_few(self.plan.variant, self.spec)
+        return need is not None and need <= _PLAIN * self.free
+
+    def _by_few(self, variant: Variant, spec: DataSpec) -> int | None:
+        """The bytes it takes, or some more, by steps of a few samples; None where they are too large, or can't be."""
         try:
             networks, players = _game(variant, spec, "meta")
             weights, gradients, state = _kept(variant, networks, players)
             sizes = self._batch_sizes(variant, spec)
             if weights > _SMALL or math.prod(spec.shape) > _SMALL_SAMPLE or min(sizes) < min(_FEW):
-                return False
+                return None
             with alone, torch.random.fork_rng(devices=[]):
                 networks, players = _game(variant, spec, "cpu")
                 for module in networks.by_name().values():
@@ -127,8 +132,8 @@ class _Trial:
                 found = [self._most_of_steps(variant, spec, networks, players, few) for few in _FEW]
             step = _at(max(sizes), found)
         except Exception:  # noqa: BLE001 - what a few samples raise, the meta device may not
-            return False
-        return self._sum(weights, gradients, state, step) <= _PLAIN * self.free
+            return None
+        return self._sum(weights, gradients, state, step)
 
     def _need(self, variant: Variant, spec: DataSpec) -> int:
         networks, players = _game(variant, spec, "meta")

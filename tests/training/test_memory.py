@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from engines import dataset
+from few import FEW
 from ganzoo_takers.networks import pairs
 from ganzoo_toy import Toy
 from ganzoo_toy.networks import ToyDiscriminator
@@ -19,10 +20,12 @@ from torch import nn
 
 import ganzoo_core as ganzoo
 from ganzoo_core.cli import main
+from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
 from ganzoo_core.distributed.processes import SingleProcess
 from ganzoo_core.errors import SettingError, TrainingError, out_of_memory
 from ganzoo_core.interfaces import Player
+from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.training import memory
 from ganzoo_core.training.engine import Engine
@@ -238,6 +241,43 @@ def test_what_can_not_be_tried_is_not_refused(free):
     check_memory(unable, dataset(), SingleProcess())
     free(None)
     check_memory(plan(), pictures(4096), SingleProcess())
+
+
+class ExactDiscriminator(ToyDiscriminator):
+    """Computes in float32 whatever the run does, in a context that the meta device does not have."""
+
+    def forward(self, x, labels=None):
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x, labels)
+
+
+class Exact(Toy):
+    def discriminator(self, data):
+        return ExactDiscriminator(8, data.shape, 0)
+
+
+def test_what_the_meta_device_can_not_do_is_told_by_a_few_samples():
+    spec = dataset().spec
+    tried, plain = (
+        memory._Trial(replace(plan("toy", data="ring8"), variant=v()), spec, SingleProcess(), CPU, 2**62)
+        for v in (Exact, Toy)
+    )
+    with pytest.raises(RuntimeError):
+        tried._need(tried.plan.variant, spec)
+    assert plain.need() <= tried.need() <= 2 * plain.need()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name not in FEW | {"stylegan2"}))
+        for name in sorted(registry().variants())
+    ],
+)
+def test_every_variant_is_told_what_it_needs(name: str) -> None:
+    given = resolve(name, {"device": "cpu"})
+    spec = given.source.load(data_folder(None)).spec
+    assert memory._Trial(given, spec, SingleProcess(), CPU, 2**62).need() < 2**33
 
 
 def test_trying_changes_nothing(in_tmp, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import ClassVar
 
 import torch
@@ -51,7 +52,9 @@ class Stylegan2Loss(NonSaturating):
 
     def path(self, turn: Turn) -> dict[str, Tensor]:
         """Equation 4: (||J_w^T y|| - a)^2 of images y of noise, the norm over a layer's w, in the mean over layers."""
-        with torch.autocast(turn.z.device.type, enabled=False):  # in bf16 its small differences would be lost
+        kind = turn.z.device.type  # the meta device has no autocast
+        exact = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with exact:  # in bf16 its small differences would be lost
             w = turn.generator.styles(turn.z)  # (N, layers, latent_dim)
             fake = turn.generator.synthesis(w)
             noise = normal(*fake.shape, like=fake) / fake[0, 0].numel() ** 0.5
