@@ -148,17 +148,18 @@ def main(
     task["config"] = {"batch_size": 64}
     torch.set_num_threads(1)
     table = Table("variant", "loop", "step, ms", *PARTS, "least step")
+    rates: dict[str, str] = {}
     for variant in variants:
         for loop in loops or ("engine", "textbook"):
             found = bound(variant, loop, task, steps)
             if as_json:
                 print(json.dumps(found), flush=True)
+            rates[loop] = f"{loop} {found['gflop_per_s']:.0f} GFLOP/s, {found['gb_per_s']:.1f} GB/s"
             cells = [f"{found['spent'][part]:.2f} ({found['least'][part]:.2f})" for part in PARTS]
             table.add_row(variant, loop, f"{found['step_ms']:.2f}", *cells, f"{sum(found['least'].values()):.2f}")
     if not as_json:
         Console(width=150).print(table)
-        rates = f"{found['gflop_per_s']:.0f} GFLOP/s, {found['gb_per_s']:.1f} GB/s"
-        Console(width=150).print(f"In brackets: the least, at {rates}.")
+        Console(width=150).print(f"In brackets: the least, at the rates measured last: {'; '.join(rates.values())}.")
 
 
 if __name__ == "__main__":
