@@ -107,7 +107,17 @@ def test_what_data_gives_decides_where_no_board_is_of_it():
 def test_another_board_stands_in_and_is_named():
     found = advice.advise("digits", minutes=0.01, device="cpu")
     assert (found.variant, found.board) == ("dcgan", "cifar10")
-    assert "on Grey, which is more like this data, nothing was measured yet" in found.reasons["variant"]
+    assert "on Grey, which is more like this data, nothing that takes it was measured yet" in found.reasons["variant"]
+
+
+def test_a_board_on_which_nothing_takes_the_data_gives_way(monkeypatch, timed):
+    few = {"title": "Few", "fid": {"cgan": {"60": [9.0, 1, 600]}}}
+    monkeypatch.setattr(advice, "boards", lambda: FIDS | {"emoji": few})
+    timed(10)
+    folder((28, 28, 3), classes=1)
+    found = advice.advise("folder:photos/0", minutes=1, device="cpu")
+    assert (found.variant, found.board) == ("dcgan", "cifar10")
+    assert "on Few, which is more like this data, nothing that takes it was measured" in found.reasons["variant"]
 
 
 def test_augmentation_is_for_runs_that_go_through_the_pictures_often(monkeypatch):

@@ -175,10 +175,11 @@ def _choice(dataset: Dataset, minutes: float, pace: float = 1.0) -> _Choice:
         return _Choice(wanted, None, [], f"for data of {gives}; no leaderboard is of these")
     found = boards()
     names = ["mnist", "cifar10"] if spec.shape[0] == 1 else ["emoji", "cifar10"] if len(dataset) < FEW else ["cifar10"]
-    board = next(name for name in names if found[name]["fid"])
-    measured = sorted(_measured(found[board]["fid"], spec, 60 * minutes * pace), key=lambda one: one.fid)
-    if not measured:
+    of_each = {name: _measured(found[name]["fid"], spec, 60 * minutes * pace) for name in names}
+    board = next((name for name in names if of_each[name]), None)
+    if board is None:
         raise DataError(f"no variant that is installed and was measured takes {spec.name}; see ganzoo list")
+    measured = sorted(of_each[board], key=lambda one: one.fid)
     best = measured[0]
     why = (
         f"FID {best.fid:.3g} after {best.seconds:g} s of one core, {best.steps:,} steps, on {found[board]['title']} "
@@ -188,7 +189,7 @@ def _choice(dataset: Dataset, minutes: float, pace: float = 1.0) -> _Choice:
     if pace != 1:
         why += f"; a step takes {1 / pace:.2g} times as long here"
     if board != names[0]:
-        why += f"; on {found[names[0]]['title']}, which is more like this data, nothing was measured yet"
+        why += f"; on {found[names[0]]['title']}, which is more like this data, nothing that takes it was measured yet"
     return _Choice(best.variant, board, measured, why)
 
 
