@@ -122,7 +122,7 @@ def test_a_board_on_which_nothing_takes_the_data_gives_way(monkeypatch, timed):
 
 def test_augmentation_is_for_runs_that_go_through_the_pictures_often(monkeypatch):
     monkeypatch.setattr(advice, "LEARNED_BY_HEART", 1e-6)
-    assert advice.advise("digits", minutes=0.01, device="cpu").settings["augment"] == "diffaugment"
+    assert advice.advise("digits", minutes=0.01, device="cpu").settings["augment"] == "ada"
     monkeypatch.setattr(advice, "LEARNED_BY_HEART", 1e6)
     assert "augment" not in advice.advise("digits", minutes=0.01, device="cpu").settings
 
