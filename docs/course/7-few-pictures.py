@@ -147,7 +147,7 @@ changed = train("diffaugment", "changed")
 # of what the plain run came to, and the samples lie nearer to the sixty than to the others by half as much. It has its price:
 # a discriminator that sees changed pictures learns more slowly, so that early on the plain run was ahead, and the
 # background is greyer. Augmentation pays where pictures would be learned by heart, and not before: on 1,000 pictures in colour
-# a `dcgan` gained by `ada` only after it had gone 250 times through them ([measured](../images.md#augmentation)).
+# a `dcgan` gained by `ada` only after it had gone 300 times through them ([measured](../images.md#augmentation)).
 #
 # ## Exercises
 #
@@ -157,7 +157,7 @@ changed = train("diffaugment", "changed")
 # 4. `augment="ada"` changes pictures only as often as is needed. Follow its `augment_p`.
 
 # %% [markdown] lang="zh"
-# 现在判别器没有把握，也确实没有：正因如此，才值得向它学习。FID 一直下降到最后，降到不用增强时的一半；样本离那六十张比离其他的更近，但差距也只有一半。代价也有：看到的图在变，判别器就学得更慢，所以早期是不用增强的运行领先，而且背景更灰。只有在图像会被背下来的地方，增强才划算，早了不行：用 1,000 张彩色图时，`dcgan` 要把它们看过 250 遍以后，`ada` 才有好处（[测量](../images.md#augmentation)）。
+# 现在判别器没有把握，也确实没有：正因如此，才值得向它学习。FID 一直下降到最后，降到不用增强时的一半；样本离那六十张比离其他的更近，但差距也只有一半。代价也有：看到的图在变，判别器就学得更慢，所以早期是不用增强的运行领先，而且背景更灰。只有在图像会被背下来的地方，增强才划算，早了不行：用 1,000 张彩色图时，`dcgan` 要把它们看过 300 遍以后，`ada` 才有好处（[测量](../images.md#augmentation)）。
 #
 # ## 练习
 #
