@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from benchmarks.leaderboard import __main__ as leaderboard
 from ganzoo_core.errors import Interrupted, TrainingError
@@ -52,6 +53,22 @@ def test_a_table_says_means_ranges_and_blanks() -> None:
     assert cells(table, "`sngan`")[1:4] == ["1", "15", "9"] and cells(table, "`sngan`")[-1] == "10"
     assert not any(cells(table, "`wgan`")[1:])
     assert cells(table, "real pictures")[2:5] == ["", "0.25", "0.25"]
+
+
+def test_pictures_that_are_there_stand_below_the_table(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaderboard, "boards", lambda: {"mnist": BOARD})
+    rows = [row("dcgan", 0, 20, 20), row("sngan", 0, 20, 9), row("wgan", 0, 20, 30)]
+    every = {"mnist": ["dcgan", "sngan", "vanilla", "wgan"]}
+    plain = leaderboard.page(rows, every, Path())
+    assert "![" not in plain
+    for name in ("dcgan", "sngan", "vanilla"):  # of which the last has no figure
+        path = Path("img/leaderboard/mnist") / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    added = leaderboard.page(rows, every, Path()).removeprefix(plain.rstrip()).split()
+    assert [word for word in added if word.startswith("![")] == [
+        "![sngan](img/leaderboard/mnist/sngan.png)", "![dcgan](img/leaderboard/mnist/dcgan.png)",
+    ]  # fmt: skip
 
 
 def test_it_takes_who_makes_pictures_of_noise() -> None:
@@ -130,6 +147,9 @@ def test_it_goes_on_where_it_stopped(in_tmp: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(leaderboard, "JUDGES", Path("judges"))
     lead("--variants", "toy", "--seeds", "1")
     (judge,) = Path("judges").iterdir()
+    with Image.open("img/leaderboard/digits/toy.png") as made:
+        assert made.width > 10 * made.height
+    assert "| `toy` | ![toy](img/leaderboard/digits/toy.png) |" in Path("page.md").read_text()
     digest = leaderboard.read(Path("results.jsonl"))[0]["judge"]
     assert f"Judged by classifier {digest}: `toy`." in Path("page.md").read_text()
     first, *others = Path("results.jsonl").read_text().splitlines(keepends=True)

@@ -29,6 +29,7 @@ from benchmarks.lines import Line as Row
 from benchmarks.lines import add, figure, matching, read
 from benchmarks.stacked import of_noise
 from ganzoo_core.datasets import data_folder
+from ganzoo_core.drawing.pictures import picture, png_bytes
 from ganzoo_core.errors import GanzooError, Interrupted
 from ganzoo_core.runs.plan import Plan, resolve
 from ganzoo_core.storage.files import write_atomically
@@ -42,6 +43,8 @@ RESULTS = HERE / "results.jsonl"
 JUDGES = HERE / "judges"  # the classifiers whose features measure, the same on each machine
 ADVICE = HERE.parents[1] / "plugins" / "tools" / "ganzoo_tools" / "advice" / "leaderboard.json"
 PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
+PICTURES = Path("img", "leaderboard")  # below the page's folder: a board's folder, a variant's file
+DRAWN = 16  # samples of the first seed
 MARK = "dcgan"  # whose steps are the time, and whose last FID is the quality that others are timed to
 FIGURES = ("fid", "kid", "precision", "recall", "coverage")
 
@@ -52,7 +55,7 @@ quarter, a half and all of that. The time is that of so many steps of `{MARK}`; 
 long was timed beside it on the same machine. Features are those of a classifier of the data set
 ([why](evaluate.md#what-is-compared-with-what)), kept beside the results, as one trained on another processor measures
 otherwise. Figures are means over seeds, and from which to which. What is blank has not been run yet. The last line is
-what real pictures score. A click on a head sorts by it.
+what real pictures score. A click on a head sorts by it. Below each table are {DRAWN} samples of each first seed.
 
 <!-- not run: hours of training, on data that is not ours to give -->
 ```bash
@@ -112,6 +115,22 @@ class Board:
         about = {"samples": self.n, "torch": torch.__version__.split("+")[0], "judge": found.conditions["digest"]}
         return {"steps": found.step} | about | {"figures": figures, "floors": floors}
 
+    def draw(self, variant: str, to: Path) -> None:
+        """A row of what the first seed makes, in the folder `to`; nothing where its run is not here."""
+        folder = self.home / f"{variant}-seed0"
+        if (folder / "generator.safetensors").exists():
+            made = ganzoo.load(folder).sample(DRAWN, seed=0)
+            to.mkdir(parents=True, exist_ok=True)
+            write_atomically(to / f"{variant}.png", png_bytes(picture(made.values, made.spec, columns=DRAWN)))
+
+
+def final(rows: Iterable[Row], variant: str) -> tuple[bool, float]:
+    """What variants are ranked by: whether one was not measured to the end, and its mean FID there."""
+    rows = list(rows)
+    last = max(row["seconds"] for row in rows)
+    found = [row["figures"]["fid"] for row in rows if row["variant"] == variant and row["seconds"] == last]
+    return not found, statistics.mean(found) if found else 0.0
+
 
 def table(rows: Iterable[Row], names: Iterable[str]) -> str:
     """One board: a line for each variant, the least FID at the end first; blank what was not measured."""
@@ -123,16 +142,12 @@ def table(rows: Iterable[Row], names: Iterable[str]) -> str:
         chosen = (row for row in rows if row["variant"] == variant and row["seconds"] == seconds)
         return [row["figures"][name] for row in sorted(chosen, key=lambda r: r["seed"]) if name in row["figures"]]
 
-    def final(variant: str) -> tuple[bool, float]:
-        found = values(variant, last, "fid")
-        return not found, statistics.mean(found) if found else 0.0
-
-    measured = [name for name in names if not final(name)[0]]
+    measured = [name for name in names if not final(rows, name)[0]]
     goal = statistics.mean(values(MARK, last, "fid")) if MARK in measured else None
     head = ["Variant", "Seeds", *(f"FID, {end:g} s" for end in ends), "KID", "Precision", "Recall", "Coverage", "Steps"]
     head += [f"Seconds to {MARK}'s last FID"] if goal is not None else []
     lines = [head, ["---"] * len(head)]
-    for name in sorted(names, key=final):
+    for name in sorted(names, key=functools.partial(final, rows)):
         done = [row for row in rows if row["variant"] == name and row["seconds"] == last]
         line = [f"`{name}`", str(len(done)) if done else ""]
         line += [figure(values(name, end, "fid")) for end in ends]
@@ -149,8 +164,16 @@ def table(rows: Iterable[Row], names: Iterable[str]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def page(rows: list[Row], every: dict[str, list[str]]) -> str:
-    """docs/leaderboard.md. `every`: the variants of each board, measured or not."""
+def drawn(rows: list[Row], board: str, names: Iterable[str], beside: Path) -> list[str]:
+    """Lines of pictures that are in the page's folder `beside`, the least FID first."""
+    ranked = sorted(names, key=functools.partial(final, rows))
+    files = [(name, PICTURES / board / f"{name}.png") for name in ranked if not final(rows, name)[0]]
+    lines = [f"| `{name}` | ![{name}]({file.as_posix()}) |" for name, file in files if (beside / file).exists()]
+    return ["", f"| Variant | {DRAWN} samples |", "| --- | --- |", *lines] if lines else []
+
+
+def page(rows: list[Row], every: dict[str, list[str]], beside: Path = PAGE.parent) -> str:
+    """docs/leaderboard.md. `every`: the variants of each board, measured or not. `beside`: the page's folder."""
     parts = [INTRODUCTION]
     for board, given in boards().items():
         chosen = [row for row in rows if row["board"] == board]
@@ -164,7 +187,8 @@ def page(rows: list[Row], every: dict[str, list[str]]) -> str:
                 some = sorted({f"`{row['variant']}`" for row in chosen if row.get("judge", "") == judge})
                 parts.append(f"Judged by {f'classifier {judge}' if judge else 'one not kept'}: {', '.join(some)}.")
             parts.append("")
-        parts.append((table(chosen, every[board]) if chosen else "Nothing was run on this yet.") + "\n")
+        lines = [table(chosen, every[board]), *drawn(chosen, board, every[board], beside)] if chosen else []
+        parts.append("\n".join(lines or ["Nothing was run on this yet."]) + "\n")
     return "\n".join(parts)
 
 
@@ -213,12 +237,13 @@ def main(
             for variant in variants.split(",") if variants else every[name]:
                 try:
                     if enter(board, variant, seed, results):
-                        write_atomically(to, page(read(results), every).encode())
+                        board.draw(variant, to.parent / PICTURES / name)
+                        write_atomically(to, page(read(results), every, to.parent).encode())
                 except Interrupted as error:
                     raise click.ClickException(f"{error}; or call this again") from error
                 except GanzooError as error:
                     click.echo(f"{name}, {variant}, seed {seed} is left out: {error}", err=True)
-    write_atomically(to, page(read(results), every).encode())
+    write_atomically(to, page(read(results), every, to.parent).encode())
     if results == RESULTS:
         write_atomically(ADVICE, advice(read(results)).encode())
 
