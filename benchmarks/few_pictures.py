@@ -26,11 +26,12 @@ from torch import Tensor
 from benchmarks.lines import Line, add, figure, matching, read
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.interfaces import Discriminator, columns_of, logits_of
+from ganzoo_core.interfaces import Discriminator
 from ganzoo_core.runs.plan import resolve
 from ganzoo_core.testing import train_steps
 from ganzoo_core.variant import Variant
 from ganzoo_tools.evaluation.classifier import train_classifier
+from ganzoo_tools.evaluation.discriminator_check import judging, scores
 from ganzoo_tools.evaluation.extractors import Extractor, of_classifier
 from ganzoo_tools.evaluation.reference import Reference
 
@@ -70,24 +71,16 @@ class Judge:
         return self.reference.quality(self.reference.extractor(values))[0]
 
 
-@torch.no_grad()
-def logits(discriminator: Discriminator, data: Dataset, n: int, size: int) -> Tensor:
-    """Logits (N,) of up to n pictures from all over a data set, as in training: in batches, with their statistics."""
-    found, order = [], torch.randperm(n, generator=torch.Generator().manual_seed(0))
-    for places in (order * (len(data) // n)).split(size):
-        batch = data.batch(places)
-        values, labels = batch.pop("real"), batch.pop("labels")
-        if len(places) == size:
-            output = logits_of(discriminator(values, labels, **columns_of(discriminator, batch)))
-            found.append(output.reshape(size, -1).mean(1))
-    return torch.cat(found)
-
-
 def by_heart(discriminator: Discriminator, few: Dataset, others: Dataset, size: int) -> float:
-    """The probability that a picture trained on has a higher logit than one that was not."""
-    n, tried = min(len(few), len(others)), copy.deepcopy(discriminator)  # as BatchNorm counts what it sees
-    seen, unseen = (logits(tried, data, n, size) for data in (few, others))
-    return float(roc_auc_score([1] * len(seen) + [0] * len(unseen), torch.cat([seen, unseen])))
+    """The probability that a picture trained on has a higher logit than one that was not, in batches of `size`."""
+    tried = judging(copy.deepcopy(discriminator))  # a copy, as BatchNorm counts what it sees
+    n = min(len(few), len(others))
+    order, found = torch.randperm(n, generator=torch.Generator().manual_seed(0)), []
+    for data in (few, others):
+        batch = data.batch(order * (len(data) // n))  # from all over it
+        logits = scores(tried, size, torch.device("cpu"), batch.pop("real"), batch.pop("labels"), batch)
+        found.append(logits.flatten(1).mean(1) if logits.ndim > 1 else logits)
+    return float(roc_auc_score([1] * len(found[0]) + [0] * len(found[1]), torch.cat(found)))
 
 
 def one_run(few: Dataset, others: Dataset, judge: Judge, variant: Variant, seed: int, steps: int, times: int) -> Line:

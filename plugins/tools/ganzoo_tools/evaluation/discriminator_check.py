@@ -15,32 +15,36 @@ from ganzoo_core.storage import tensor_files
 
 
 def load_discriminator(folder: RunFolder, generator: TrainedGenerator) -> Discriminator:
-    """The discriminator in a run's checkpoint. Raises `FileError` if it is missing or does not fit.
-
-    Dropout is off. BatchNorm uses batch statistics, as in training: its running ones mix real and generated samples.
-    """
+    """The discriminator in a run's checkpoint, `judging`. Raises `FileError` if it is missing or does not fit."""
     _, tensors = tensor_files.load(folder.checkpoint, "checkpoint")
     with alone, torch.random.fork_rng(devices=[]):
         module = generator.variant.discriminator(generator.spec)
     tensor_files.load_into(module, tensors, "discriminator", folder.checkpoint)
+    return judging(module).to(generator.device)
+
+
+def judging(module: Discriminator) -> Discriminator:
+    """The same without dropout; BatchNorm uses the batch's statistics, as its running ones mix real and fake ones."""
     module.eval()
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.train()
-    return module.to(generator.device)
+    return module
 
 
 @torch.no_grad()
 def scores(
     discriminator: Discriminator,
-    generator: TrainedGenerator,
+    size: int,
+    device: torch.device,
     values: Tensor,
     labels: Tensor | None,
     columns: Mapping[str, Tensor],
 ) -> Tensor:
-    """Logits (N, ...) on the CPU of samples (N, *shape), in batches as large as in training; a smaller last one is left
-    out if there are others."""
-    size, device = generator.variant.config.batch_size, generator.device
+    """Logits (N, ...) on the CPU of samples (N, *shape), in batches of `size`, which should be that of training.
+
+    A smaller last one is left out if there are others.
+    """
     whole = len(values) - len(values) % size or len(values)
     pieces = []
     for start in range(0, whole, size):

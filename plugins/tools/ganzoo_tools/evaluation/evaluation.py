@@ -156,7 +156,8 @@ class _Evaluator:
 
     def _scores(self, values: Tensor, labels: Tensor | None, columns: Mapping[str, Tensor]) -> Tensor:
         assert self._discriminator is not None
-        return scores(self._discriminator, self.generator, values, labels, columns)
+        size = self.generator.variant.config.batch_size
+        return scores(self._discriminator, size, self.generator.device, values, labels, columns)
 
     def _real_scores(self, side: SampleSet, name: str) -> Tensor:
         """The logits of real samples, with what the discriminator takes besides."""
