@@ -79,7 +79,7 @@ def by_heart(discriminator: Discriminator, few: Dataset, others: Dataset, size: 
     for data in (few, others):
         batch = data.batch(order * (len(data) // n))  # from all over it
         logits = scores(tried, size, torch.device("cpu"), batch.pop("real"), batch.pop("labels"), batch)
-        found.append(logits.flatten(1).mean(1) if logits.ndim > 1 else logits)
+        found.append(logits.reshape(len(logits), -1).mean(1))
     return float(roc_auc_score([1] * len(found[0]) + [0] * len(found[1]), torch.cat(found)))
 
 
@@ -89,9 +89,9 @@ def one_run(few: Dataset, others: Dataset, judge: Judge, variant: Variant, seed:
     started, found = time.process_time(), {}
     for _ in range(times):
         training.train(steps // times)
-        scores = judge(training.sample(judge.n, seed=seed).values)
+        quality = judge(training.sample(judge.n, seed=seed).values)
         known = by_heart(training.networks.discriminator, few, others, variant.config.batch_size)
-        found[str(training.step)] = {name: scores[name] for name in METRICS} | {BY_HEART: known}
+        found[str(training.step)] = {name: quality[name] for name in METRICS} | {BY_HEART: known}
     last = {k: v for k, v in training.records[-1].items() if k in ("d_real", "d_fake", "augment_p")}
     return {"scores": found, "last": last, "cpu_s": time.process_time() - started}
 

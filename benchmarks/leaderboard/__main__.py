@@ -124,9 +124,8 @@ class Board:
             write_atomically(to / f"{variant}.png", png_bytes(picture(made.values, made.spec, columns=DRAWN)))
 
 
-def final(rows: Iterable[Row], variant: str) -> tuple[bool, float]:
+def final(rows: list[Row], variant: str) -> tuple[bool, float]:
     """What variants are ranked by: whether one was not measured to the end, and its mean FID there."""
-    rows = list(rows)
     last = max(row["seconds"] for row in rows)
     found = [row["figures"]["fid"] for row in rows if row["variant"] == variant and row["seconds"] == last]
     return not found, statistics.mean(found) if found else 0.0
@@ -237,7 +236,8 @@ def main(
             for variant in variants.split(",") if variants else every[name]:
                 try:
                     if enter(board, variant, seed, results):
-                        board.draw(variant, to.parent / PICTURES / name)
+                        if seed == 0:
+                            board.draw(variant, to.parent / PICTURES / name)
                         write_atomically(to, page(read(results), every, to.parent).encode())
                 except Interrupted as error:
                     raise click.ClickException(f"{error}; or call this again") from error

@@ -27,7 +27,7 @@ FEW = 5_000  # pictures: below, the board of few pictures is nearer
 LARGE = 64  # pixels a side; a folder's pictures are 32 by default
 LONG_MINUTES = 60  # on a processor, from which LARGE is worth its time
 LOOKED_AT = 200  # files of a folder, for the sizes of its pictures
-LEARNED_BY_HEART = 320  # times through 1,000 pictures, from which on augmentation pays (benchmarks/NOTES.md)
+LEARNED_BY_HEART = 320  # times through 1,000 pictures, from which on augmentation clearly pays (benchmarks/NOTES.md)
 BY_COLUMN = {"source": "pix2pix", "text": "stackgan"}  # what a data set gives beside its pictures
 BY_KIND = {"voxels": "3d-gan", "points": "wgan-gp", "curves": "vanilla"}
 _MEASURED = "dcgan on 1,000 pictures, four seeds"
@@ -216,5 +216,5 @@ def _augment(times: float) -> tuple[str | None, str]:
     """How to augment where a run goes through its pictures so many times, and why."""
     goes = f"the run goes about {times:.2g} times through the pictures"
     if times < LEARNED_BY_HEART:
-        return None, f"none: {goes}, and up to {LEARNED_BY_HEART} times it did not pay ({_MEASURED})"
+        return None, f"none: {goes}, and it clearly paid only from {LEARNED_BY_HEART} times on ({_MEASURED})"
     return "ada", f"{goes}, and from {LEARNED_BY_HEART} times on it paid ({_MEASURED})"
