@@ -13,8 +13,18 @@ GANZOO_API = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallConfig(DcganConfig):
-    """dcgan's small networks alone: a penalty on each sample's slope needs a discriminator without BatchNorm."""
+class EvenConfig(DcganConfig):
+    """Both players as fast as each other."""
+
+    discriminator_lr: float = 4e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallConfig(EvenConfig):
+    """dcgan's small networks alone: a penalty on each sample's slope needs a discriminator without BatchNorm.
+
+    It also keeps the discriminator from learning by heart, so that this may be as fast as the generator.
+    """
 
     unused = dict.fromkeys(("generator_channels", "discriminator_channels"), "its networks are dcgan's small ones")
     arch: str = option("small", "which networks", choices=("small",))
@@ -55,6 +65,7 @@ class Ragan(Dcgan):
 
     name, paper, year = "ragan", "arXiv:1807.00734", 2018
     title = "The relativistic discriminator: a key element missing from standard GAN"
+    Config = EvenConfig
     Loss = ".loss:RelativisticAverage"
 
 

@@ -16,6 +16,7 @@ from ganzoo_dcgan_losses.loss import (
     WassersteinDivergence,
 )
 
+from ganzoo_core import DataSpec
 from ganzoo_core.errors import SettingError
 from ganzoo_core.losses import Hinge, LeastSquares
 
@@ -153,3 +154,11 @@ def test_each_variant_has_its_loss_and_the_small_networks_where_slopes_are_held(
             config(arch="paper")
     with pytest.raises(SettingError, match=r"power must be at least 1, but is 0\.5"):
         WganDivConfig(power=0.5)
+
+
+@pytest.mark.parametrize("variant", [Dragan, WganDiv, Ragan])
+def test_both_players_of_some_are_equally_fast(variant: type[Dragan]):
+    game = variant()
+    critic = game.discriminator(DataSpec("grey", (1, 28, 28)))
+    rates = [game.optimizer(name, critic.parameters()).defaults["lr"] for name in ("generator", "discriminator")]
+    assert rates == [4e-4, 4e-4]

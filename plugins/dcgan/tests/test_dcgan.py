@@ -205,6 +205,17 @@ def test_loss_and_optimizers():
     assert (discriminator.defaults["lr"], discriminator.defaults["betas"]) == (1e-4, (0.5, 0.999))
 
 
+@pytest.mark.parametrize(("shape", "lr"), [((1, 28, 28), 1e-4), ((3, 16, 48), 1e-4), ((3, 32, 32), 4e-4)])
+def test_the_discriminators_rate_goes_with_its_networks_unless_it_is_asked_for(shape: tuple[int, ...], lr: float):
+    critic = narrow().discriminator(DataSpec("images", shape))
+
+    def rate(player: str, **settings: float) -> float:
+        return narrow(**settings).optimizer(player, critic.parameters()).defaults["lr"]
+
+    assert (rate("generator"), rate("discriminator"), rate("another")) == (4e-4, lr, lr)
+    assert (rate("discriminator", discriminator_lr=3e-3), rate("another", discriminator_lr=3e-3)) == (3e-3, 3e-3)
+
+
 @pytest.mark.parametrize("side", [28, 32])
 def test_each_player_moves_once_a_step_all_its_parameters(side: int):
     samples = torch.randint(0, 256, (8, 1, side, side), dtype=torch.uint8)
