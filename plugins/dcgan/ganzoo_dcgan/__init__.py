@@ -79,12 +79,13 @@ class Dcgan(ganzoo.Variant):
 
         At the generator's rate the small one, which has no BatchNorm, learns a small data set by heart.
         """
-        parameters = list(parameters)
         if player == "generator" or self.config.discriminator_lr is not None:
             return super().optimizer(player, parameters)
-        is_small = sum(p.ndim == 2 for p in parameters) > 1  # two linear layers, where the paper's has one
-        config = dataclasses.replace(self.config, discriminator_lr=1e-4 if is_small else 4e-4)
-        return type(self)(config).optimizer(player, parameters)
+        made = type(self)(dataclasses.replace(self.config, discriminator_lr=4e-4)).optimizer(player, parameters)
+        if sum(p.ndim == 2 for group in made.param_groups for p in group["params"]) > 1:  # linear layers: the small one
+            for group in made.param_groups:
+                group["lr"] = 1e-4
+        return made
 
     def is_paper(self, data: DataSpec) -> bool:
         """Whether the paper's stacks are built for this data, rather than the small nets."""

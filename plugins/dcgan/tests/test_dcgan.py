@@ -210,7 +210,10 @@ def test_the_discriminators_rate_goes_with_its_networks_unless_it_is_asked_for(s
     critic = narrow().discriminator(DataSpec("images", shape))
 
     def rate(player: str, **settings: float) -> float:
-        return narrow(**settings).optimizer(player, critic.parameters()).defaults["lr"]
+        groups = [{"params": [parameter]} for parameter in critic.parameters()]  # as with lr_factors
+        optimizers = (narrow(**settings).optimizer(player, given) for given in (critic.parameters(), groups))
+        (found,) = {group["lr"] for optimizer in optimizers for group in optimizer.param_groups}
+        return found
 
     assert (rate("generator"), rate("discriminator"), rate("another")) == (4e-4, lr, lr)
     assert (rate("discriminator", discriminator_lr=3e-3), rate("another", discriminator_lr=3e-3)) == (3e-3, 3e-3)

@@ -6,14 +6,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ganzoo_core as ganzoo
 from ganzoo_core import DataSpec, hookimpl, option
 from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.optim import Optimizer
 
     from ganzoo_core import Discriminator, Generator, Networks, Player
@@ -121,15 +120,16 @@ class Wgan(WassersteinVariant):
 
         return ConvCritic(data.shape, self.config.critic_channels, doublings(data))
 
-    def optimizer(self, player: str, parameters: Iterable[Tensor]) -> Optimizer:
+    def optimizer(self, player: str, parameters: Iterable[Any]) -> Optimizer:
         """RMSProp: section 4 finds momentum, and so Adam with beta1 > 0, unstable for a critic that moves on."""
         from torch.optim import RMSprop
 
-        parameters = list(parameters)
         lr = self.config.generator_lr if player == "generator" else self.config.discriminator_lr
-        if lr is None:
-            lr = 5e-4 if any(p.ndim == 4 for p in parameters) else 5e-5  # convolutions: images
-        return RMSprop(parameters, lr=lr)
+        made = RMSprop(parameters, lr=5e-5 if lr is None else lr)
+        if lr is None and any(p.ndim == 4 for group in made.param_groups for p in group["params"]):  # images
+            for group in made.param_groups:
+                group["lr"] = 5e-4
+        return made
 
     def players(self, networks: Networks) -> list[Player]:
         """The critic n_critic times, clipped after each update, then the generator."""

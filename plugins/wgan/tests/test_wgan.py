@@ -158,6 +158,8 @@ def test_on_images_the_learning_rate_is_ten_times_the_papers():
     for data, lr in ((images(28), 5e-4), (RING, 5e-5)):
         networks = Networks(variant.generator(data), variant.discriminator(data), variant.loss())
         assert [player.optimizer.param_groups[0]["lr"] for player in variant.players(networks)] == [lr, lr]
+        groups = [{"params": [parameter]} for parameter in networks.discriminator.parameters()]  # as with lr_factors
+        assert {group["lr"] for group in variant.optimizer("discriminator", groups).param_groups} == {lr}
 
 
 def test_the_distance_is_logged():
