@@ -23,7 +23,7 @@ class EvenConfig(DcganConfig):
 class SmallConfig(EvenConfig):
     """dcgan's small networks alone: a penalty on each sample's slope needs a discriminator without BatchNorm.
 
-    It also keeps the discriminator from learning by heart, so that this may be as fast as the generator.
+    With it the discriminator may be as fast as the generator.
     """
 
     unused = dict.fromkeys(("generator_channels", "discriminator_channels"), "its networks are dcgan's small ones")
