@@ -3,18 +3,21 @@
     OMP_NUM_THREADS=1 python -m benchmarks.spared vanilla cgan dcgan [--data digits] [--rounds 5]
 
 Casts: each that a step in bf16 does is timed, and put to weights, to gradients of weights, or to what layers give. A
-cast of a weight that did not change since it was last cast is one that a cache could spare. Packing: each layer's
-forward pass in float32 as it is, and with its weight in the order that oneDNN, or for linear layers MKL, wants; the
-time of bringing it into that order; and after how many passes with the same weight that is earned. In the engine there
-are two of the discriminator's, in the generator's turn and in the next step's own, and one of the generator's.
-Processor time on one thread, the least of some rounds.
+cast of a weight that did not change since it was last cast is one that a cache could spare. Copies: a step by hand
+under autocast, and one without it, of networks whose weights are bf16 copies of those that the optimizer moves, each
+cast once when it has moved. Packing: each layer's forward pass in float32 as it is, and with its weight in the order
+that oneDNN, or for linear layers MKL, wants; the time of bringing it into that order; and after how many passes with
+the same weight that is earned. In the engine there are two of the discriminator's, in the generator's turn and in the
+next step's own, and one of the generator's. Processor time on one thread, the least of some rounds.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -26,13 +29,17 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.bound import seconds
+from benchmarks.equal_time import in_turns
+from benchmarks.textbook import ByHand
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import named_source
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.training.engine import Engine
+from ganzoo_core.variant import Variant
 
+BY_HAND = ("vanilla", "cgan", "dcgan")  # non-saturating, one logit, one update of each player
 KINDS = ("weights, anew", "weights, again", "gradients", "activations")
 
 
@@ -90,6 +97,53 @@ def casts(name: str, data: Dataset, rounds: int) -> tuple[float, Counter[str], C
         if number:
             ms = Counter({kind: min(ms[kind], seen.ms[kind]) for kind in KINDS})
     return step_ms, ms, seen.count
+
+
+class Copies(ByHand):
+    """The loop by hand without autocast: each update casts its float32 weights to those in bf16 of the networks."""
+
+    def __init__(self, variant: Variant, dataset: Dataset) -> None:
+        super().__init__(variant, dataset, "fp32")
+        for name in ("generator", "discriminator"):
+            network: nn.Module = getattr(self, name)
+            masters = [p.detach().clone().requires_grad_() for p in network.parameters()]
+            for master in masters:
+                master.grad = torch.zeros_like(master)
+            setattr(self, f"{name[0]}_optimizer", variant.optimizer(name, masters))
+            network.to(torch.bfloat16)
+            for layer in network.modules():
+                if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                    layer.float()
+
+    def pass_through(self, network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+        """In bf16; what a discriminator says, in float32."""
+        made = network.forward(x.to(torch.bfloat16), labels)
+        return made if network is self.generator else made.float()
+
+    def move(self, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], loss: Tensor) -> None:
+        """Gradients to float32, the update there, and what it gave back to bf16."""
+        for parameter in parameters:
+            parameter.grad = None
+        loss.backward(inputs=parameters)
+        masters = optimizer.param_groups[0]["params"]
+        with torch.no_grad():
+            torch._foreach_copy_([master.grad for master in masters], [p.grad for p in parameters])
+            optimizer.step()
+            torch._foreach_copy_(parameters, masters)
+
+
+def copies_table(names: Sequence[str], data: Dataset, rounds: int) -> Table:
+    """Autocast's step and that with copies, in turns, and their ratio round by round."""
+    table = Table("by hand", "autocast, ms", "copies, ms", "ratio, median (least to most)")
+    for name in names:
+        variant = registry().variant(name)[0]()
+        steps = [(ByHand(variant, data, "bf16").step, 1), (Copies(variant, data).step, 1)]
+        times = [in_turns(steps, 1, 1.0) for _ in range(rounds)]
+        ratios = [before / after for before, after in times]
+        least = [min(column) * 1e3 for column in zip(*times, strict=True)]
+        spread = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        table.add_row(name, *(f"{ms:.2f}" for ms in least), spread)
+    return table
 
 
 def layers(name: str, data: Dataset) -> list[tuple[str, nn.Module, Tensor]]:
@@ -163,7 +217,8 @@ def packing_table(name: str, data: Dataset, rounds: int) -> Table:
 @click.option("--data", "data_name", default="digits", show_default=True)
 @click.option("--data-dir", type=click.Path(path_type=Path))
 @click.option("--rounds", default=5, show_default=True)
-def main(variants: tuple[str, ...], data_name: str, data_dir: Path | None, rounds: int) -> None:
+@click.option("--packing/--no-packing", "packed", default=True, show_default=True)
+def main(variants: tuple[str, ...], data_name: str, data_dir: Path | None, rounds: int, packed: bool) -> None:
     """Measure VARIANTS."""
     torch.set_num_threads(1)
     data, console = named_source(data_name).load(data_folder(data_dir)), Console(width=130)
@@ -173,7 +228,8 @@ def main(variants: tuple[str, ...], data_name: str, data_dir: Path | None, round
         cells = [f"{ms[kind]:.2f} ({count[kind]})" for kind in KINDS]
         table.add_row(name, f"{step_ms:.2f}", *cells)
     console.print(table)
-    for name in variants:
+    console.print(copies_table([name for name in variants if name in BY_HAND], data, rounds))
+    for name in variants if packed else ():
         console.print(packing_table(name, data, rounds))
 
 

@@ -142,23 +142,29 @@ class ByHand:
         labels = None if self.dataset.labels is None else self.dataset.labels[chosen]
         z = torch.randn(n, self.generator.latent_dim)
         with self.autocast():
-            fake = self.generator(z, labels)
+            fake = self.pass_through(self.generator, z, labels)
             both = None if labels is None else torch.cat([labels, labels])
-            logits = self.discriminator(torch.cat([real, fake.detach()]), both)
+            logits = self.pass_through(self.discriminator, torch.cat([real, fake.detach()]), both)
             d_loss = F.softplus(-logits[:n]).mean() + F.softplus(logits[n:]).mean()
-        self.d_optimizer.zero_grad()
-        d_loss.backward(inputs=self.d_parameters)
-        self.d_optimizer.step()
+        self.move(self.d_optimizer, self.d_parameters, d_loss)
         with self.autocast():
-            g_loss = F.softplus(-self.discriminator(fake, labels)).mean()
-        self.g_optimizer.zero_grad()
-        g_loss.backward(inputs=self.g_parameters)
-        self.g_optimizer.step()
+            g_loss = F.softplus(-self.pass_through(self.discriminator, fake, labels)).mean()
+        self.move(self.g_optimizer, self.g_parameters, g_loss)
         self.steps += 1
         if self.steps % AVERAGED_EVERY == 0:
             with torch.no_grad():
                 weight = 1 - self.config.ema_decay**AVERAGED_EVERY
-                torch._foreach_lerp_([*self.average.parameters()], self.g_parameters, weight)
+                torch._foreach_lerp_([*self.average.parameters()], self.g_optimizer.param_groups[0]["params"], weight)
+
+    def pass_through(self, network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+        """What a network makes of x."""
+        return network(x, labels)
+
+    def move(self, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], loss: Tensor) -> None:
+        """One update."""
+        optimizer.zero_grad()
+        loss.backward(inputs=parameters)
+        optimizer.step()
 
 
 def channels_last(module: nn.Module) -> Any:
