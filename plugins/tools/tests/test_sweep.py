@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -25,8 +26,9 @@ from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_tools.comparison import cluster, job, workers
 from ganzoo_tools.comparison.halving import promoted, rungs
 from ganzoo_tools.comparison.job import Job
+from ganzoo_tools.comparison.race import exact
 from ganzoo_tools.comparison.space import Trial, trials_of
-from ganzoo_tools.comparison.sweep import folder_name
+from ganzoo_tools.comparison.sweep import _command, default_folder, folder_name
 
 SWEEP = ("toy", "--data", "ring8", "--sweep", "width=4..6", "--steps", "30", "--halving", "3", "-n", "100")
 
@@ -122,6 +124,16 @@ def test_folders_are_called_by_the_settings() -> None:
     odd, other = name(style="a/../b"), name(style="a/.../b")
     assert re.fullmatch(r"[\w.-]+-[0-9a-f]{8}", odd) and odd != other
     assert len(name(style="x" * 300)) < 100
+
+
+def test_numbers_keep_all_their_digits_in_commands_and_folders() -> None:
+    values = (1, 30, 1_000_000, 123_456_789, 2.0, 0.005, 1 / 3, 0.1 + 0.2, 1e-9)
+    assert [float(exact(value)) for value in values] == [*values]
+    assert [exact(value) for value in values[:6]] == ["1", "30", "1000000", "123456789", "2", "0.005"]
+    again = _command("toy", {"width": "4,5"}, {}, "ring8", {"steps": 1_000_000, "minutes": None})
+    assert again == "ganzoo compare toy --data ring8 --sweep width=4,5 --steps 1000000"
+    folders = {default_folder("toy", "ring8", steps, None).name for steps in (1_234_567, 1_234_568)}
+    assert folders == {"sweep-toy-ring8-1234567steps", "sweep-toy-ring8-1234568steps"}
 
 
 # Who goes on
@@ -311,6 +323,55 @@ def test_a_job_that_kills_its_workers_is_given_up(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.long
+class Counted:
+    """In place of a worker: whether it was asked to end."""
+
+    is_alive, is_asked = True, False
+
+    def __init__(self, *_: object) -> None: ...
+
+    def ask_to_end(self) -> None:
+        self.is_asked = True
+
+    def wait(self, seconds: float) -> None: ...
+
+
+def test_nobody_waits_for_a_worker_that_another_thread_has_just_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    class JustEmptied(queue.SimpleQueue[Any]):
+        def empty(self) -> bool:
+            return False  # as it was a moment ago
+
+    monkeypatch.setattr(workers, "Worker", Counted)
+    crew = workers.Processes(1)
+    crew._idle = JustEmptied()
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(crew._free()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert len(found) == 1 and isinstance(found[0], Counted)
+
+    monkeypatch.setattr(cluster, "Worker", Counted)
+    monkeypatch.setattr(cluster, "_idle", AsIfFull())
+    worker, scratch = cluster._taken()
+    scratch.rmdir()
+    assert isinstance(worker, Counted)
+
+
+class AsIfFull(list[Any]):
+    """An empty list that had something a moment ago."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_a_worker_begun_while_the_sweep_ends_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "Worker", Counted)
+    crew = workers.Processes(1)
+    assert not crew._free().is_asked
+    crew.close()
+    assert crew._free().is_asked
+
+
 def test_what_ends_a_sweep_in_a_worker_ends_it_here(tmp_path: Path, known: None) -> None:
     lost = Job("toi", {"data": "ring8"}, str(tmp_path / "run"), 1, 1, "steps", 100, None, False)
     with workers.workers_at("1") as crew, pytest.raises(GanzooError, match="there is no variant called 'toi'"):

@@ -140,11 +140,12 @@ _idle: list[tuple[Worker, Path]] = []  # of this Dask worker: each has torch loa
 
 def _taken() -> tuple[Worker, Path]:
     """A process without a job, and the folder that it removes when it ends."""
-    while _idle:
-        worker, scratch = _idle.pop()
-        if worker.is_alive:
-            return worker, scratch
-        shutil.rmtree(scratch, ignore_errors=True)
+    with contextlib.suppress(IndexError):  # there is none left; another thread may take the last one
+        while True:
+            worker, scratch = _idle.pop()
+            if worker.is_alive:
+                return worker, scratch
+            shutil.rmtree(scratch, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix="ganzoo-"))
     return Worker({"OMP_NUM_THREADS": "1"}, scratch), scratch
 

@@ -180,8 +180,13 @@ def _train(plan: Plan, seed: int, folder: Path, until_s: float, seconds: float, 
     ganzoo.train(plan.variant.name, data_dir=data_dir, seconds=until_s, out=out, resume=resume, **settings)
 
 
+def exact(value: float) -> str:
+    """A number as a command takes it, with all of its digits."""
+    return str(int(value) if value == int(value) else value)
+
+
 def _command(names: Sequence[str] | None, data: str, minutes: float, seeds: int, texts: Mapping[str, str]) -> str:
     words = ["ganzoo", "compare", "--variants", ",".join(names) if names else "all", "--data", data]
-    words += ["--minutes", f"{minutes:g}", "--seeds", f"{seeds}"]
+    words += ["--minutes", exact(minutes), "--seeds", f"{seeds}"]
     words += [word for pair in texts.items() for word in ("--set", "=".join(pair))]
     return " ".join(map(shell_word, words))

@@ -21,7 +21,7 @@ from ganzoo_core.storage.names import file_name, shell_word
 from ganzoo_tools.comparison.candidates import Evaluator
 from ganzoo_tools.comparison.halving import promoted, rungs
 from ganzoo_tools.comparison.job import SAMPLING_SEEDS, Job, try_step
-from ganzoo_tools.comparison.race import named_folder
+from ganzoo_tools.comparison.race import exact, named_folder
 from ganzoo_tools.comparison.ranking import Comparison, figures_of, rank_candidates, ranking_metric
 from ganzoo_tools.comparison.space import Trial, trials_of
 from ganzoo_tools.comparison.sweep_result import Sweep, TrialResult, Unit, by_figure, in_words, with_ranks
@@ -80,7 +80,7 @@ def sweep(
         reasons = "; ".join(f"{result.trial.name}: {result.failed}" for result in ended)
         raise TrainingError(f"nothing could be trained: {reasons}")
     options: dict[str, float | None] = {"trials": trials, "halving": halving, "seeds": seeds, "steps": steps}
-    options |= {"minutes": budget / 60 if unit == "seconds" else None}
+    options |= {"minutes": (minutes or 1.0) if unit == "seconds" else None}
     again = _command(variant, sweeps, texts, plan.run.data, options)
     best = _compared(ranked[:SHOWN], evaluator, again)
     info = RunFolder.open(ranked[0].folders[0]).metadata()
@@ -174,7 +174,7 @@ def default_folder(variant: str, data: str | None, steps: int | None, minutes: f
     """Where a sweep is stored: the same call gives the same folder, so that it resumes there."""
     data = data or registry().variant(variant)[0].default_data
     unit, budget = _budget(steps, minutes)
-    words = f"{budget:g}steps" if unit == "steps" else f"{budget / 60:g}min"
+    words = f"{budget:.0f}steps" if unit == "steps" else f"{budget / 60:g}min"
     return named_folder("sweep", f"{variant}-{data}-{words}")
 
 
@@ -216,7 +216,7 @@ def _command(
 ) -> str:
     words = ["ganzoo", "compare", variant, "--data", data]
     words += [word for pair in sweeps.items() for word in ("--sweep", "=".join(pair))]
-    words += [word for name, value in options.items() if value is not None for word in (f"--{name}", f"{value:g}")]
+    words += [word for name, value in options.items() if value is not None for word in (f"--{name}", exact(value))]
     words += [word for pair in texts.items() for word in ("--set", "=".join(pair))]
     return " ".join(map(shell_word, words))
 

@@ -92,11 +92,14 @@ class Processes:
 
     def _free(self) -> Worker:
         """A worker without a job."""
-        while not self._idle.empty():
-            if (worker := self._idle.get()).is_alive:
-                return worker
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (worker := self._idle.get_nowait()).is_alive:
+                    return worker
         worker = Worker({"OMP_NUM_THREADS": str(self._threads_each)})
         self._all.append(worker)
+        if self._is_closed:  # meanwhile, so that `close` may not have seen it
+            worker.ask_to_end()
         return worker
 
 
