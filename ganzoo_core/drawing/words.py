@@ -37,15 +37,15 @@ def _short(value: float) -> str:
     return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
 
 
-def number(value: float) -> str:
-    """A number to three digits, from a thousand on to the whole, a large one by its powers: 0.0457, 45,312, 1.5e22."""
+def number(value: float, digits: int = 3) -> str:
+    """A number to so many digits, from a thousand on a whole one, a large one by powers: 0.0457, 45,312, 1.5e22."""
     if abs(value) >= LARGE:
         return _short(value).replace("-", "−")
     exact = Decimal(repr(float(value)))  # rounded half up, as the pages' script does
     if abs(value) >= 1000:
         text = f"{exact.to_integral_value(ROUND_HALF_UP):,f}"
     else:
-        text = f"{Context(prec=3, rounding=ROUND_HALF_UP).plus(exact).normalize():,f}"
+        text = f"{Context(prec=digits, rounding=ROUND_HALF_UP).plus(exact).normalize():,f}"
     return text.replace("-", "−")
 
 

@@ -469,6 +469,10 @@ def test_numbers_are_short(value: float, text: str) -> None:
     assert number(value) == text
 
 
+def test_numbers_of_other_digits_are_whole_too() -> None:
+    assert [number(value, 2) for value in (0.00092, 5.55, 123.4, 1234.5)] == ["0.00092", "5.6", "120", "1,235"]
+
+
 def test_settings_are_typed_as_the_command_line_takes_them() -> None:
     assert [typed(v) for v in ([1, 2], None, True, 0.1, "a b")] == ["1,2", "none", "true", "0.1", "a b"]
 

@@ -127,6 +127,19 @@ def test_augmentation_is_for_runs_that_go_through_the_pictures_often(monkeypatch
     assert "augment" not in advice.advise("digits", minutes=0.01, device="cpu").settings
 
 
+def test_each_of_a_critics_batches_counts_as_pictures_gone_through(monkeypatch, timed):
+    """540 steps of 20 pictures, which there are: 540 times for dcgan, and five times as often for wgan-gp's critic."""
+    monkeypatch.setattr(advice, "LEARNED_BY_HEART", 1000)
+    timed(10)
+    data = folder((28, 28, 3))
+    for name, times, augment in (("dcgan", "540", None), ("wgan-gp", "2,700", "ada")):
+        few = {"title": "Few", "fid": {name: {"60": [5.0, 2, 600]}}}
+        monkeypatch.setattr(advice, "boards", lambda few=few: FIDS | {"emoji": few})
+        found = advice.advise(data, minutes=1, device="cpu")
+        assert (found.variant, found.settings.get("augment")) == (name, augment)
+        assert f"the run goes about {times} times through the pictures" in found.reasons["augment"]
+
+
 @pytest.mark.long
 def test_large_pictures_are_larger_where_there_is_time(monkeypatch):
     data = folder((100, 80, 3))

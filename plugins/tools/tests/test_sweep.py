@@ -29,6 +29,8 @@ from ganzoo_tools.comparison.job import Job
 from ganzoo_tools.comparison.race import exact
 from ganzoo_tools.comparison.space import Trial, trials_of
 from ganzoo_tools.comparison.sweep import _command, default_folder, folder_name
+from ganzoo_tools.comparison.sweep_result import in_words
+from ganzoo_tools.evaluation.results import MetricValue
 
 SWEEP = ("toy", "--data", "ring8", "--sweep", "width=4..6", "--steps", "30", "--halving", "3", "-n", "100")
 
@@ -134,6 +136,14 @@ def test_numbers_keep_all_their_digits_in_commands_and_folders() -> None:
     assert again == "ganzoo compare toy --data ring8 --sweep width=4,5 --steps 1000000"
     folders = {default_folder("toy", "ring8", steps, None).name for steps in (1_234_567, 1_234_568)}
     assert folders == {"sweep-toy-ring8-1234567steps", "sweep-toy-ring8-1234568steps"}
+
+
+def test_budgets_and_figures_are_written_out_whatever_their_size() -> None:
+    assert [in_words(seconds, "seconds") for seconds in (6.6667, 60, 1800, 14_400)] == [
+        "6.67 s", "60 s", "1,800 s", "14,400 s",
+    ]  # fmt: skip
+    assert str(MetricValue((12.34,))) == "12.3"
+    assert str(MetricValue((1200.0, 1400.0))) == "1,300 ± 140"
 
 
 # Who goes on

@@ -17,7 +17,7 @@ from ganzoo_core import Estimate, dry_run
 from ganzoo_core.data import Dataset
 from ganzoo_core.datasets import data_folder
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.drawing.words import duration
+from ganzoo_core.drawing.words import duration, number
 from ganzoo_core.errors import DataError, SettingError
 from ganzoo_core.registry import registry
 from ganzoo_core.runs.plan import find_source, named_source, resolve
@@ -97,8 +97,9 @@ def advise(
         settings["batch_size"], reasons["batch"] = size, f"there are no more than {len(dataset)} pictures"
     steps = max(1, round(SHARE * 60 * minutes / step_s))
     settings["steps"] = str(steps)
-    reasons["steps"] = f"{1 / step_s:.3g} steps/s on this machine's {found.device}, timed just now"
-    times = steps * max(phase.batch_size for phase in found.phases) / len(dataset)
+    reasons["steps"] = f"{number(1 / step_s)} steps/s on this machine's {found.device}, timed just now"
+    batches = steps * resolve(variant, {}).variant.config.n_critic  # of real pictures
+    times = batches * max(phase.batch_size for phase in found.phases) / len(dataset)
     augment, reasons["augment"] = _augment(times)
     if augment is not None:
         settings["augment"] = augment
@@ -183,12 +184,12 @@ def _choice(dataset: Dataset, minutes: float, pace: float = 1.0) -> _Choice:
     measured = sorted(of_each[board], key=lambda one: one.fid)
     best = measured[0]
     why = (
-        f"FID {best.fid:.3g} after {best.seconds:g} s of one core, {best.steps:,} steps, on {found[board]['title']} "
-        f"({best.seeds} seed{'s' * (best.seeds > 1)}), the least of {len(measured)} that were measured there and take "
-        "this data"
+        f"FID {number(best.fid)} after {best.seconds:g} s of one core, {best.steps:,} steps, on "
+        f"{found[board]['title']} ({best.seeds} seed{'s' * (best.seeds > 1)}), the least of {len(measured)} that were "
+        f"measured there and take this data"
     )
     if pace != 1:
-        why += f"; a step takes {1 / pace:.2g} times as long here"
+        why += f"; a step takes {number(1 / pace, 2)} times as long here"
     if board != names[0]:
         why += f"; on {found[names[0]]['title']}, which is more like this data, nothing that takes it was measured yet"
     return _Choice(best.variant, board, measured, why)
@@ -214,7 +215,7 @@ def _measured(fids: Mapping[str, Mapping[str, Any]], spec: DataSpec, seconds: fl
 
 def _augment(times: float) -> tuple[str | None, str]:
     """How to augment where a run goes through its pictures so many times, and why."""
-    goes = f"the run goes about {times:.2g} times through the pictures"
+    goes = f"the run goes about {number(times, 2)} times through the pictures"
     if times < LEARNED_BY_HEART:
         return None, f"none: {goes}, and it clearly paid only from {LEARNED_BY_HEART} times on ({_MEASURED})"
     return "ada", f"{goes}, and from {LEARNED_BY_HEART} times on it paid ({_MEASURED})"

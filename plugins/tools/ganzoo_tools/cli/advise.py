@@ -8,6 +8,7 @@ import click
 
 from ganzoo_core.cli.options import data_dir_option, json_option, set_option
 from ganzoo_core.cli.output import print_json, print_line, print_table
+from ganzoo_core.drawing.words import number
 from ganzoo_core.hookspecs import hookimpl
 
 GANZOO_API = 2
@@ -50,7 +51,7 @@ def command(
         print_line(f"{what}:", f"{value} - {why}" if value else why)
     if found.measured[1:]:
         click.echo()
-        rows = [(one.variant, f"{one.fid:.3g}", f"{one.seconds:g}", one.seeds) for one in found.measured]
+        rows = [(one.variant, number(one.fid), f"{one.seconds:g}", one.seeds) for one in found.measured]
         print_table(("measured", "FID", "after s", "seeds"), rows)
     click.echo()
     click.echo(found.command)

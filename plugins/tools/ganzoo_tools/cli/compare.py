@@ -13,6 +13,7 @@ import click
 from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import KeyValue, UserPath, data_dir_option, json_option, set_option
 from ganzoo_core.cli.output import note, print_json, print_line, print_table
+from ganzoo_core.drawing.words import number
 from ganzoo_core.errors import Interrupted
 from ganzoo_core.hookspecs import hookimpl
 from ganzoo_core.storage.files import behind_link
@@ -208,7 +209,7 @@ def _print(found: Comparison) -> None:
     columns = found.columns()
     rows = [(str(r.rank), r.name, *(_text(r.figures.get(name)) for name in columns), _steps(r)) for r in found.recipes]
     floors = [found.floors[name] for name in columns]
-    rows.append(("-", "real data", *(None if f is None else f"{f:.3g}" for f in floors), None))
+    rows.append(("-", "real data", *(None if f is None else number(f) for f in floors), None))
     print_table(("rank", "recipe", *map(title, columns), "steps"), rows)
     click.echo()
     print_line("ranked by:", f"{title(found.ranked_by)}, {better(found.ranked_by)} is better")
@@ -228,9 +229,7 @@ _ONCE = "unknown, as each was trained once; neighbours may change places with an
 
 
 def _text(figure: MetricValue | None) -> str | None:
-    if figure is None:
-        return None
-    return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
+    return None if figure is None else str(figure)
 
 
 def _steps(recipe: Recipe) -> str:

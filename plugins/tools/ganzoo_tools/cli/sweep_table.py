@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo_core.cli.output import print_line, print_table
-from ganzoo_core.drawing.words import typed
-from ganzoo_tools.evaluation.results import MetricValue, better, title
+from ganzoo_core.drawing.words import number, typed
+from ganzoo_tools.evaluation.results import better, title
 
 if TYPE_CHECKING:
     from ganzoo_tools.comparison.sweep_result import Sweep, TrialResult
@@ -25,7 +25,7 @@ def print_sweep(found: Sweep) -> None:
             (
                 "-" if result.rank is None else str(result.rank),
                 *(typed(result.trial.settings[name]) for name in found.names),
-                figure_text(result.figures[found.ranked_by]),
+                str(result.figures[found.ranked_by]),
                 steps_text(result),
             )
             for result in shown
@@ -54,12 +54,7 @@ _ONCE = "unknown, as each was trained once; neighbours may change places with an
 
 def _floor(found: Sweep) -> str:
     floor = found.best.floors[found.ranked_by]
-    return "" if floor is None else f"; real data scores {floor:.3g}"
-
-
-def figure_text(figure: MetricValue) -> str:
-    """A figure with its spread, if it has one."""
-    return f"{figure.mean:.3g}" + ("" if figure.spread is None else f" ± {figure.spread:.2g}")
+    return "" if floor is None else f"; real data scores {number(floor)}"
 
 
 def steps_text(result: TrialResult) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import ganzoo_core as ganzoo
 from ganzoo_core.datasets import data_folder
-from ganzoo_core.drawing.words import duration
+from ganzoo_core.drawing.words import duration, number
 from ganzoo_core.errors import DataError, SettingError, TrainingError
 from ganzoo_core.interfaces import column_names
 from ganzoo_core.registry import registry
@@ -91,11 +91,11 @@ def race(
     source = next(iter(plans.values())).source
     evaluator = Evaluator(source, n=n, seeds=SAMPLING_SEEDS, data_dir=where, device=device, of_inputs=of_inputs)
     turns = [(share * seconds, key) for share in STAGES for key in racing]
-    for number, (until_s, (name, seed)) in enumerate(turns, 1):
+    for turn, (until_s, (name, seed)) in enumerate(turns, 1):
         if (name, seed) not in racing:
             continue
         folder = racing[name, seed]
-        _log.info("%d/%d %s, seed %d: training up to %s s", number, len(turns), name, seed, f"{until_s:.4g}")
+        _log.info("%d/%d %s, seed %d: training up to %s s", turn, len(turns), name, seed, number(until_s, 4))
         try:
             _train(plans[name], seed, folder, until_s, seconds, where)
             if RunFolder.open(folder).metadata().seconds == until_s:  # else it stands at a later stage

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ganzoo_core.drawing.words import number
 from ganzoo_tools.comparison.ranking import Comparison, ranks_of
 from ganzoo_tools.comparison.space import Trial
 from ganzoo_tools.evaluation.results import MetricValue, better
@@ -113,7 +114,7 @@ class Sweep:
 
 def in_words(amount: float, unit: Unit) -> str:
     """So many steps or seconds, as people say it."""
-    return f"{amount:,.0f} step{'s' * (amount != 1)}" if unit == "steps" else f"{amount:.3g} s"
+    return f"{amount:,.0f} step{'s' * (amount != 1)}" if unit == "steps" else f"{number(amount)} s"
 
 
 def by_figure(results: Sequence[TrialResult]) -> list[TrialResult]:

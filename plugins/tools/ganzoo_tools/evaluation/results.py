@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.drawing.pictures import png_bytes
+from ganzoo_core.drawing.words import number
 from ganzoo_core.errors import DataError, FileError, shorten
 from ganzoo_core.storage import json_files
 from ganzoo_core.storage.files import write_atomically
@@ -87,6 +88,10 @@ class MetricValue:
     def spread(self) -> float | None:
         """The standard deviation over seeds; None for one seed."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        """The mean, and the spread if there is one: 12.3 ± 0.56."""
+        return number(self.mean) + ("" if self.spread is None else f" ± {number(self.spread, 2)}")
 
 
 @dataclass(frozen=True)
