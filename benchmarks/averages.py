@@ -95,7 +95,7 @@ def main(
     texts = dict(item.split("=", 1) for item in assignments)
     plan = resolve(variant, {"data": data_name, "device": "cpu"}, texts)
     data, ends, rules = plan.source.load(data_folder(None)), [int(end) for end in steps.split(",")], decays.split(",")
-    judge, usual = Judge(data), plan.variant.config.ema_decay
+    judge, usual = Judge(data), plan.variant.average_decay(data.spec)
     about = {"variant": variant, "data": data_name, "set": texts, "fresh": fresh, "steps": steps, "decays": decays}
     with mock.patch.object(engines, "Batch", Unshared if fresh else Batch):
         for seed in map(int, seeds.split(",")):

@@ -118,6 +118,7 @@ class ByHand:
 
     def __init__(self, variant: Variant, dataset: Dataset, precision: str) -> None:
         self.config, self.dataset = variant.config, dataset
+        self.decay = variant.average_decay(dataset.spec)
         self.generator = channels_last(variant.generator(dataset.spec))
         self.discriminator = channels_last(variant.discriminator(dataset.spec))
         self.average = copy.deepcopy(self.generator)
@@ -153,7 +154,7 @@ class ByHand:
         self.steps += 1
         if self.steps % AVERAGED_EVERY == 0:
             with torch.no_grad():
-                weight = 1 - self.config.ema_decay**AVERAGED_EVERY
+                weight = 1 - self.decay**AVERAGED_EVERY
                 torch._foreach_lerp_([*self.average.parameters()], self.g_optimizer.param_groups[0]["params"], weight)
 
     def pass_through(self, network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:

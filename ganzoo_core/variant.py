@@ -156,6 +156,11 @@ class Variant(ABC):
 
         return two_players(self, networks)
 
+    def average_decay(self, data: DataSpec) -> float:
+        """The decay of the averaged weights on this data, 0 for none: the setting `ema_decay`, unless overridden."""
+        decay: float = self.config.ema_decay
+        return decay
+
     def phases(self, data: DataSpec) -> Sequence[Phase]:
         """The parts of a run that differ in what Python decides, in order; none by default: the run is of one piece.
 

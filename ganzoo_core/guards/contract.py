@@ -20,6 +20,15 @@ def described(value: Any) -> str:
     return "None" if value is None else f"{type(value).__name__} {shorten(repr(value), 60)}"
 
 
+def checked_decay(variant: str, decay: Any) -> float:
+    """What `average_decay` told. Raises `ContractError` where it is no number in [0, 1)."""
+    if isinstance(decay, bool) or not isinstance(decay, float | int) or not 0 <= decay < 1:
+        raise ContractError(
+            "metadata", f"{variant}.average_decay must give a number from 0 to below 1, but gives {described(decay)}"
+        )
+    return decay
+
+
 def checked_latents(generator: nn.Module, z: Any, n: int, device: torch.device) -> Tensor:
     """Latents as `latent` made them. Raises `ContractError` if they are not n, or not on the device of its `rng`."""
     if not isinstance(z, Tensor) or z.ndim == 0 or len(z) != n or z.device.type != device.type:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganzoo_core.data import BatchOrder, Dataset
 from ganzoo_core.distributed.processes import Processes, SingleProcess
 from ganzoo_core.errors import ContractError, FileError, NotFiniteError, PluginError, shorten
-from ganzoo_core.guards.contract import checked_latents, checked_terms
+from ganzoo_core.guards.contract import checked_decay, checked_latents, checked_terms
 from ganzoo_core.interfaces import Batch, Clock, Generator, Player, Turn
 from ganzoo_core.networks import own_state
 from ganzoo_core.registry import who
@@ -70,6 +70,8 @@ class Engine:
         with self._named():
             self.players = new_players(variant, self.networks)
             assign(self.players, self.networks, self.stages)
+            decay = checked_decay(type(variant).__name__, variant.average_decay(dataset.spec))
+            self.averages = Averages(self.networks, variant.averaged, decay)
         for stage in self.stages:
             check_divisible(variant.name, self.networks, stage.microbatches)
         self._loss_state = LossState(self.networks.loss, self.accumulate, self.processes)
@@ -81,7 +83,6 @@ class Engine:
         optimizers = {id(p.optimizer): (p.optimizer, f"optimizer.{p.name}") for p in reversed(self.players)}
         self._optimizer_states = [OptimizerState(*found) for found in reversed(optimizers.values())]
         self._rates = {key: [group["lr"] for group in one.param_groups] for key, (one, _) in optimizers.items()}
-        self.averages = Averages(self.networks, variant.averaged, self.config.ema_decay)
         self.frozen_layers = frozen_layers(self.networks.discriminator, run.freeze_layers)
         self._frozen = {name: digest_of(network) for name, network in frozen_parts(parts)}
         self._carried: dict[str, Tensor] = {}

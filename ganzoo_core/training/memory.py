@@ -120,7 +120,7 @@ class _Trial:
         """The bytes it takes, or some more, by steps of a few samples; None where they are too large, or can't be."""
         try:
             networks, players = _game(variant, spec, "meta")
-            weights, gradients, state = _kept(variant, networks, players)
+            weights, gradients, state = _kept(variant, spec, networks, players)
             sizes = self._batch_sizes(variant, spec)
             if weights > _SMALL or math.prod(spec.shape) > _SMALL_SAMPLE or min(sizes) < min(_FEW):
                 return None
@@ -137,7 +137,7 @@ class _Trial:
 
     def _need(self, variant: Variant, spec: DataSpec) -> int:
         networks, players = _game(variant, spec, "meta")
-        weights, gradients, state = _kept(variant, networks, players)
+        weights, gradients, state = _kept(variant, spec, networks, players)
         fits = state + gradients <= self.free  # else a latent, which is made in earnest, might not either
         step = self._most_of_steps(variant, spec, networks, players) if fits else gradients
         return self._sum(weights, gradients, state, step)
@@ -221,10 +221,10 @@ def _game(variant: Variant, spec: DataSpec, device: str) -> tuple[Networks, list
     return networks, variant.players(networks)
 
 
-def _kept(variant: Variant, networks: Networks, players: list[Player]) -> tuple[int, int, int]:
+def _kept(variant: Variant, spec: DataSpec, networks: Networks, players: list[Player]) -> tuple[int, int, int]:
     """The bytes of the weights, of their gradients, and of the weights with what optimizers keep."""
     parts = networks.by_name()
-    averages = [parts[name] for name in variant.averaged] if variant.config.ema_decay else []
+    averages = [parts[name] for name in variant.averaged] if variant.average_decay(spec) else []
     weights = sum(_nbytes(module) for module in (*parts.values(), *averages))
     gradients = sum({id(p): p.nbytes for player in players for p in player.parameters}.values())
     return weights, gradients, weights + sum({id(p.optimizer): remembered(p) for p in players}.values())

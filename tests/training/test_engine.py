@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from engines import CONFIG, assert_equal, engine, weights
+from engines import CONFIG, assert_equal, dataset, engine, weights
 from ganzoo_toy import Toy, ToyConditional
 
 from ganzoo_core.data import Dataset
 from ganzoo_core.dataspec import DataSpec
-from ganzoo_core.errors import DataError, TrainingError
+from ganzoo_core.errors import DataError, PluginError, TrainingError
 from ganzoo_core.runs.run_settings import RunSettings
 from ganzoo_core.sampling import devices
 from ganzoo_core.sampling.devices import pick_precision
@@ -128,6 +130,24 @@ def test_the_average_follows_the_generator_and_soon_forgets_the_start():
     assert torch.equal(e.average.norm.running_mean, e.networks.generator.norm.running_mean)
     assert e.sampler is e.average
     assert engine().sampler is not None and engine().average is None
+
+
+def test_a_variant_may_average_by_the_data_and_says_so_by_a_number():
+    class ByData(Toy):
+        def average_decay(self, data):
+            return 0.5 if data == dataset().spec else self.config.ema_decay
+
+    assert engine(ByData, ema_decay=0.25).averages.decay == 0.5
+    other = replace(dataset(), spec=replace(dataset().spec, name="other"))
+    for own in (0.25, 0.0):
+        found = Engine(ByData(replace(CONFIG, ema_decay=own)), other, RunSettings(device="cpu"))
+        assert found.averages.decay == own and (found.average is None) == (own == 0)
+    for wrong, told in ((1.0, "float 1.0"), (-0.1, "float -0.1"), (None, "None"), (True, "bool True")):
+        ByData.average_decay = lambda self, data, wrong=wrong: wrong
+        with pytest.raises(
+            PluginError, match=f"ByData.average_decay must give a number from 0 to below 1, but gives {told}"
+        ):
+            engine(ByData)
 
 
 @pytest.mark.parametrize("variant", [Toy, ToyConditional])

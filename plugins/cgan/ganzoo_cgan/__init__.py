@@ -8,6 +8,7 @@ import ganzoo_core as ganzoo
 from ganzoo_core import hookimpl, option
 
 GANZOO_API = 2
+OF_COLOUR = 0.9  # the decay of the average on colour pictures, where a longer one has a higher FID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,10 @@ class CganConfig(ganzoo.Config):
     """
 
     steps: int = 10_000
-    ema_decay: float = 0.999
+    ema_decay: float | None = option(  # type: ignore[assignment]
+        None, "average the generator's weights with this decay and sample from the average; none: 0.999, and "
+        f"{OF_COLOUR} on colour pictures; 0 is off", minimum=0, maximum=0.99999,
+    )  # fmt: skip
     embedding_dim: int = option(32, "coordinates of the label embedding", minimum=1)
     generator_widths: tuple[int, ...] = option(
         (256, 512, 1024), "hidden layers of the generator, from the latent on", minimum=1
@@ -46,6 +50,12 @@ class Cgan(ganzoo.Variant):
     Generator = ".networks:CganGenerator"
     Discriminator = ".networks:CganDiscriminator"
     Loss = "ganzoo_core.losses:NonSaturating"  # of equation 2; the condition is inside the networks
+
+    def average_decay(self, data: ganzoo.DataSpec) -> float:
+        """As `ema_decay` says."""
+        if self.config.ema_decay is not None:
+            return self.config.ema_decay
+        return OF_COLOUR if data.kind == "images" and data.shape[0] > 1 else 0.999
 
 
 @hookimpl

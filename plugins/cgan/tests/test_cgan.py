@@ -51,6 +51,15 @@ def test_unlabelled_data_is_refused():
         Cgan().check_data(DataSpec("bare", (2,), (), "points"))
 
 
+def test_the_average_is_shorter_on_colour_pictures_unless_it_is_set():
+    def decay(shape, kind="images", **config):
+        return Cgan(CganConfig(**config)).average_decay(DataSpec("x", shape, ("a", "b"), kind=kind))
+
+    assert [decay((1, 28, 28)), decay((3, 32, 32)), decay((4, 32, 32))] == [0.999, 0.9, 0.9]
+    assert [decay((2,), "points"), decay((1, 16, 16, 16), "voxels"), decay((30, 2), "curves")] == [0.999] * 3
+    assert [decay((3, 32, 32), ema_decay=0.5), decay((1, 28, 28), ema_decay=0)] == [0.5, 0]
+
+
 @pytest.mark.long
 def test_it_learns_to_do_as_asked():
     """The share of points nearest to the mode asked for: an eighth by chance, whatever the labels of the fakes."""

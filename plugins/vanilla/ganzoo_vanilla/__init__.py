@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganzoo_core import Loss
 
 GANZOO_API = 2
+OF_COLOUR = 0.9  # the decay of the average on colour pictures, where a longer one has a higher FID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,10 @@ class VanillaConfig(ganzoo.Config):
     latent_dim: int | None = option(  # type: ignore[assignment]
         None, "coordinates of the latent vector z; none: 100 on images, 2 on points and curves", minimum=1
     )
-    ema_decay: float = 0.99
+    ema_decay: float | None = option(  # type: ignore[assignment]
+        None, "average the generator's weights with this decay and sample from the average; none: 0.99, and "
+        f"{OF_COLOUR} on colour pictures; 0 is off", minimum=0, maximum=0.99999,
+    )  # fmt: skip
     generator_widths: tuple[int, ...] | None = option(
         None, "hidden layers of the generator; none: 256,512,1024 on images, 128,128 on points and curves", minimum=1
     )
@@ -50,6 +54,12 @@ class Vanilla(ganzoo.Variant):
 
     Generator = ".networks:VanillaGenerator"
     Discriminator = ".networks:VanillaDiscriminator"
+
+    def average_decay(self, data: ganzoo.DataSpec) -> float:
+        """As `ema_decay` says."""
+        if self.config.ema_decay is not None:
+            return self.config.ema_decay
+        return OF_COLOUR if data.kind == "images" and data.shape[0] > 1 else 0.99
 
     def loss(self) -> Loss:
         """Section 3's loss, or with loss=minimax equation 1's."""

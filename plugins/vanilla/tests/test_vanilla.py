@@ -75,6 +75,15 @@ def test_k_discriminator_steps_and_two_learning_rates():
     ]
 
 
+def test_the_average_is_shorter_on_colour_pictures_unless_it_is_set():
+    def decay(shape, kind="images", **config):
+        return Vanilla(VanillaConfig(**config)).average_decay(DataSpec("x", shape, ("a", "b"), kind=kind))
+
+    assert [decay((1, 28, 28)), decay((3, 32, 32)), decay((4, 32, 32))] == [0.99, 0.9, 0.9]
+    assert [decay((2,), "points"), decay((1, 16, 16, 16), "voxels"), decay((30, 2), "curves")] == [0.99] * 3
+    assert [decay((3, 32, 32), ema_decay=0.5), decay((1, 28, 28), ema_decay=0)] == [0.5, 0]
+
+
 @pytest.mark.long
 def test_it_learns_ring8():
     """Good: within three standard deviations of a mode. Next to no sample of an untrained generator is."""
