@@ -332,7 +332,6 @@ def test_a_job_that_kills_its_workers_is_given_up(monkeypatch: pytest.MonkeyPatc
     assert [record.getMessage() for record in caplog.records] == ["width=4-seed0: its worker was ended by SIGKILL"] * 4
 
 
-@pytest.mark.long
 class Counted:
     """In place of a worker: whether it was asked to end."""
 
@@ -382,6 +381,7 @@ def test_a_worker_begun_while_the_sweep_ends_is_ended_too(monkeypatch: pytest.Mo
     assert crew._free().is_asked
 
 
+@pytest.mark.long
 def test_what_ends_a_sweep_in_a_worker_ends_it_here(tmp_path: Path, known: None) -> None:
     lost = Job("toi", {"data": "ring8"}, str(tmp_path / "run"), 1, 1, "steps", 100, None, False)
     with workers.workers_at("1") as crew, pytest.raises(GanzooError, match="there is no variant called 'toi'"):
