@@ -179,12 +179,22 @@ def ganzoo_toy_generator() -> TrainedGenerator:
         ([1], [], "give at least one position and one value, such as positions 18,28 and values -2,1,4"),
         ([1], [1, math.inf], "values must be finite numbers, but one is inf"),
         (None, [math.nan], "values must be finite numbers, but one is nan"),
+        ([1], [1e300], "values must be finite numbers, but one is 1e+300"),  # none that float32 could hold
     ],
 )
 def test_positions_and_values_that_cannot_be(positions, values, message: str) -> None:
     with pytest.raises(SettingError) as caught:
         coordinates(echo(), positions, values)
     assert str(caught.value) == message
+
+
+def test_latents_at_which_the_network_overflows() -> None:
+    wide = echo(module=Echo(GREY, torch.full((16,), 100.0)))
+    message = "toy gives numbers that are not finite there; take a nearer latent"
+    with pytest.raises(DataError, match=message):
+        coordinates(wide, [1], [1, -3e38, 2])
+    with pytest.raises(DataError, match=message):
+        interpolation(wide, 3, start=torch.full((16,), 3e38))
 
 
 @pytest.mark.parametrize(
@@ -520,6 +530,7 @@ def test_explore_draws_on_a_terminal(folder: Path, in_tmp: Path, monkeypatch: py
         (["--positions", "1.5"], 1, "but is '1.5'"),
         (["--values", "1;2"], 1, "values must be numbers with commas between them, such as -2,1,4, but is '1;2'"),
         (["--values", "nan"], 1, "values must be finite numbers, but one is nan"),
+        (["--positions", "9" * 5000], 1, "but is '" + "9" * 299 + "..."),
         (["--positions", "100"], 1, "positions must be from 0 to 99"),
         (["--positions", ""], 1, "give at least one position and one value"),
         (["--values", ""], 1, "give at least one position and one value"),

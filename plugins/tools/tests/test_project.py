@@ -88,7 +88,8 @@ def test_on_the_command_line_and_on_into_the_explorer(generator, in_tmp):
         ("[1]", "holds no latent of 100 numbers, as this generator takes"),
         ('{"latent": [1, 2]}', "holds no latent of 100 numbers, as this generator takes"),
         (json.dumps({"latent": ["x"] * 100}), "holds no latent of 100 numbers, as this generator takes"),
-        (json.dumps({"latent": [1e300] * 100}), "is of no use: its latent holds numbers that are not finite"),
+        (json.dumps({"latent": [10**400] * 100}), "holds no latent of 100 numbers, as this generator takes"),
+        (json.dumps({"latent": [1e90] * 100}), "is of no use: its latent holds numbers that are not finite"),
     ],
 )
 def test_a_file_without_a_latent_is_refused(in_tmp, text, message):

@@ -11,7 +11,7 @@ import click
 from ganzoo_core.cli import complete
 from ganzoo_core.cli.options import UserPath, sampling_option
 from ganzoo_core.cli.output import default_output, draw, is_interactive, note, on_terminal, print_path
-from ganzoo_core.errors import SettingError
+from ganzoo_core.errors import SettingError, shorten
 from ganzoo_core.hookspecs import hookimpl
 
 Number = TypeVar("Number", int, float)
@@ -218,5 +218,5 @@ def _numbers(name: str, text: str | None, kind: type[Number]) -> list[Number] | 
     except ValueError:
         what, example = ("whole numbers", "18,28,54") if kind is int else ("numbers", "-2,1,4")
         raise SettingError(
-            f"{name} must be {what} with commas between them, such as {example}, but is {text!r}"
+            f"{name} must be {what} with commas between them, such as {example}, but is {shorten(repr(text))}"
         ) from None

@@ -19,6 +19,7 @@ from ganzoo_core.sampling.samples import label_indices
 from ganzoo_core.sampling.trained_generator import TrainedGenerator
 from ganzoo_core.storage import json_files
 from ganzoo_core.storage.names import visible
+from ganzoo_core.storage.schema import is_number
 from ganzoo_tools.exploration.directions import principal_directions
 from ganzoo_tools.exploration.material import Material
 from ganzoo_tools.exploration.sketch import sketch
@@ -177,7 +178,7 @@ def read_latent(path: Path, generator: TrainedGenerator) -> Tensor:
     numbers = values.get("latent") if isinstance(values, dict) else None
     expected = latents(generator.module, 1, 0)
     fits = isinstance(numbers, list) and len(numbers) == expected.shape[1]
-    if not fits or any(type(number) not in (int, float) for number in numbers or ()):
+    if not fits or not all(map(is_number, numbers or ())):
         raise FileError(f"{visible(path)} holds no latent of {expected.shape[1]} numbers, as this generator takes")
     found = torch.tensor(numbers, dtype=expected.dtype)
     if not bool(torch.isfinite(found).all()):

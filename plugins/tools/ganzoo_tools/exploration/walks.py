@@ -125,8 +125,8 @@ def coordinates(
     low, high = latent_range(generator)
     values = [low + (high - low) * k / (VALUES - 1) for k in range(VALUES)] if values is None else values
     for value in values:
-        if not math.isfinite(value):
-            raise SettingError(f"values must be finite numbers, but one is {value}")
+        if not abs(value) <= torch.finfo(z.dtype).max:  # nor is NaN
+            raise SettingError(f"values must be finite numbers, but one is {shorten(value, 40)}")
     if positions is None:
         positions = _telling_positions(generator, z, label)
     for position in positions:
@@ -322,7 +322,7 @@ def decoded(
     """What a generator makes of latents z (N, latent_dim), labels (N,) and one row of each input (1, ...) throughout.
 
     That is what is `given`, by default the first example of its run. `options`: those of `decode`. Raises
-    `SettingError` where the generator takes an input and there is no example.
+    `SettingError` where the generator takes an input and there is no example, `DataError` where it overflows.
     """
     if generator.inputs and not generator.examples:
         raise SettingError(
@@ -331,4 +331,7 @@ def decoded(
         )
     rows = {one.name: (given or generator.examples)[one.name][:1] for one in generator.inputs}
     columns = {name: row.expand(len(z), *row.shape[1:]) for name, row in rows.items()}
-    return decode(generator.module, z, labels, generator.device, columns=columns, **options)
+    made = decode(generator.module, z, labels, generator.device, columns=columns, **options)
+    if not bool(made.isfinite().all()):
+        raise DataError(f"{generator.variant.name} gives numbers that are not finite there; take a nearer latent")
+    return made
