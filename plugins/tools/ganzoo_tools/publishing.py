@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ganzoo_core.errors import FileError, shorten
 from ganzoo_core.runs.run_folder import RunFolder
@@ -21,6 +21,7 @@ from ganzoo_tools.shipping import origin_of, ship
 _TARGET = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)", re.ASCII)
 _LICENSE = re.compile(r"CC (BY(?:-SA)?) (\d\.\d)")
 _TASKS = {"image": "image-to-image", "text": "text-to-image"}  # by what is taken
+_FEATURES = {"classifier": "a classifier of the same data", "random": "a network with random weights"}
 
 
 class Repository(NamedTuple):
@@ -53,8 +54,9 @@ class Repository(NamedTuple):
 def repository(run: Path, target: str, *, limits: str = "", examples: bool = False) -> Iterator[Repository]:
     """The files of a run's weights, for as long as it lasts: generator.safetensors, README.md, generator.png.
 
-    The card begins with the field's header in YAML: library, tags, task, the data's licence where it is a CC BY one,
-    and the FID of `ganzoo evaluate`. Raises `FileError` for a target that is not hf:OWNER/REPO, and as `ship` does.
+    The card begins with the field's header in YAML: library, tags, the data's licence where it is a CC BY one, and of
+    pictures the task, and the FID of `ganzoo evaluate`. Raises `FileError` for a target that is not hf:OWNER/REPO, and
+    as `ship` does.
     """
     named = _TARGET.fullmatch(target)
     if named is None or {".", ".."} & set(named["repo"].split("/")):
@@ -78,15 +80,7 @@ def _header(folder: RunFolder, weights: Path, hub: ModuleType) -> str:
     run = folder.metadata()
     inputs = tensor_files.read_header(weights, "generator")[0].get("inputs", [])
     taken = [_TASKS[one["kind"]] for one in inputs if one["kind"] in _TASKS]
-    task = taken[0] if taken else "unconditional-image-generation"
-    found = folder.path / evaluation_file(None)
-    fid = Evaluation.read(found).figures.get("fid") if found.exists() else None
-    results = [] if fid is None else [
-        hub.EvalResult(
-            task_type=task, dataset_type=run.data.name, dataset_name=run.data.name, metric_type="fid",
-            metric_name="FID, in features of a classifier of the same data", metric_value=float(f"{fid.mean:.4g}"),
-        )
-    ]  # fmt: skip
+    task = taken[0] if taken else "unconditional-image-generation" if run.data.kind == "images" else None
     license_ = _LICENSE.search(origin_of(run))
     data = hub.ModelCardData(
         license=f"cc-{license_[1].lower()}-{license_[2]}" if license_ else None,
@@ -94,9 +88,25 @@ def _header(folder: RunFolder, weights: Path, hub: ModuleType) -> str:
         pipeline_tag=task,
         tags=["ganzoo", "gan", run.variant],
         model_name=f"{run.variant} on {run.data.name}",
-        eval_results=results or None,
+        eval_results=None if task is None else _results(folder, task, hub),
     )
     return data.to_yaml().strip()
+
+
+def _results(folder: RunFolder, task: str, hub: ModuleType) -> list[Any] | None:
+    """The FID of a run that was evaluated."""
+    found = folder.path / evaluation_file(None)
+    judged = Evaluation.read(found) if found.exists() else None
+    if judged is None or "fid" not in judged.figures:
+        return None
+    data, features = folder.metadata().data.name, judged.conditions["extractor"]
+    return [
+        hub.EvalResult(
+            task_type=task, dataset_type=data, dataset_name=data, metric_type="fid",
+            metric_name=f"FID, in features of {_FEATURES.get(features, features)}",
+            metric_value=float(f"{judged.figures['fid'].mean:.4g}"),
+        )
+    ]  # fmt: skip
 
 
 def _reason(error: Exception, hub: ModuleType) -> str:

@@ -133,6 +133,7 @@ def test_weights_card_and_picture_are_one_commit(run: Path, site: Hub, in_tmp: P
     )  # fmt: skip
     fid = json.loads((run / "evaluation.json").read_text())["figures"]["fid"]["mean"]
     assert told.eval_results[0].metric_value == pytest.approx(fid, rel=1e-3)
+    assert told.eval_results[0].metric_name == "FID, in features of a classifier of the same data"
     assert card.startswith("# toy-conditional on digits\n\n    ganzoo sample hf:me/digits@COMMIT\n\n")
     assert "![Samples](generator.png)" in card and "All of it." in card
 
@@ -153,6 +154,24 @@ def test_what_takes_pictures_is_marked_so(takers, site: Hub, in_tmp: Path):
     assert result.exit_code == 0, result.stderr
     assert "pipeline_tag: image-to-image\n" in result.stdout and "license:" not in result.stdout
     assert "generator.inputs.safetensors: " in result.stdout
+
+
+def test_figures_say_whose_features_they_are_of(run: Path, site: Hub, in_tmp: Path, quick_judge: None):
+    run = Path(shutil.copytree(run, "judged"))
+    assert invoke("evaluate", run, "-n", "50", "--seeds", "1").exit_code == 0
+    found = run / "evaluation.json"
+    found.write_text(found.read_text().replace('"extractor": "classifier"', '"extractor": "random"'))
+    result = invoke("export", run, "-o", "hf:me/digits", "--dry-run")
+    assert "name: FID, in features of a network with random weights\n" in result.stdout, result.stderr
+
+
+def test_what_makes_no_pictures_is_not_marked_as_if_it_did(site: Hub, in_tmp: Path):
+    ganzoo.train("toy", data="ring8", device="cpu", out="run", steps=1)
+    assert invoke("evaluate", "run", "-n", "50", "--seeds", "1").exit_code == 0
+    result = invoke("export", "run", "-o", "hf:me/ring", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert "library_name: ganzoo\n" in result.stdout
+    assert "pipeline_tag" not in result.stdout and "model-index" not in result.stdout
 
 
 @pytest.mark.parametrize(
