@@ -28,6 +28,7 @@ from ganzoo_core.training.augment import Ada, new_augment
 from ganzoo_core.training.averages import Averages
 from ganzoo_core.training.cuda_graph import CapturedStep, Play, can_capture
 from ganzoo_core.training.diagnostics import check_finite, discriminator_stats, diversity, global_norm
+from ganzoo_core.training.few_channels import new_few_channels
 from ganzoo_core.training.freeze import frozen_layers
 from ganzoo_core.training.kept import CARRIED, FROZEN, carried, check_frozen, digest_of, frozen_parts, own_buffers
 from ganzoo_core.training.microbatches import LossState, Microbatches, Update, check_divisible, means, total
@@ -46,13 +47,11 @@ class Engine:
         self, variant: Variant, dataset: Dataset, run: RunSettings, processes: Processes | None = None
     ) -> None:
         variant.check_data(dataset.spec)
-        self.config = variant.config
-        self.seed = run.seed
+        self.variant, self.config, self.seed = variant, variant.config, run.seed
         self.processes = SingleProcess() if processes is None else processes
         self.device = pick_device(run.device)
         self.processes.check_device(self.device)
         keep_freed_memory()
-        self.variant = variant
         self.accumulate = run.accumulate
         self._who = who(variant)
         with self._named():
@@ -92,6 +91,7 @@ class Engine:
             self._autocast = lambda: torch.autocast(self.device.type, dtype=torch.bfloat16)
         names = ("generator", "discriminator") if run.compile else ()
         self._compiled: dict[str, Any] = {name: torch.compile(parts[name]) for name in names}
+        self._few_channels = new_few_channels(parts.values(), self.device)
         self._recomputing = new_recomputing(variant, parts.values(), self.device, is_compiled=run.compile)
         self.step = 0
         self._begin_stage(self.stages[0])
@@ -131,7 +131,7 @@ class Engine:
         self.go_to(self.step)
         movers = self.stage.movers(self.step)
         chosen = [self.order.indices(number) for number in self.stage.batch_numbers(self.step)]
-        with alone, self._named(), self._recomputing():
+        with alone, self._named(), self._few_channels(), self._recomputing():
             self._reseed()
             updates: dict[str, Update] = self._play(movers)(chosen)
         self._carry(movers, updates)

@@ -64,6 +64,42 @@ def test_instance_norm_is_of_each_channel_of_each_image() -> None:
     assert not list(instance_norm(3).parameters()) and len(list(instance_norm(3, affine=True).parameters())) == 2
 
 
+def normalised(layer: nn.Module, x: torch.Tensor, format: torch.memory_format) -> list[torch.Tensor]:
+    """What a layer gives, and all its gradients."""
+    x = x.to(memory_format=format).requires_grad_()
+    y = layer(x)
+    assert y.is_contiguous(memory_format=format)
+    return [y, *torch.autograd.grad((y**3).sum(), [x, *layer.parameters()])]
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (2, 5, 7, 6), (2, 4, 33, 32)])
+def test_instance_norm_is_the_same_in_both_memory_formats(shape: tuple[int, ...], affine: bool) -> None:
+    torch.manual_seed(0)
+    layer, x = instance_norm(shape[1], affine), torch.randn(shape)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    plain = nn.GroupNorm(shape[1], shape[1], affine=affine)
+    plain.load_state_dict(layer.state_dict())
+    expected = normalised(plain, x, torch.contiguous_format)
+    for one, other in zip(normalised(layer, x, torch.channels_last), expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(
+    ("side", "with_gradient", "copied"), [(31, False, True), (31, True, True), (32, True, True), (32, False, False)]
+)
+def test_instance_norm_is_given_what_is_quick(side: int, with_gradient: bool, copied: bool, monkeypatch) -> None:
+    given, real = [], torch.nn.functional.group_norm
+    monkeypatch.setattr(torch.nn.functional, "group_norm", lambda x, *rest: given.append(x) or real(x, *rest))
+    x = torch.randn(2, 3, side, side).to(memory_format=torch.channels_last).requires_grad_(with_gradient)
+    instance_norm(3)(x)
+    assert given[0].is_contiguous() == copied
+    given.clear()
+    instance_norm(3)(x.detach().contiguous())
+    assert given[0].is_contiguous()
+
+
 def test_normal_weights() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(8, 64, 5), nn.BatchNorm2d(64), nn.ConvTranspose2d(64, 8, 5))
