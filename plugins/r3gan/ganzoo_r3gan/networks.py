@@ -33,7 +33,7 @@ class BiasedLeakyReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to the same."""
-        return F.leaky_relu(x + self.bias, _SLOPE)
+        return F.leaky_relu(x + self.bias.to(x.dtype), _SLOPE)  # in bf16 a sum with float32 would be float32
 
 
 class Block(nn.Module):
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, H, W) to the same."""
-        return x + self.layers(x)
+        return self.layers(x) + x  # in the memory format of the first: that of convolutions, the quick one
 
 
 class R3ganGenerator(Generator):
