@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Pair = tuple[int, int]
-_FEW, _MANY = 3, 16  # channels at most and at least
+_FEW, _MANY = 3, 16  # channels at most, and at least so many times as many
 _LEAST = 2**17  # numbers of many channels: with fewer, time goes between operators
 _LARGEST = 5  # of a square's sides, as there is a sum for each of its pixels
 _THREADS = 4  # two were measured: oneDNN gains more by the second
@@ -54,11 +54,11 @@ def _sooner(layer: nn.Conv2d | nn.ConvTranspose2d) -> Callable[..., Tensor] | No
     """What computes a layer sooner; None where nothing here does."""
     n_in, n_out = layer.in_channels, layer.out_channels
     if isinstance(layer, nn.ConvTranspose2d):
-        fits = n_out <= _FEW and n_in >= _MANY and _is_plain(layer, nn.ConvTranspose2d)
+        fits = n_out <= _FEW and n_in >= _MANY * n_out and _is_plain(layer, nn.ConvTranspose2d)
         return partial(_spread_to_few, layer) if fits else None
     if not _is_plain(layer, nn.Conv2d):
         return None
-    if n_in <= _FEW and n_out >= _MANY:
+    if n_in <= _FEW and n_out >= _MANY * n_in:
         return partial(_from_few, layer)
     return partial(_to_few, layer) if n_out <= _FEW and n_in >= _MANY and _keeps_size(layer) else None
 
@@ -163,7 +163,8 @@ class _Spreading(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.way = stride, padding
-        if max(weight.shape[2:]) <= _LARGEST and torch.get_num_threads() <= _THREADS:
+        is_sooner = len(weight) >= _MANY * weight.shape[1] and max(weight.shape[2:]) <= _LARGEST
+        if is_sooner and torch.get_num_threads() <= _THREADS:
             return _spread(x, weight, bias, stride, padding, size)
         least = _spread_size(x, weight, stride, padding)
         beyond = size[0] - least[0], size[1] - least[1]

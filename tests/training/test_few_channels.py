@@ -20,7 +20,7 @@ from ganzoo_core.training import few_channels
 from ganzoo_core.training.engine import Engine
 from ganzoo_core.training.few_channels import FewChannels
 
-MANY = 16
+MANY = 48
 TO_FEW, FROM_FEW = (MANY, 1), (2, MANY)
 
 
@@ -99,9 +99,15 @@ def test_sides_of_two_lengths(layer: nn.Module, spreads: list):
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.Conv2d(3, MANY, 7, padding=3), nn.Conv2d(MANY, 3, 7, padding=3), nn.ConvTranspose2d(MANY, 3, 6, 2, 2)],
+    [
+        nn.Conv2d(3, MANY, 7, padding=3),
+        nn.Conv2d(MANY, 3, 7, padding=3),
+        nn.ConvTranspose2d(MANY, 3, 6, 2, 2),
+        nn.Conv2d(32, 3, 3, padding=1),
+    ],
+    ids=str,
 )
-def test_a_large_square_is_left_to_the_library(layer: nn.Module, spreads: list):
+def test_a_large_square_and_few_times_three_channels_are_left_to_the_library(layer: nn.Module, spreads: list):
     assert is_taken(layer)
     assert_same(layer)
     assert not spreads
@@ -125,6 +131,8 @@ class Scaled(nn.Conv2d):
         nn.Conv2d(4, MANY, 3),
         nn.Conv2d(1, 3, 3),
         nn.Conv2d(1, 8, 3),
+        nn.Conv2d(3, 32, 3),
+        nn.ConvTranspose2d(32, 3, 3),
         nn.Conv2d(8, 1, 3, padding=1),
         nn.ConvTranspose2d(8, 1, 3),
         nn.Conv2d(1, MANY, 1),
