@@ -8,7 +8,15 @@ import pytest
 import torch
 from ganzoo_fastgan import Fastgan, FastganConfig
 from ganzoo_fastgan.loss import RebuildingHinge
-from ganzoo_fastgan.networks import Excitation, FastganDiscriminator, FastganGenerator, Rebuilt, channels, quarters
+from ganzoo_fastgan.networks import (
+    Excitation,
+    FastganDiscriminator,
+    FastganGenerator,
+    Gated,
+    Rebuilt,
+    channels,
+    quarters,
+)
 
 from ganzoo_core import DataSpec
 from ganzoo_core.errors import DataError
@@ -40,6 +48,17 @@ def test_quarters_of_a_picture():
     x = torch.arange(16.0).view(1, 1, 4, 4).expand(4, 1, 4, 4)
     found = quarters(x, torch.arange(4))
     assert found[:, 0].tolist() == [[[0, 1], [4, 5]], [[2, 3], [6, 7]], [[8, 9], [12, 13]], [[10, 11], [14, 15]]]
+
+
+def test_a_gated_unit_is_the_librarys_and_its_gradient_keeps_the_format():
+    x = torch.randn(2, 6, 5, 5).to(memory_format=torch.channels_last).requires_grad_()
+    gradients = []
+    for layer in (torch.nn.GLU(dim=1), Gated()):
+        y = layer(x)
+        gradients += torch.autograd.grad(y.square().sum(), x)
+        torch.testing.assert_close(y, torch.nn.functional.glu(x, 1))
+    torch.testing.assert_close(*gradients)
+    assert gradients[1].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_excitation_scales_each_channel_alike_everywhere():

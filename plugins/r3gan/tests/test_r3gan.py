@@ -34,6 +34,17 @@ def test_discriminator_terms_by_hand():
     assert terms["r1"].item() == pytest.approx(25.0) and terms["r2"].item() == pytest.approx(25.0)
 
 
+def test_a_block_stays_in_the_precision_and_the_format_of_its_convolutions():
+    block, seen = Block(R3ganConfig(), 2).to(memory_format=torch.channels_last), []
+    for layer in block.modules():
+        if isinstance(layer, BiasedLeakyReLU):
+            layer.register_forward_hook(lambda layer, given, made: seen.append(made.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        y = block(torch.randn(2, R3ganConfig().width, 8, 8))  # contiguous, as what comes of one channel is
+    assert seen == [torch.bfloat16, torch.bfloat16]
+    assert y.is_contiguous(memory_format=torch.channels_last) and not y.is_contiguous()
+
+
 def test_generator_term_by_hand():
     """softplus(real - fake) in the mean, whose gradient at each fake's logit is -sigmoid(real - fake) / 2."""
     given = turn([1.0, 0.0], [0.0, 2.0])
