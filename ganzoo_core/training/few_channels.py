@@ -46,8 +46,9 @@ class FewChannels:
 
 
 def new_few_channels(networks: Iterable[nn.Module], device: torch.device) -> Callable[[], Any]:
-    """What a step is made in: few channels as above on a processor, and as everywhere on another device."""
-    return FewChannels(networks).here if device.type == "cpu" else contextlib.nullcontext
+    """What a step is made in: few channels as above where oneDNN would have them, and as ever everywhere else."""
+    is_onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return FewChannels(networks).here if is_onednn else contextlib.nullcontext
 
 
 def _sooner(layer: nn.Conv2d | nn.ConvTranspose2d) -> Callable[..., Tensor] | None:
