@@ -190,12 +190,8 @@ class _Spreading(torch.autograd.Function):
 
 def _as(tensor: Tensor, many: Tensor) -> Tensor:
     """A tensor in the memory format of one with many channels, so that oneDNN's result is in it as well."""
-    return tensor.to(memory_format=_format(many))
-
-
-def _format(many: Tensor) -> torch.memory_format:
     is_last = many.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if is_last else torch.contiguous_format
+    return tensor.to(memory_format=torch.channels_last if is_last else torch.contiguous_format)
 
 
 def _spread_size(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Pair:

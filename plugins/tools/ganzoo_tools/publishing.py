@@ -88,18 +88,18 @@ def _header(folder: RunFolder, weights: Path, hub: ModuleType) -> str:
         pipeline_tag=task,
         tags=["ganzoo", "gan", run.variant],
         model_name=f"{run.variant} on {run.data.name}",
-        eval_results=None if task is None else _results(folder, task, hub),
+        eval_results=None if task is None else _results(folder.path, run.data.name, task, hub),
     )
     return data.to_yaml().strip()
 
 
-def _results(folder: RunFolder, task: str, hub: ModuleType) -> list[Any] | None:
+def _results(run: Path, data: str, task: str, hub: ModuleType) -> list[Any] | None:
     """The FID of a run that was evaluated."""
-    found = folder.path / evaluation_file(None)
+    found = run / evaluation_file(None)
     judged = Evaluation.read(found) if found.exists() else None
     if judged is None or "fid" not in judged.figures:
         return None
-    data, features = folder.metadata().data.name, judged.conditions["extractor"]
+    features = judged.conditions["extractor"]
     return [
         hub.EvalResult(
             task_type=task, dataset_type=data, dataset_name=data, metric_type="fid",
